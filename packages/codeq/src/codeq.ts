@@ -1,0 +1,114 @@
+/**
+ * A message of the queue. `body` is passed by reference in the embedded driver: neither side may change it
+ * after publishing.
+ */
+export interface Message<Body> {
+  /** Unique; a second publish of the same id is dropped while the first is queued or claimed. */
+  id: string;
+  topic: string;
+  tenant: string;
+  /** The ordering key within the tenant, one FIFO each: `namespace/function` for invocations. */
+  lane: string;
+  body: Body;
+  /** Attempt the next delivery is, from 1. */
+  attempt: number;
+  enqueued_at_ms: number;
+  /** Not delivered before this moment (0 for at once). */
+  due_at_ms: number;
+  /** Not delivered after this moment; it goes to `onExpired` instead. */
+  expires_at_ms: number;
+}
+
+export interface PublishOptions {
+  /** Most messages that may wait in the lane, those of the same durability counted together. */
+  depthMax: number;
+  /** Durable: the promise settles only when the message would survive `kill -9`. */
+  durable: boolean;
+}
+
+/** A claimed message. Exactly one of `ack`, `nack`, `deadLetter` ends it; later calls do nothing. */
+export interface Delivery<Body> {
+  readonly message: Message<Body>;
+  /** When the lease ends unless it is extended, epoch milliseconds. */
+  readonly leaseUntilMs: number;
+  /** Keeps the lease for another `leaseMs`. @returns `false` when the lease was lost */
+  extend(leaseMs: number): Promise<boolean>;
+  /** Done: the message is gone for good. */
+  ack(): Promise<void>;
+  /** Back to the front of its lane, due after `delayMs`, with attempt + 1. */
+  nack(delayMs: number): Promise<void>;
+  /** To the dead-letter queue of its topic with a reason. */
+  deadLetter(reason: string): Promise<void>;
+}
+
+/**
+ * What a consumer offers. The queue calls `deliver` as soon as a message and capacity exist together, fairly:
+ * round by weight over tenants, then over the lanes of a tenant, FIFO within a lane.
+ */
+export interface Consumer<Body> {
+  topic: string;
+  leaseMs: number;
+  /** How many more messages it takes now, in all. */
+  capacity(): number;
+  /** Whether it can take a message of this lane now; asked with the lane's first message. */
+  accepts(message: Message<Body>): boolean;
+  deliver(delivery: Delivery<Body>): void;
+  /** A message that waited past `expires_at_ms`; it is already gone from the queue. */
+  onExpired(message: Message<Body>): void;
+}
+
+export interface Subscription {
+  /** Tells the queue that `capacity` or `accepts` may have changed. Cheap; call it when work ends. */
+  wake(): void;
+  /** Stops claiming; claimed messages stay with the consumer. */
+  close(): Promise<void>;
+}
+
+export interface LaneDepth {
+  tenant: string;
+  lane: string;
+  ready: number;
+  delayed: number;
+  claimed: number;
+}
+
+export interface DeadLetter<Body> {
+  message: Message<Body>;
+  reason: string;
+}
+
+/** Where a waiting ingress gets its answer: one channel a gateway, results told apart by request id. */
+export interface ReplyChannel<Result> extends AsyncDisposable {
+  /** The name to put into `reply_to`. */
+  readonly name: string;
+  /** Waits for one result. `receive` is called at most once. */
+  expect(requestId: string, receive: (result: Result) => void): void;
+  /** Stops waiting. */
+  forget(requestId: string): void;
+}
+
+/**
+ * codeQ: the queue between ingress and execution. Every method may throw `CS_CODEQ_PUBLISH_FAILED` or
+ * `CS_CODEQ_SUBSCRIBE_FAILED` where the engine behind it fails.
+ *
+ * States of a message: ready or delayed → claimed → gone | ready (nack, lease lost) | dead. A lost lease
+ * counts as a failed attempt: the message returns with attempt + 1.
+ */
+export interface CodeQ<Body, Result> extends AsyncDisposable {
+  /** @throws CS_QUEUE_FULL when the lane holds `depthMax` waiting messages; retries pass the bound */
+  publish(message: Message<Body>, options: PublishOptions): Promise<void>;
+  consume(consumer: Consumer<Body>): Promise<Subscription>;
+  /** Takes a message out before it is claimed. @returns the message, or `undefined` when it is not waiting */
+  cancel(id: string): Promise<Message<Body> | undefined>;
+  depth(topic: string): Promise<LaneDepth[]>;
+  dead(topic: string, limit: number): Promise<DeadLetter<Body>[]>;
+  /** Puts dead letters back as attempt 1, all of a topic or one. @returns how many */
+  redrive(topic: string, id?: string): Promise<number>;
+  openReplies(): Promise<ReplyChannel<Result>>;
+  /** Sends a result to a channel. Where nobody waits any more it is dropped. @returns whether somebody waited */
+  reply(channel: string, requestId: string, result: Result): boolean;
+  /** Weight of a tenant in the fair claim (1). */
+  setWeight(tenant: string, weight: number): void;
+  /** @throws CS_CODEQ_PUBLISH_FAILED when the engine cannot take work now */
+  check(): Promise<void>;
+}

@@ -1,0 +1,11 @@
+export type {
+  CodeQ,
+  Consumer,
+  DeadLetter,
+  Delivery,
+  LaneDepth,
+  Message,
+  PublishOptions,
+  ReplyChannel,
+  Subscription,
+} from "./codeq.ts";

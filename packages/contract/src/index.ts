@@ -1,0 +1,67 @@
+export { ActivationAttempt, ActivationRecord, ActivationTimings, ColdReason } from "./activation.ts";
+export {
+  ERROR_CATALOGUE,
+  type ErrorCode,
+  errorEnvelope,
+  type ErrorEnvelope,
+  PlatformError,
+  type PlatformErrorOptions,
+} from "./errors.ts";
+export {
+  type IdempotencyScope,
+  idempotentActivationId,
+  newActivationId,
+  newDraftId,
+  newMessageId,
+  newRequestId,
+} from "./ids.ts";
+export {
+  ACTIVATION_STATUSES,
+  type ActivationStatus,
+  Envelope,
+  ERROR_TYPES,
+  FunctionError,
+  type FunctionErrorType,
+  FunctionRef,
+  FunctionResult,
+  type Invocation,
+  INVOCATION_MODES,
+  type InvocationMode,
+  InvocationRequest,
+  InvocationResult,
+  isTerminal,
+  Principal,
+  TERMINAL_STATUSES,
+  type TerminalStatus,
+  TOPICS,
+  Trigger,
+  TRIGGER_TYPES,
+  type TriggerType,
+} from "./invocation.ts";
+export { LIMITS, type Limits } from "./limits.ts";
+export { Isolation, KvCapability, Manifest } from "./manifest.ts";
+export {
+  AliasName,
+  DEFAULT_NAMESPACE,
+  DEFAULT_TENANT,
+  IdempotencyKey,
+  isAliasName,
+  isResourceName,
+  isTenantId,
+  LATEST_ALIAS,
+  parseRefTarget,
+  type RefTarget,
+  ResourceName,
+  TenantId,
+  VersionNumber,
+} from "./names.ts";
+export { errorCodeOf, isRetryable } from "./outcome-codes.ts";
+export { AliasRecord, DraftRecord, FunctionRecord, TokenRecord, VersionRecord } from "./records.ts";
+export { createParser, type Parser, type ValidationIssue } from "./validate.ts";
+export {
+  Capabilities,
+  RetryPolicy,
+  VersionAuthz,
+  VersionConfig,
+  VersionConfigInput,
+} from "./version-config.ts";

@@ -1,0 +1,104 @@
+import Type, { type Static } from "typebox";
+import { Isolation, KvCapability } from "./manifest.ts";
+
+const closed = { additionalProperties: false } as const;
+const Roles = Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 });
+
+/** What a version may do once published: snake_case, every section present (SPEC 2). */
+export const Capabilities = Type.Object(
+  {
+    kv: KvCapability,
+    codeq: Type.Object(
+      { publish_topics: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 64 }) },
+      closed,
+    ),
+    http: Type.Object(
+      {
+        allow_hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 128 }),
+        timeout_ms: Type.Integer({ minimum: 1, maximum: 30_000 }),
+      },
+      closed,
+    ),
+  },
+  closed,
+);
+export type Capabilities = Static<typeof Capabilities>;
+
+/** Role lists of a version. An empty list denies its trigger; `public` lets web calls in without a token. */
+export const VersionAuthz = Type.Object(
+  {
+    invoke_http_roles: Roles,
+    invoke_schedule_roles: Roles,
+    invoke_cadence_roles: Roles,
+    invoke_api_roles: Type.Optional(Roles),
+    invoke_event_roles: Type.Optional(Roles),
+  },
+  closed,
+);
+export type VersionAuthz = Static<typeof VersionAuthz>;
+
+/** How failed asynchronous attempts are repeated. */
+export const RetryPolicy = Type.Object(
+  {
+    max_attempts: Type.Integer({ minimum: 1, maximum: 20 }),
+    backoff_ms: Type.Integer({ minimum: 0, maximum: 3_600_000 }),
+    backoff_max_ms: Type.Integer({ minimum: 0, maximum: 3_600_000 }),
+    max_age_ms: Type.Integer({ minimum: 1, maximum: 604_800_000 }),
+  },
+  closed,
+);
+export type RetryPolicy = Static<typeof RetryPolicy>;
+
+const EnvMap = Type.Record(
+  Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]{0,127}$" }),
+  Type.String({ maxLength: 4096 }),
+  { maxProperties: 128, additionalProperties: false },
+);
+
+const fields = {
+  timeout_ms: Type.Integer({ minimum: 1, maximum: 900_000 }),
+  memory_mb: Type.Integer({ minimum: 16, maximum: 4096 }),
+  max_concurrency: Type.Integer({ minimum: 1, maximum: 100 }),
+  env: EnvMap,
+  capabilities: Capabilities,
+  authz: VersionAuthz,
+  secrets: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 64 }),
+  retry: RetryPolicy,
+  isolation: Isolation,
+  durability: Type.Enum(["relaxed", "strict"]),
+};
+
+/** The config a published version has: complete, immutable. */
+export const VersionConfig = Type.Object(fields, closed);
+export type VersionConfig = Static<typeof VersionConfig>;
+
+/** The config a caller sends with a publish: every field optional, the manifest and the defaults fill in. */
+export const VersionConfigInput = Type.Partial(
+  Type.Object(
+    {
+      ...fields,
+      capabilities: Type.Partial(
+        Type.Object(
+          {
+            kv: KvCapability,
+            codeq: Capabilities.properties.codeq,
+            http: Type.Object(
+              {
+                allow_hosts: Capabilities.properties.http.properties.allow_hosts,
+                timeout_ms: Type.Optional(Capabilities.properties.http.properties.timeout_ms),
+              },
+              closed,
+            ),
+          },
+          closed,
+        ),
+        closed,
+      ),
+      authz: Type.Partial(VersionAuthz, closed),
+      retry: Type.Partial(RetryPolicy, closed),
+    },
+    closed,
+  ),
+  closed,
+);
+export type VersionConfigInput = Static<typeof VersionConfigInput>;

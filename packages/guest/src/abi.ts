@@ -1,0 +1,61 @@
+/**
+ * The border between a guest (the code inside an isolate's context) and its sandbox host. Both sides pass
+ * primitives only. The guest never sees the callbacks themselves: the bootstrap keeps them in closures,
+ * bounds every string before the call and ignores what user code does to the built-ins afterwards.
+ */
+
+/** What the host gives the bootstrap: synchronous callbacks, each returns at once. */
+export interface GuestHost {
+  /** The handler's answer. Called at most once an activation. */
+  reply(statusCode: number, headersJson: string, body: string, isBase64Encoded: boolean): void;
+  /** The handler failed. Called at most once an activation, never after `reply`. */
+  fail(
+    type: "Exception" | "CapabilityDenied" | "ResultTooLarge" | "BundleError",
+    message: string,
+    stack: string,
+  ): void;
+  /** Starts a host call; its answer comes through `GuestApi.settle`. */
+  call(callId: number, operation: string, argumentsJson: string): void;
+  /** @param level 0 debug, 1 info, 2 warn, 3 error */
+  log(level: number, text: string): void;
+  /** Asks for `GuestApi.fire(timerId)` after the delay, once. */
+  timer(timerId: number, delayMs: number): void;
+  clearTimer(timerId: number): void;
+  /** @returns cryptographically random bytes, one character each (code units 0–255); at most 65536 */
+  random(byteLength: number): string;
+  /** @returns milliseconds since the activation started, with fractions */
+  now(): number;
+  /** Runs the lazy part of that name in the guest's context; it registers itself with the bootstrap. */
+  load(part: string): void;
+}
+
+/** What the bootstrap gives the host; held as references the guest cannot reach. */
+export interface GuestApi {
+  /**
+   * Finds the handler among the exports of the entry module.
+   * @param namespace the module's namespace object
+   * @param handler `default` or the name of an export
+   * @returns the empty string, or why there is no handler
+   */
+  adopt(namespace: object, handler: string): string;
+  /** Runs the handler once; ends in `GuestHost.reply` or `GuestHost.fail`, now or later. */
+  start(contextJson: string, eventJson: string): void;
+  /** The answer to a host call. @param payload JSON text when ok, else the error's message */
+  settle(callId: number, ok: boolean, payload: string, code: string): void;
+  fire(timerId: number): void;
+}
+
+/** The name of the global the bootstrap script leaves for the host, which takes and deletes it at once. */
+export const BOOTSTRAP_GLOBAL = "__sous_guest__";
+
+/** The operations of host calls, as they stand in `GuestHost.call`. */
+export const HOST_OPERATIONS = [
+  "kv.get",
+  "kv.set",
+  "kv.del",
+  "codeq.publish",
+  "http.fetch",
+  "cadence.heartbeat",
+  "secrets.get",
+] as const;
+export type HostOperation = (typeof HOST_OPERATIONS)[number];

@@ -1,0 +1,28 @@
+import type { ActivationRecord } from "@sous/contract";
+
+/** What a follower of one activation's log hears: every line in order, then the end. */
+export type LogEvent =
+  | { type: "chunk"; index: number; text: string }
+  | { type: "end"; record: ActivationRecord };
+
+/**
+ * The activations this process is working on or has not finished writing: what the store cannot tell yet.
+ * Reads go here first, then to the store.
+ */
+export interface LiveActivations {
+  get(tenant: string, activationId: string): ActivationRecord | undefined;
+  /** @returns chunks from number `from` on, or `undefined` when the activation is not live here */
+  logs(tenant: string, activationId: string, from: number, limit: number): string[] | undefined;
+  /**
+   * Follows a live activation from chunk number `from` on; chunks that exist are delivered at once.
+   * @returns a function that stops following, or `undefined` when the activation is not live here
+   */
+  follow(
+    tenant: string,
+    activationId: string,
+    from: number,
+    listener: (event: LogEvent) => void,
+  ): (() => void) | undefined;
+  /** Asks for an early end. @returns whether the activation is live here */
+  cancel(tenant: string, activationId: string): boolean;
+}

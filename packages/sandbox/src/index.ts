@@ -1,0 +1,13 @@
+export type {
+  HostAnswer,
+  HostCall,
+  Sandbox,
+  SandboxClient,
+  SandboxDriver,
+  SandboxEvent,
+  SandboxOptions,
+  SandboxOutcome,
+  SandboxProgram,
+  SandboxTask,
+  SandboxTimings,
+} from "./sandbox.ts";

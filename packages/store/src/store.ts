@@ -1,0 +1,213 @@
+import type {
+  ActivationRecord,
+  AliasRecord,
+  DraftRecord,
+  FunctionRecord,
+  TerminalStatus,
+  TokenRecord,
+  TriggerType,
+  VersionRecord,
+} from "@sous/contract";
+
+/** The scope every function lives in. */
+export interface FunctionKey {
+  tenant: string;
+  namespace: string;
+  name: string;
+}
+
+/** One page of a list, newest first unless the method says otherwise. */
+export interface Page<T> {
+  items: T[];
+  /** Opaque; `null` when there is nothing more. */
+  next_cursor: string | null;
+}
+
+export interface PageRequest {
+  /** 1–500. */
+  limit: number;
+  cursor?: string | undefined;
+}
+
+/**
+ * The store: all durable state of the platform behind one port. Every method may throw
+ * `CS_STORE_UNAVAILABLE`, `CS_STORE_WRITE_FAILED` or `CS_STORE_READ_FAILED`.
+ *
+ * Writes that are issued in the same tick of the event loop are committed in the same transaction, in the
+ * order they were issued; a write's promise settles after that transaction is on disk. A write that is
+ * refused (a conflict, a missing row) refuses only itself, not its neighbours in the transaction.
+ * Reads see every write whose promise has settled.
+ */
+export interface Store extends AsyncDisposable {
+  readonly functions: FunctionStore;
+  readonly drafts: DraftStore;
+  readonly versions: VersionStore;
+  readonly aliases: AliasStore;
+  readonly activations: ActivationStore;
+  readonly logs: LogStore;
+  readonly kv: KvStore;
+  readonly tokens: TokenStore;
+  readonly journal: QueueJournal;
+  /** Proves that the store can take a write now. @throws CS_STORE_UNAVAILABLE */
+  check(): Promise<void>;
+  /** Removes what has outlived its time: drafts, activations with their logs, kv entries. @returns rows removed */
+  sweep(nowMs: number): Promise<number>;
+}
+
+export interface FunctionStore {
+  /**
+   * Creates a function, or revives a soft-deleted one (its versions go on counting).
+   * @throws CS_CONFLICT when an active function has the name
+   */
+  create(record: FunctionRecord): Promise<void>;
+  /** @returns the record, also of a soft-deleted function, or `undefined` */
+  get(key: FunctionKey): Promise<FunctionRecord | undefined>;
+  /** Lists by name, ascending. */
+  list(
+    scope: { tenant: string; namespace: string; includeDeleted: boolean },
+    page: PageRequest,
+  ): Promise<Page<FunctionRecord>>;
+  /** Marks as deleted. @throws CS_NOT_FOUND when there is no active function */
+  softDelete(key: FunctionKey, deletedAtMs: number): Promise<void>;
+}
+
+export interface DraftStore {
+  /** Keeps a draft and its bundle bytes. @throws CS_NOT_FOUND when the function is missing or deleted */
+  put(key: FunctionKey, draft: DraftRecord, bundle: Uint8Array): Promise<void>;
+  /** @returns the draft with its bundle, also when expired or consumed, or `undefined` */
+  get(key: FunctionKey, draftId: string): Promise<{ draft: DraftRecord; bundle: Uint8Array } | undefined>;
+}
+
+/** A version before it has its number. */
+export type VersionDraft = Omit<VersionRecord, "version">;
+
+export interface PublishRequest {
+  key: FunctionKey;
+  draftId: string;
+  version: VersionDraft;
+  /** Set in the same transaction when given. */
+  alias?: string | undefined;
+  nowMs: number;
+}
+
+export interface VersionStore {
+  /**
+   * Publishes atomically: next number, version, bundle (shared by sha256), optional alias, draft consumed.
+   * @returns the record with its number
+   * @throws CS_NOT_FOUND for a missing function or draft, CS_CONFLICT for an expired or consumed draft
+   */
+  publish(request: PublishRequest): Promise<VersionRecord>;
+  get(key: FunctionKey, version: number): Promise<VersionRecord | undefined>;
+  /** @returns the newest version, or `undefined` when none was published */
+  latest(key: FunctionKey): Promise<VersionRecord | undefined>;
+  list(key: FunctionKey, page: PageRequest): Promise<Page<VersionRecord>>;
+  /** @returns the tar bytes of a published bundle, or `undefined` */
+  bundle(sha256: string): Promise<Uint8Array | undefined>;
+}
+
+export interface AliasStore {
+  /** Points an alias at a version. @throws CS_NOT_FOUND when function or version is missing */
+  set(key: FunctionKey, record: AliasRecord): Promise<void>;
+  get(key: FunctionKey, alias: string): Promise<AliasRecord | undefined>;
+  /** Every alias of a function, by name. */
+  list(key: FunctionKey): Promise<AliasRecord[]>;
+  /** @throws CS_NOT_FOUND */
+  delete(key: FunctionKey, alias: string): Promise<void>;
+}
+
+export interface ActivationFilter {
+  tenant: string;
+  namespace?: string | undefined;
+  function?: string | undefined;
+  status?: ActivationRecord["status"] | undefined;
+  trigger?: TriggerType | undefined;
+  /** Enqueued at or after this moment. */
+  sinceMs?: number | undefined;
+}
+
+/** A terminal record: its status is one of the terminal ones. */
+export type TerminalRecord = ActivationRecord & { status: TerminalStatus };
+
+/**
+ * Activation records. `queued → running → terminal`; terminal never changes. An update is a compare-and-set
+ * on status and attempt: it applies only where the stored record is not terminal and its attempt is not
+ * higher than the update's.
+ */
+export interface ActivationStore {
+  /** Inserts a queued record. @throws CS_CONFLICT when the id exists */
+  create(record: ActivationRecord): Promise<void>;
+  /** Applies a `queued` or `running` record over the stored one. @returns whether it applied */
+  update(record: ActivationRecord): Promise<boolean>;
+  /**
+   * Writes the one terminal record, inserting it where nothing was stored before (synchronous calls).
+   * @returns whether this call made it terminal; `false` means it had ended before
+   */
+  finish(record: TerminalRecord): Promise<boolean>;
+  get(tenant: string, activationId: string): Promise<ActivationRecord | undefined>;
+  list(filter: ActivationFilter, page: PageRequest): Promise<Page<ActivationRecord>>;
+  /** Non-terminal records, oldest first, for recovery after a crash. */
+  unfinished(limit: number): Promise<ActivationRecord[]>;
+}
+
+/** Logs are kept in chunks, numbered from 0 in the order they were written. */
+export interface LogStore {
+  /** Appends chunks; each is one line of the log, already redacted and bounded. */
+  append(tenant: string, activationId: string, chunks: readonly string[]): Promise<void>;
+  /** @returns up to `limit` chunks from number `from` on */
+  read(tenant: string, activationId: string, from: number, limit: number): Promise<string[]>;
+}
+
+export interface KvScope {
+  tenant: string;
+  namespace: string;
+}
+
+export interface KvStore {
+  /** @returns the JSON text, or `undefined` when absent or expired */
+  get(scope: KvScope, key: string, nowMs: number): Promise<string | undefined>;
+  /**
+   * @param expiresAtMs `null` for never
+   * @throws CS_PAYLOAD_TOO_LARGE when the namespace's quota (LIMITS.kvNamespaceBytesMax) would be passed
+   */
+  set(scope: KvScope, key: string, json: string, expiresAtMs: number | null): Promise<void>;
+  /** @returns whether there was something to delete */
+  delete(scope: KvScope, key: string): Promise<boolean>;
+  /** Lists keys with a prefix, ascending, without the expired. */
+  list(scope: KvScope, prefix: string, nowMs: number, page: PageRequest): Promise<Page<string>>;
+}
+
+export interface TokenStore {
+  /** Keeps a token by the SHA-256 of its secret. @throws CS_CONFLICT when the id exists */
+  create(record: TokenRecord, secretSha256: string): Promise<void>;
+  /** @returns the record and hash, also of a revoked token, or `undefined` */
+  get(tokenId: string): Promise<{ record: TokenRecord; secretSha256: string } | undefined>;
+  list(tenant: string, page: PageRequest): Promise<Page<TokenRecord>>;
+  /** @throws CS_NOT_FOUND */
+  revoke(tenant: string, tokenId: string, revokedAtMs: number): Promise<void>;
+}
+
+/** One durable message of the embedded queue, as it must come back after a crash. */
+export interface JournalEntry {
+  id: string;
+  topic: string;
+  tenant: string;
+  lane: string;
+  body_json: string;
+  attempt: number;
+  enqueued_at_ms: number;
+  /** Not to be delivered before. */
+  due_at_ms: number;
+  expires_at_ms: number;
+  dead: boolean;
+  dead_reason: string | null;
+}
+
+/** Where the embedded queue keeps work that was acknowledged to its sender. */
+export interface QueueJournal {
+  append(entry: JournalEntry): Promise<void>;
+  /** Rewrites attempt, due time and dead-letter state of an entry. Unknown ids are ignored. */
+  update(entry: JournalEntry): Promise<void>;
+  remove(id: string): Promise<void>;
+  /** Every entry in the order of appending. */
+  load(): Promise<JournalEntry[]>;
+}
