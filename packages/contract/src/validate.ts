@@ -36,11 +36,15 @@ export function createParser<S extends TSchema>(
   let compiled: ReturnType<typeof Compile<S>> | undefined;
   const validator = () => (compiled ??= Compile(schema));
   const check = (value: unknown): value is Static<S> => validator().Check(value);
-  const issues = (value: unknown): ValidationIssue[] =>
-    [...validator().Errors(value)].slice(0, ISSUES_MAX).map((issue) => ({
+  const issues = (value: unknown): ValidationIssue[] => {
+    const found = [...validator().Errors(value)];
+    // An unknown field is told twice: once by its parent, by name, and once as "schema is false".
+    const telling = found.filter((issue) => issue.keyword !== "boolean");
+    return (telling.length > 0 ? telling : found).slice(0, ISSUES_MAX).map((issue) => ({
       path: issue.instancePath === "" ? "/" : issue.instancePath.slice(0, 200),
       message: describe(issue),
     }));
+  };
   return {
     check,
     issues,
@@ -55,9 +59,19 @@ export function createParser<S extends TSchema>(
 }
 
 function describe(issue: { keyword: string; message: string; params: object }): string {
-  const names = "additionalProperties" in issue.params ? issue.params.additionalProperties : undefined;
-  if (issue.keyword === "additionalProperties" && Array.isArray(names)) {
-    return `has unknown field ${names.map((name) => JSON.stringify(String(name).slice(0, 64))).join(", ")}`;
+  const { keyword, params } = issue;
+  if (keyword === "additionalProperties" && "additionalProperties" in params) {
+    const names = params.additionalProperties;
+    if (Array.isArray(names)) return `has unknown field ${quoted(names)}`;
   }
-  return issue.message.slice(0, 300);
+  if (keyword === "enum" && "allowedValues" in params && Array.isArray(params.allowedValues)) {
+    return `must be one of ${quoted(params.allowedValues)}`;
+  }
+  return keyword === "boolean" ? "is not a known field" : issue.message.slice(0, 300);
 }
+
+const quoted = (values: readonly unknown[]): string =>
+  values
+    .slice(0, ISSUES_MAX)
+    .map((value) => JSON.stringify(String(value).slice(0, 64)))
+    .join(", ");
