@@ -1,5 +1,58 @@
 export { ActivationAttempt, ActivationRecord, ActivationTimings, ColdReason } from "./activation.ts";
 export {
+  ActivationLogsQuery,
+  ActivationPage,
+  CancelReply,
+  FunctionLogsPage,
+  FunctionLogsQuery,
+  ListActivationsQuery,
+  LogsReply,
+} from "./api/activations.ts";
+export {
+  CreateFunctionBody,
+  FunctionPage,
+  FunctionReply,
+  GetFunctionQuery,
+  ListFunctionsQuery,
+} from "./api/functions.ts";
+export {
+  EnqueueReply,
+  ExecutionReply,
+  FunctionSpec,
+  InvokeAcceptedReply,
+  InvokeBody,
+  InvokeReply,
+} from "./api/invoke.ts";
+export { DeletedReply, pageOf, PageQuery, pageQueryWith } from "./api/paging.ts";
+export {
+  ActivationParams,
+  AliasParams,
+  FunctionParams,
+  NamespaceParams,
+  TenantParams,
+  VersionParams,
+} from "./api/path-params.ts";
+export { ErrorReply, HealthReply, ReadyReply } from "./api/service.ts";
+export {
+  CreateTokenBody,
+  CreateTokenReply,
+  ListTokensQuery,
+  RevokeTokenQuery,
+  TokenPage,
+  TokenParams,
+} from "./api/tokens.ts";
+export {
+  AliasesReply,
+  Base64Files,
+  DraftReply,
+  PublishBody,
+  PublishReply,
+  PutDraftBody,
+  SetAliasBody,
+  VersionFilesReply,
+  VersionPage,
+} from "./api/versions.ts";
+export {
   ERROR_CATALOGUE,
   type ErrorCode,
   errorEnvelope,
@@ -39,7 +92,7 @@ export {
   type TriggerType,
 } from "./invocation.ts";
 export { LIMITS, type Limits } from "./limits.ts";
-export { Isolation, KvCapability, Manifest } from "./manifest.ts";
+export { Isolation, KvCapability, Manifest, Runtime } from "./manifest.ts";
 export {
   AliasName,
   DEFAULT_NAMESPACE,

@@ -26,7 +26,8 @@ export const KvCapability = Type.Object(
 );
 export type KvCapability = Static<typeof KvCapability>;
 
-const Runtime = Type.Enum(["cs-js", "nodejs", "python", "go", "java", "image"]);
+/** The runtimes a bundle may ask for. */
+export const Runtime = Type.Enum(["cs-js", "nodejs", "python", "go", "java", "image"]);
 
 /** `manifest.json` of a bundle, schema `cs.function.script.v1` (SPEC 2). A missing section allows nothing. */
 export const Manifest = Type.Object(
@@ -66,3 +67,4 @@ export const Manifest = Type.Object(
   closed,
 );
 export type Manifest = Static<typeof Manifest>;
+export type Runtime = Static<typeof Runtime>;

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { idempotentActivationId, newActivationId, newDraftId, newMessageId, newRequestId } from "./ids.ts";
+
+const scope = {
+  tenant: "t_default",
+  namespace: "default",
+  function: "hello",
+  ref: "prod",
+  sub: "alice",
+  key: "order-1",
+};
+
+test("ids have their prefix and a ULID that grows", () => {
+  assert.match(newRequestId(), /^req_[0-9A-HJKMNP-TV-Z]{26}$/);
+  assert.match(newDraftId(), /^drf_[0-9A-HJKMNP-TV-Z]{26}$/);
+  assert.match(newMessageId(), /^msg_[0-9A-HJKMNP-TV-Z]{26}$/);
+  const ids = Array.from({ length: 1000 }, newMessageId);
+  assert.deepEqual(ids.toSorted(), ids);
+  assert.equal(new Set(ids).size, ids.length);
+});
+
+test("an activation id is a UUID v4", () => {
+  assert.match(newActivationId(), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+});
+
+test("the same idempotency scope gives the same UUID v5, any other part another", () => {
+  const id = idempotentActivationId(scope);
+  assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(idempotentActivationId({ ...scope }), id);
+  for (const part of Object.keys(scope) as (keyof typeof scope)[]) {
+    assert.notEqual(idempotentActivationId({ ...scope, [part]: `${scope[part]}x` }), id, part);
+  }
+});
