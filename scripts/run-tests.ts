@@ -1,0 +1,60 @@
+/**
+ * Runs types, lint, format and every test; the last lines are the summary that CI systems read.
+ * With paths as arguments only the tests below them run, without the checks.
+ * `SOUS_TEST_REQUIRE=all` makes a skipped test a failure.
+ */
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { join, relative } from "node:path";
+import { run } from "node:test";
+import { reportTests } from "./test-report.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const TEST_TIMEOUT_MS = 120_000;
+const FILE_TIMEOUT_MS = 600_000;
+
+const CHECKS = [
+  { name: "types", package: "typescript", bin: "tsc", args: ["-p", "tsconfig.json"] },
+  { name: "lint", package: "oxlint", bin: "oxlint", args: ["--type-aware", "--quiet"] },
+  { name: "format", package: "oxfmt", bin: "oxfmt", args: ["--check"] },
+];
+
+/** @returns the names of the checks that failed; each has printed why */
+function runChecks(): string[] {
+  return CHECKS.filter((check) => {
+    const started = performance.now();
+    const bin = join(ROOT, "node_modules", check.package, "bin", check.bin);
+    const done = spawnSync(process.execPath, [bin, ...check.args], { cwd: ROOT, encoding: "utf8" });
+    const failed = done.status !== 0;
+    console.log(`${failed ? "✖" : "✔"} ${check.name} (${Math.round(performance.now() - started)} ms)`);
+    if (failed) console.log(`${done.stdout}${done.stderr}`.trimEnd());
+    return failed;
+  }).map((check) => check.name);
+}
+
+function findTests(paths: readonly string[]): string[] {
+  const below = paths.length === 0 ? ["packages", "test"] : paths.map((path) => relative(ROOT, path));
+  const patterns = below.flatMap((path) => (path.endsWith(".test.ts") ? [path] : [`${path}/**/*.test.ts`]));
+  const files = globSync(patterns, { cwd: ROOT, exclude: (name) => name.includes("node_modules") });
+  return [...new Set(files)].sort().map((file) => join(ROOT, file));
+}
+
+const paths = process.argv.slice(2);
+const failedChecks = paths.length === 0 ? runChecks() : [];
+const files = findTests(paths);
+if (files.length === 0) console.log(`no test file below ${paths.join(" ") || "packages and test"}`);
+
+const stream = run({
+  files,
+  cwd: ROOT,
+  concurrency: 2,
+  timeout: FILE_TIMEOUT_MS,
+  execArgv: ["--disable-warning=ExperimentalWarning", `--test-timeout=${TEST_TIMEOUT_MS}`],
+});
+const passed = await reportTests(stream, {
+  root: ROOT,
+  failedChecks,
+  skipsFail: process.env.SOUS_TEST_REQUIRE === "all",
+  print: (line) => console.log(line),
+});
+process.exitCode = passed && files.length > 0 ? 0 : 1;
