@@ -3,7 +3,7 @@
  * after publishing.
  */
 export interface Message<Body> {
-  /** Unique; a second publish of the same id is dropped while the first is queued or claimed. */
+  /** Unique; a second publish of the same id is dropped while the first is queued, claimed or dead. */
   id: string;
   topic: string;
   tenant: string;
@@ -15,7 +15,7 @@ export interface Message<Body> {
   enqueued_at_ms: number;
   /** Not delivered before this moment (0 for at once). */
   due_at_ms: number;
-  /** Not delivered after this moment; it goes to `onExpired` instead. */
+  /** From this moment on not delivered; it goes to `onExpired` instead. */
   expires_at_ms: number;
 }
 
@@ -33,24 +33,28 @@ export interface Delivery<Body> {
   readonly leaseUntilMs: number;
   /** Keeps the lease for another `leaseMs`. @returns `false` when the lease was lost */
   extend(leaseMs: number): Promise<boolean>;
-  /** Done: the message is gone for good. */
+  /** Done: the message is gone for good. A durable message may come back where this rejects. */
   ack(): Promise<void>;
   /** Back to the front of its lane, due after `delayMs`, with attempt + 1. */
   nack(delayMs: number): Promise<void>;
-  /** To the dead-letter queue of its topic with a reason. */
+  /** To the dead-letter queue of its topic with a reason; a non-durable one may be dropped from there for room. */
   deadLetter(reason: string): Promise<void>;
 }
 
 /**
  * What a consumer offers. The queue calls `deliver` as soon as a message and capacity exist together, fairly:
  * round by weight over tenants, then over the lanes of a tenant, FIFO within a lane.
+ * `capacity` and `accepts` only answer; `deliver` and `onExpired` may call the queue.
  */
 export interface Consumer<Body> {
   topic: string;
   leaseMs: number;
   /** How many more messages it takes now, in all. */
   capacity(): number;
-  /** Whether it can take a message of this lane now; asked with the lane's first message. */
+  /**
+   * Whether it can take a message of this lane now; asked with the lane's first message. After `false` the
+   * lane is not asked for again before `wake` or before another message is its first.
+   */
   accepts(message: Message<Body>): boolean;
   deliver(delivery: Delivery<Body>): void;
   /** A message that waited past `expires_at_ms`; it is already gone from the queue. */
@@ -58,8 +62,12 @@ export interface Consumer<Body> {
 }
 
 export interface Subscription {
-  /** Tells the queue that `capacity` or `accepts` may have changed. Cheap; call it when work ends. */
-  wake(): void;
+  /**
+   * Tells the queue that `capacity` or `accepts` may have changed. Cheap; call it when work ends. Name the
+   * lane where only its own answer of `accepts` changed (a message or delivery.message will do): every
+   * other refused lane is then left alone.
+   */
+  wake(lane?: Pick<Message<unknown>, "tenant" | "lane">): void;
   /** Stops claiming; claimed messages stay with the consumer. */
   close(): Promise<void>;
 }
@@ -101,13 +109,17 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
   /** Takes a message out before it is claimed. @returns the message, or `undefined` when it is not waiting */
   cancel(id: string): Promise<Message<Body> | undefined>;
   depth(topic: string): Promise<LaneDepth[]>;
+  /** Dead letters, oldest first. */
   dead(topic: string, limit: number): Promise<DeadLetter<Body>[]>;
-  /** Puts dead letters back as attempt 1, all of a topic or one. @returns how many */
+  /** Puts dead letters back as attempt 1, their age counted anew, all of a topic or one. @returns how many */
   redrive(topic: string, id?: string): Promise<number>;
   openReplies(): Promise<ReplyChannel<Result>>;
-  /** Sends a result to a channel. Where nobody waits any more it is dropped. @returns whether somebody waited */
+  /**
+   * Sends a result to a channel. Where nobody waits any more it is dropped.
+   * @returns `false` where it is known that nobody waited; a remote engine that cannot know says `true`
+   */
   reply(channel: string, requestId: string, result: Result): boolean;
-  /** Weight of a tenant in the fair claim (1). */
+  /** Weight of a tenant in the fair claim (1). @throws CS_VALIDATION_FAILED unless it is above 0 */
   setWeight(tenant: string, weight: number): void;
   /** @throws CS_CODEQ_PUBLISH_FAILED when the engine cannot take work now */
   check(): Promise<void>;

@@ -9,3 +9,6 @@ export type {
   ReplyChannel,
   Subscription,
 } from "./codeq.ts";
+export type { SetTimer } from "./memory/alarm.ts";
+export { createMemoryCodeQ, type MemoryCodeQOptions } from "./memory/create-memory-codeq.ts";
+export type { BodyCodec } from "./memory/durable-log.ts";
