@@ -1,0 +1,166 @@
+import { once } from "node:events";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { errorEnvelope, LIMITS, newRequestId, PlatformError } from "@sous/contract";
+import { sendError, toPlatformError } from "./error-reply.ts";
+import { requestIdOf } from "./request-id.ts";
+import { API_SECURITY_HEADERS } from "./security-headers.ts";
+
+/** A route beside the framework, for the hot path. @returns `true` when it has taken the request */
+export type RawRoute = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+export interface FrontServerOptions {
+  /** Asked in this order; the first that takes a request has it. */
+  routes: readonly RawRoute[];
+  /** Gets every request that no route takes. */
+  fallback: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Looks at each request first; what it returns is the answer. */
+  guard?: (request: IncomingMessage) => PlatformError | undefined;
+  /** Hears of faults of our own. */
+  onFault?: (error: unknown, requestId: string) => void;
+  /** How long the headers of a request may take (10,000). */
+  headersTimeoutMs?: number;
+  /** How long a whole request may take to arrive (60,000). */
+  requestTimeoutMs?: number;
+  /** How long an idle connection is kept (65,000, longer than load balancers keep theirs). */
+  keepAliveTimeoutMs?: number;
+}
+
+/** The one HTTP server of a process. */
+export interface FrontServer {
+  readonly server: Server;
+  /** @returns the address it listens on; port 0 picks a free one. @throws when the port is taken */
+  listen(address: { host: string; port: number }): Promise<{ host: string; port: number; url: string }>;
+  /** Takes no new connections, lets running requests end, cuts what is left after the grace. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Node counts the request line in; a query of the full size must still reach its own check, which answers 414. */
+const HEADER_MARGIN_BYTES = 16 * 1024;
+
+const REAP_INTERVAL_MS = 20;
+
+/**
+ * Makes the HTTP server of a process: raw routes first, the framework for the rest. Requests that are cut off,
+ * malformed, too slow or too large get an error envelope too.
+ */
+export function createFrontServer(options: FrontServerOptions): FrontServer {
+  const { routes, fallback, guard, onFault } = options;
+  let closing = false;
+
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (closing) response.setHeader("connection", "close");
+    try {
+      const refusal = hasDuplicateHost(request.rawHeaders) ? duplicateHost() : guard?.(request);
+      if (refusal !== undefined) {
+        sendError(response, refusal, requestIdOf(request.headers["x-request-id"]));
+        return;
+      }
+      for (const route of routes) if (route(request, response)) return;
+      fallback(request, response);
+    } catch (error) {
+      const requestId = requestIdOf(request.headers["x-request-id"]);
+      onFault?.(error, requestId);
+      sendError(response, toPlatformError(error), requestId);
+    }
+  };
+  const server = createServer(
+    {
+      maxHeaderSize: LIMITS.headersBytesMax + LIMITS.queryBytesMax + HEADER_MARGIN_BYTES,
+      headersTimeout: options.headersTimeoutMs ?? 10_000,
+      requestTimeout: options.requestTimeoutMs ?? 60_000,
+      keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
+      connectionsCheckingInterval: 1000,
+      noDelay: true,
+    },
+    handle,
+  );
+  // Past a count Node drops headers silently; ours are bounded by bytes.
+  server.maxHeadersCount = 0;
+  server.on("clientError", answerClientError);
+
+  return {
+    server,
+    async listen({ host, port }) {
+      server.listen(port, host);
+      await once(server, "listening");
+      const bound = server.address() as AddressInfo;
+      const shown = bound.family === "IPv6" ? `[${bound.address}]` : bound.address;
+      return { host: bound.address, port: bound.port, url: `http://${shown}:${bound.port}` };
+    },
+    async close(graceMs) {
+      closing = true;
+      if (!server.listening) return;
+      const closed = once(server, "close");
+      server.close();
+      // A connection that is busy now falls idle later; told only then, it costs the requests nothing.
+      const reaper = setInterval(() => server.closeIdleConnections(), REAP_INTERVAL_MS);
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearInterval(reaper);
+      clearTimeout(timer);
+    },
+  };
+}
+
+function hasDuplicateHost(rawHeaders: readonly string[]): boolean {
+  let seen = false;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    if (name.length !== 4) continue;
+    if (name === "Host" || name === "host" || name.toLowerCase() === "host") {
+      if (seen) return true;
+      seen = true;
+    }
+  }
+  return false;
+}
+
+const duplicateHost = (): PlatformError =>
+  new PlatformError("CS_VALIDATION_FAILED", "the request has more than one Host header");
+
+/** HTTP errors below the request: the parser's, the timeouts'. The connection is not usable any more. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  const begun = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage?.headersSent === true;
+  if (!socket.writable || begun || error.code === "ECONNRESET" || error.code === "EPIPE") {
+    socket.destroy();
+    return;
+  }
+  const { status, refusal } = clientFault(error.code);
+  const requestId = newRequestId();
+  const body = JSON.stringify(errorEnvelope(refusal, requestId));
+  const headers = {
+    ...API_SECURITY_HEADERS,
+    "content-type": "application/json; charset=utf-8",
+    "content-length": String(Buffer.byteLength(body)),
+    "x-request-id": requestId,
+    connection: "close",
+  };
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${head.join("")}\r\n${body}`);
+}
+
+function clientFault(code: string | undefined): { status: number; refusal: PlatformError } {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return fault(new PlatformError("CS_HEADERS_TOO_LARGE", "the headers are too large"));
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return fault(new PlatformError("CS_PAYLOAD_TOO_LARGE", "the chunk extensions are too large"));
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      // 408 has no code of its own in the catalogue: the request as it came is what is wrong.
+      return {
+        ...fault(new PlatformError("CS_VALIDATION_FAILED", "the request took too long to arrive")),
+        status: 408,
+      };
+    default:
+      return fault(new PlatformError("CS_VALIDATION_FAILED", "the request is not HTTP/1.1"));
+  }
+}
+
+const fault = (refusal: PlatformError) => ({ status: refusal.status, refusal });
