@@ -1,3 +1,4 @@
+export { createSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type {
   ActivationFilter,
   ActivationStore,

@@ -1,0 +1,37 @@
+import { type Kysely, sql } from "kysely";
+import { activationStatements } from "./activation-statements.ts";
+import { functionStatements } from "./function-statements.ts";
+import { journalStatements } from "./journal-statements.ts";
+import { kvStatements } from "./kv-statements.ts";
+import { logStatements } from "./log-statements.ts";
+import type { Tables } from "./schema.ts";
+import { statement } from "./statement.ts";
+import { tokenStatements } from "./token-statements.ts";
+import { versionStatements } from "./version-statements.ts";
+
+/**
+ * Compiles every statement of the SQL stores for the dialect of `db`, once at start: nothing is built per call.
+ * The result is plain data and may be posted to another thread.
+ */
+export function compileStatements(db: Kysely<Tables>) {
+  return {
+    functions: functionStatements(db),
+    versions: versionStatements(db),
+    activations: activationStatements(db),
+    logs: logStatements(db),
+    kv: kvStatements(db),
+    tokens: tokenStatements(db),
+    journal: journalStatements(db),
+    probe: {
+      /** Rewrites the one probe row: whether this commits is whether the store takes writes. */
+      write: statement<{ atMs: number }>()((p) =>
+        db
+          .insertInto("probe")
+          .values({ id: sql.lit(1), at_ms: p.atMs })
+          .onConflict((conflict) => conflict.column("id").doUpdateSet({ at_ms: p.atMs })),
+      ),
+    },
+  };
+}
+
+export type Statements = ReturnType<typeof compileStatements>;

@@ -1,0 +1,150 @@
+/**
+ * Every write of the store as the write thread carries it out. Arguments are primitives, JSON text or bytes,
+ * so that a batch of commands crosses threads as one flat array. A command throws a `Refusal` to be undone alone.
+ */
+export interface Commands {
+  functionCreate(tenant: string, namespace: string, name: string, doc: string): void;
+  functionSoftDelete(tenant: string, namespace: string, name: string, deletedAtMs: number): void;
+  draftPut(
+    tenant: string,
+    namespace: string,
+    name: string,
+    draftId: string,
+    sha256: string,
+    sizeBytes: number,
+    createdAtMs: number,
+    expiresAtMs: number,
+    bytes: Uint8Array,
+  ): void;
+  /** @returns the version's number */
+  versionPublish(
+    tenant: string,
+    namespace: string,
+    name: string,
+    draftId: string,
+    sha256: string,
+    doc: string,
+    alias: string | null,
+    nowMs: number,
+  ): number;
+  aliasSet(
+    tenant: string,
+    namespace: string,
+    name: string,
+    alias: string,
+    version: number,
+    weights: string | null,
+    updatedAtMs: number,
+  ): void;
+  aliasDelete(tenant: string, namespace: string, name: string, alias: string): void;
+  activationCreate(
+    tenant: string,
+    id: string,
+    namespace: string,
+    functionName: string,
+    status: string,
+    trigger: string,
+    attempt: number,
+    enqueuedAtMs: number,
+    doc: string,
+  ): void;
+  activationUpdate(tenant: string, id: string, status: string, attempt: number, doc: string): boolean;
+  activationFinish(
+    tenant: string,
+    id: string,
+    namespace: string,
+    functionName: string,
+    status: string,
+    trigger: string,
+    attempt: number,
+    enqueuedAtMs: number,
+    doc: string,
+  ): boolean;
+  logsAppend(tenant: string, activationId: string, count: number, lines: string, atMs: number): void;
+  kvSet(
+    tenant: string,
+    namespace: string,
+    key: string,
+    json: string,
+    bytes: number,
+    expiresAtMs: number | null,
+    quotaBytes: number,
+    nowMs: number,
+  ): void;
+  kvDelete(tenant: string, namespace: string, key: string, nowMs: number): boolean;
+  tokenCreate(
+    tokenId: string,
+    tenant: string,
+    secretSha256: string,
+    createdAtMs: number,
+    revokedAtMs: number | null,
+    doc: string,
+  ): void;
+  tokenRevoke(tenant: string, tokenId: string, revokedAtMs: number): void;
+  journalAppend(
+    id: string,
+    topic: string,
+    tenant: string,
+    lane: string,
+    bodyJson: string,
+    attempt: number,
+    enqueuedAtMs: number,
+    dueAtMs: number,
+    expiresAtMs: number,
+    dead: number,
+    deadReason: string | null,
+  ): void;
+  journalUpdate(
+    id: string,
+    attempt: number,
+    dueAtMs: number,
+    expiresAtMs: number,
+    dead: number,
+    deadReason: string | null,
+  ): void;
+  journalRemove(id: string): void;
+  probe(atMs: number): void;
+  /** The four sweeps remove at most `limit` rows each call, so that other writes get in between. */
+  sweepActivations(beforeMs: number, limit: number): number;
+  sweepLogs(beforeMs: number, limit: number): number;
+  sweepDrafts(nowMs: number, limit: number): number;
+  sweepKv(nowMs: number, limit: number): number;
+}
+
+export type CommandName = keyof Commands;
+
+interface CommandTraits {
+  /** Writes more than one row and may be refused half-way: it runs in a savepoint of its own. */
+  savepoint?: true;
+  /** Nobody waits for it as a rule: it may wait a few milliseconds for company. */
+  relaxed?: true;
+}
+
+/** What the batch runner and the group commit need to know of each command. The order gives the numbers. */
+export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
+  functionCreate: {},
+  functionSoftDelete: {},
+  draftPut: { savepoint: true },
+  versionPublish: { savepoint: true },
+  aliasSet: {},
+  aliasDelete: {},
+  activationCreate: {},
+  activationUpdate: {},
+  activationFinish: { relaxed: true },
+  logsAppend: { relaxed: true },
+  kvSet: { savepoint: true },
+  kvDelete: { savepoint: true },
+  tokenCreate: {},
+  tokenRevoke: {},
+  journalAppend: { savepoint: true },
+  journalUpdate: {},
+  journalRemove: {},
+  probe: {},
+  sweepActivations: { savepoint: true },
+  sweepLogs: { savepoint: true },
+  sweepDrafts: { savepoint: true },
+  sweepKv: { savepoint: true },
+};
+
+/** Commands by number: a batch names them by their place here. */
+export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
