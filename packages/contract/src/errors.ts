@@ -102,6 +102,11 @@ export const ERROR_CATALOGUE = {
   CS_RUNTIME_RESULT_TOO_LARGE: { status: 502, retryable: false, hint: "An answer holds at most 6 MiB." },
   CS_RUNTIME_CANCELLED: { status: 502, retryable: false, hint: "Somebody cancelled the activation." },
   CS_RUNTIME_EXPIRED: { status: 502, retryable: false, hint: "The work grew too old in the queue." },
+  CS_RUNTIME_EGRESS_FAILED: {
+    status: 502,
+    retryable: true,
+    hint: "The other host failed or was too slow; the message says how.",
+  },
   CS_CADENCE_POLL_FAILED: { status: 502, retryable: true, hint: "Cadence refused the poll." },
   CS_CADENCE_RESPOND_FAILED: { status: 502, retryable: true, hint: "Cadence refused the answer." },
   CS_CADENCE_HEARTBEAT_FAILED: { status: 502, retryable: true, hint: "Cadence refused the heartbeat." },
