@@ -1,0 +1,135 @@
+import { LIMITS, type Limits } from "@sous/contract";
+import Type, { type Static } from "typebox";
+
+const closed = { additionalProperties: false } as const;
+const Text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
+const Url = (pattern: string, description: string) => Type.String({ pattern, maxLength: 2048, description });
+const Rate = (description: string) => Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, description });
+const Milliseconds = (description: string) =>
+  Type.Integer({ minimum: 0, maximum: 86_400_000, description: `${description}, milliseconds` });
+
+/** `bundleBytesMax` of the code is `bundle_bytes_max` in files. */
+const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** The limit each key under `limits` sets. */
+export const LIMIT_BY_KEY: ReadonlyMap<string, keyof Limits> = new Map(
+  (Object.keys(LIMITS) as (keyof Limits)[]).map((name) => [snakeCase(name), name]),
+);
+
+const LimitOverrides = Type.Object(
+  Object.fromEntries(
+    [...LIMIT_BY_KEY].map(([key, name]) => [
+      key,
+      Type.Optional(Type.Integer({ minimum: 0, description: `instead of ${LIMITS[name]}` })),
+    ]),
+  ) as Record<string, ReturnType<typeof Type.Optional<ReturnType<typeof Type.Integer>>>>,
+  closed,
+);
+
+const fields = {
+  host: Text("address to listen on"),
+  port: Type.Integer({ minimum: 0, maximum: 65_535, description: "0 picks a free one" }),
+  data: Text("folder of the embedded store and the key file"),
+  store: Url("^(sqlite:|postgres(ql)?://|rediss?://)", "sqlite:PATH, postgres://… or redis://…"),
+  codeq: Url("^(memory:$|rediss?://|nats://)", "memory:, redis://… or nats://…"),
+  bundles: Url("^(store:$|file:|s3://)", "store:, file:PATH or s3://…"),
+  auth: Url("^(none$|local:$|(tikti|jwt)\\+https?://)", "none, local:, tikti+https://… or jwt+https://…"),
+  auth_key: Type.String({ maxLength: 1024, description: "API key of the identity service" }),
+  auth_cache_seconds: Type.Integer({ minimum: 0, maximum: 3600, description: "how long a token is trusted" }),
+  cluster_name: Type.String({ maxLength: 256, description: "shown in logs" }),
+  environment: Type.String({ maxLength: 256, description: "shown in logs" }),
+  durability: Type.Enum(["relaxed", "strict"], { description: "of versions that do not say" }),
+  log_level: Type.Enum(["debug", "info", "warn", "error", "silent"]),
+  drain_ms: Milliseconds("how long running work may end in at shutdown"),
+  metrics_public: Type.Boolean({ description: "/metrics for everybody, not only for this machine" }),
+  trusted_proxies: Type.Array(Text("address or CIDR range"), { maxItems: 256 }),
+  rate_limits: Type.Object(
+    {
+      enabled: Type.Boolean(),
+      tenant_rps: Rate("requests a second of a tenant"),
+      function_rps: Rate("requests a second of a function ref"),
+      client_rps: Rate("requests a second of a client address"),
+    },
+    closed,
+  ),
+  egress: Type.Object(
+    {
+      private_allow: Type.Array(Text("CIDR range"), {
+        maxItems: 256,
+        description: "private ranges functions may reach; for development and tests",
+      }),
+    },
+    closed,
+  ),
+  idle: Type.Object(
+    {
+      host_ms: Milliseconds("a tenant's sandbox host without work ends after"),
+      isolate_ms: Milliseconds("a warm isolate without work ends after"),
+    },
+    closed,
+  ),
+  sandbox: Type.Object(
+    {
+      require: Type.Enum(["any", "closed"], {
+        description: "closed: refuse to start where a layer around sandbox hosts is missing",
+      }),
+    },
+    closed,
+  ),
+  limits: LimitOverrides,
+};
+
+/** The settings of a process, snake_case as they stand in `cs.yaml`. */
+export const ConfigSchema = Type.Object(fields, closed);
+export type Config = Omit<Static<typeof ConfigSchema>, "limits"> & {
+  /** Limits that differ from the defaults, by the names of code. */
+  limits: Partial<Record<keyof Limits, number>>;
+};
+
+/** Which settings a process starts from. */
+export type ConfigMode = "dev" | "serve";
+
+/** @returns the defaults of a mode by dotted key */
+export function configDefaults(mode: ConfigMode): Record<string, unknown> {
+  return {
+    host: "127.0.0.1",
+    port: 8080,
+    data: "./.sous",
+    codeq: "memory:",
+    bundles: "store:",
+    auth: mode === "dev" ? "none" : "local:",
+    auth_key: "",
+    auth_cache_seconds: LIMITS.tokenCacheTtlMs / 1000,
+    cluster_name: "",
+    environment: "",
+    durability: "relaxed",
+    log_level: "info",
+    drain_ms: 10_000,
+    metrics_public: false,
+    trusted_proxies: [],
+    "rate_limits.enabled": mode === "serve",
+    "rate_limits.tenant_rps": LIMITS.tenantRateRps,
+    "rate_limits.function_rps": LIMITS.functionRateRps,
+    "rate_limits.client_rps": LIMITS.clientRateRps,
+    "egress.private_allow": [],
+    "idle.host_ms": 300_000,
+    "idle.isolate_ms": 60_000,
+    "sandbox.require": "any",
+  };
+}
+
+/** Keys whose value is a secret as a whole. */
+export const SECRET_KEYS: ReadonlySet<string> = new Set(["auth_key"]);
+
+type Field = { type?: string; properties?: Record<string, Field> };
+
+/** Every key that may be set, dotted, with the JSON type of its value. */
+export const CONFIG_KEYS: ReadonlyMap<string, string> = new Map(keysOf(ConfigSchema as unknown as Field, ""));
+
+function keysOf(schema: Field, prefix: string): [string, string][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) =>
+    field.properties === undefined
+      ? [[`${prefix}${name}`, field.type ?? "string"] as [string, string]]
+      : keysOf(field, `${prefix}${name}.`),
+  );
+}
