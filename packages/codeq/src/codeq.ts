@@ -56,6 +56,7 @@ export interface Consumer<Body> {
    * lane is not asked for again before `wake` or before another message is its first.
    */
   accepts(message: Message<Body>): boolean;
+  /** Takes a message; never called inside `consume`, but possibly inside `publish`, `wake` or an end of another. */
   deliver(delivery: Delivery<Body>): void;
   /** A message that waited past `expires_at_ms`; it is already gone from the queue. */
   onExpired(message: Message<Body>): void;

@@ -50,6 +50,7 @@ export class TopicQueue<Body> {
       setTimer: host.setTimer,
       ring: () => {
         this.#unparkBudget = ASKED_LATER;
+        if (this.hasConsumer) for (const entry of this.#unheard) this.expire(entry);
         this.drain();
       },
     });
@@ -130,7 +131,7 @@ export class TopicQueue<Body> {
     return true;
   }
 
-  /** Brings messages and capacity together until one of them is used up. Calls from within do nothing. */
+  /** Brings messages and capacity together until one of them is used up. A call from within returns at once. */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
@@ -147,9 +148,9 @@ export class TopicQueue<Body> {
 
   subscribe(consumer: Consumer<Body>): Subscription {
     this.#consumers = [...this.#consumers, consumer];
-    for (const entry of this.#unheard) this.expire(entry);
     this.#wakeAll();
-    this.drain();
+    // What waits comes a moment later: the consumer must hold its subscription before it is called.
+    this.#rescan.ensure(this.#host.clock());
     return {
       wake: (lane) => {
         if (!this.#consumers.includes(consumer)) return;

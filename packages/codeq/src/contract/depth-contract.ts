@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { assertFull, type ContractCodeQ, message, startProbe, unique } from "./harness.ts";
+
+/** The bound of a lane, and what the depth report counts. */
+export function depthContract(open: () => Promise<ContractCodeQ>): void {
+  test("a lane takes as many waiting messages as the publisher allows", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    const options = { depthMax: 2, durable: false };
+    await queue.publish(message(topic, "a"), options);
+    await queue.publish(message(topic, "b", { due_at_ms: Date.now() + 60_000 }), options);
+    await assertFull(queue.publish(message(topic, "c"), options));
+    await queue.publish(message(topic, "other lane", { lane: "default/other" }), options);
+    await queue.publish(message(topic, "other tenant", { tenant: "t_other1" }), options);
+  });
+
+  test("durable and non-durable messages of a lane are counted apart", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    for (const durable of [false, true]) {
+      await queue.publish(message(topic, "one"), { depthMax: 1, durable });
+      await assertFull(queue.publish(message(topic, "two"), { depthMax: 1, durable }));
+    }
+  });
+
+  test("many durable publishes at once keep the bound", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    const published = Array.from({ length: 30 }, (_, index) =>
+      queue.publish(message(topic, `m${index}`), { depthMax: 10, durable: true }),
+    );
+    const results = await Promise.allSettled(published);
+    assert.equal(results.filter(({ status }) => status === "fulfilled").length, 10);
+  });
+
+  test("a claimed message gives its place free", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    const options = { depthMax: 1, durable: true };
+    await queue.publish(message(topic, "a"), options);
+    const probe = await startProbe(queue, { topic });
+    await probe.next();
+    await queue.publish(message(topic, "b"), options);
+    await assertFull(queue.publish(message(topic, "c"), options));
+  });
+
+  test("a retry passes the bound and counts in it", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    const options = { depthMax: 1, durable: false };
+    await queue.publish(message(topic, "a"), options);
+    const probe = await startProbe(queue, { topic });
+    const delivery = await probe.next();
+    await queue.publish(message(topic, "b"), options);
+    probe.slots = 0;
+    await delivery.nack(0);
+    assert.equal((await queue.depth(topic))[0]?.ready, 2);
+    await assertFull(queue.publish(message(topic, "c"), { depthMax: 2, durable: false }));
+    probe.held = 0;
+    probe.resize(1);
+    assert.deepEqual(await probe.drain(2), ["a", "b"]);
+  });
+
+  test("the depth report tells ready, delayed and claimed of each lane", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    const options = { depthMax: 10, durable: false };
+    await queue.publish(message(topic, "a"), options);
+    const probe = await startProbe(queue, { topic });
+    await probe.next();
+    await queue.publish(message(topic, "b"), options);
+    await queue.publish(message(topic, "c", { due_at_ms: Date.now() + 60_000 }), options);
+    await queue.publish(message(topic, "d", { tenant: "t_other1", lane: "default/other" }), options);
+    const depths = (await queue.depth(topic)).sort((a, b) => a.tenant.localeCompare(b.tenant));
+    assert.deepEqual(depths, [
+      { tenant: "t_first1", lane: "default/first", ready: 1, delayed: 1, claimed: 1 },
+      { tenant: "t_other1", lane: "default/other", ready: 1, delayed: 0, claimed: 0 },
+    ]);
+    assert.deepEqual(await queue.depth(unique("topic")), []);
+  });
+}

@@ -1,0 +1,26 @@
+import { describe } from "node:test";
+import { deadLetterContract } from "./dead-letter-contract.ts";
+import { depthContract } from "./depth-contract.ts";
+import { fairnessContract } from "./fairness-contract.ts";
+import type { OpenCodeQ } from "./harness.ts";
+import { leaseContract } from "./lease-contract.ts";
+import { orderContract } from "./order-contract.ts";
+import { replyContract } from "./reply-contract.ts";
+
+/**
+ * Declares the tests every driver of the queue must pass. They use topics and ids of their own, so queues of
+ * one engine may share it, and wait for what a remote engine does later.
+ *
+ * @param name the driver, for the report
+ * @param open opens a queue that keeps durable messages; each test disposes of its own
+ */
+export function describeCodeQContract(name: string, open: OpenCodeQ): void {
+  describe(`codeQ contract: ${name}`, () => {
+    describe("order", () => orderContract(open));
+    describe("depth", () => depthContract(open));
+    describe("fairness", () => fairnessContract(open));
+    describe("leases", () => leaseContract(open));
+    describe("dead letters", () => deadLetterContract(open));
+    describe("replies", () => replyContract(open));
+  });
+}
