@@ -25,11 +25,31 @@ export interface GuestHost {
   random(byteLength: number): string;
   /** @returns milliseconds since the activation started, with fractions */
   now(): number;
-  /** Runs the lazy part of that name in the guest's context; it registers itself with the bootstrap. */
+  /**
+   * Runs the script of the lazy part of that name in the guest's context, at once, inside the callback. The script
+   * does nothing but hand its factory to the bootstrap: it needs no timeout of its own, and the part's code runs
+   * in the slice that asked for it. A name without a script is ignored.
+   */
   load(part: string): void;
 }
 
-/** What the bootstrap gives the host; held as references the guest cannot reach. */
+/** The order in which the bootstrap takes the callbacks: `bootstrap(reply, fail, …)`. */
+export const GUEST_CALLBACKS = [
+  "reply",
+  "fail",
+  "call",
+  "log",
+  "timer",
+  "clearTimer",
+  "random",
+  "now",
+  "load",
+] as const satisfies readonly (keyof GuestHost)[];
+
+/**
+ * What the bootstrap gives the host: a frozen object with four functions as own properties, held as references the
+ * guest cannot reach. The host bounds each call by the slice's timeout; all four may run user code.
+ */
 export interface GuestApi {
   /**
    * Finds the handler among the exports of the entry module.
@@ -45,7 +65,10 @@ export interface GuestApi {
   fire(timerId: number): void;
 }
 
-/** The name of the global the bootstrap script leaves for the host, which takes and deletes it at once. */
+/**
+ * The name of the global the core script leaves for the host, which takes and deletes it at once and calls it
+ * with `GUEST_CALLBACKS` as positional arguments. It returns a `GuestApi`.
+ */
 export const BOOTSTRAP_GLOBAL = "__sous_guest__";
 
 /** The operations of host calls, as they stand in `GuestHost.call`. */

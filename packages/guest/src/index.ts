@@ -1,5 +1,6 @@
 export {
   BOOTSTRAP_GLOBAL,
+  GUEST_CALLBACKS,
   HOST_OPERATIONS,
   type GuestApi,
   type GuestHost,

@@ -1,0 +1,122 @@
+import type { GuestHost } from "../abi.ts";
+import { cutText } from "./bounded-text.ts";
+import { apply, dateNow, define, freeze, max, parseJson, slice } from "./primordials.ts";
+import { answerOf } from "./result.ts";
+import { readThrown } from "./thrown.ts";
+
+/** Turns an event into a handler's first argument and its return value into a result; for fetch style. */
+export interface FetchFace {
+  toRequest(event: unknown, isWeb: boolean): object;
+  /** @returns an envelope, or throws */
+  toResult(response: unknown): unknown;
+}
+
+type Handler = (event: unknown, context: object) => unknown;
+
+export interface Activation {
+  adopt(namespace: object, handler: string): string;
+  start(contextJson: string, eventJson: string): void;
+  /** Ends the activation because of an error nobody caught: in a timer, a microtask, a handler. */
+  crash(thrown: unknown): void;
+}
+
+/**
+ * The one activation an isolate runs at a time.
+ *
+ * idle ── start ──▶ running ── reply | fail ──▶ idle. What an earlier handler still does when the next one
+ * has started is not heard: each run carries its number.
+ */
+export function createActivation(host: GuestHost, fetchFace: () => FetchFace): Activation {
+  let handler: Handler | undefined;
+  let running = 0;
+  let runs = 0;
+
+  const fail = (type: Parameters<GuestHost["fail"]>[0], message: string, stack: string): void => {
+    running = 0;
+    host.fail(type, message, stack);
+  };
+
+  const crashed = (run: number, thrown: unknown): void => {
+    if (run === 0 || run !== running) return;
+    const read = readThrown(thrown);
+    // Reading may have run user code that ended the activation another way.
+    if (run === running) fail(read.denied ? "CapabilityDenied" : "Exception", read.message, read.stack);
+  };
+
+  const finish = (run: number, value: unknown): void => {
+    if (run !== running) return;
+    const answer = answerOf(value);
+    if (run !== running) return;
+    if (answer.kind === "invalid") return fail("Exception", answer.message, "");
+    if (answer.kind === "too-large") return fail("ResultTooLarge", answer.message, "");
+    running = 0;
+    host.reply(answer.statusCode, answer.headersJson, answer.body, answer.isBase64Encoded);
+  };
+
+  const execute = async (run: number, contextJson: string, eventJson: string): Promise<void> => {
+    try {
+      if (handler === undefined) return fail("BundleError", "no handler was adopted", "");
+      const context = createContext(contextJson);
+      const returned = handler(parseJson(eventJson), context);
+      finish(run, isObject(returned) ? await returned : returned);
+    } catch (thrown) {
+      crashed(run, thrown);
+    }
+  };
+
+  return {
+    adopt(namespace, name) {
+      handler = undefined;
+      try {
+        const found = (namespace as Record<string, unknown>)[name];
+        if (typeof found === "function") {
+          handler = (event, context) => apply(found, undefined, [event, context]);
+          return "";
+        }
+        const fetch = isObject(found) ? (found as { fetch?: unknown }).fetch : undefined;
+        if (typeof fetch === "function") {
+          handler = fetchStyle(fetch, found, fetchFace);
+          return "";
+        }
+        return whyNoHandler(name, found);
+      } catch (thrown) {
+        return cutText(
+          `the export "${slice(name, 0, 64)}" cannot be read: ${readThrown(thrown).message}`,
+          4096,
+        );
+      }
+    },
+    start(contextJson, eventJson) {
+      running = ++runs;
+      void execute(running, contextJson, eventJson);
+    },
+    crash: (thrown) => crashed(running, thrown),
+  };
+}
+
+const isObject = (value: unknown): value is object =>
+  (typeof value === "object" && value !== null) || typeof value === "function";
+
+function whyNoHandler(name: string, found: unknown): string {
+  const shown = name === "default" ? "default export" : `export "${slice(name, 0, 64)}"`;
+  return found === undefined
+    ? `the entry module has no ${shown}; export a function, or an object with a function named fetch`
+    : `the ${shown} is neither a function nor an object with a function named fetch`;
+}
+
+/** WinterTC style: the handler takes a Request and gives a Response; only web events carry a real one. */
+function fetchStyle(fetch: Function, self: unknown, face: () => FetchFace): Handler {
+  return async (event, context) => {
+    const trigger = (context as { trigger?: { type?: unknown } }).trigger;
+    const request = face().toRequest(event, trigger?.type === "http");
+    return face().toResult(await apply(fetch, self, [request, context]));
+  };
+}
+
+/** Makes the handler's second argument: what the platform sent, and how long the handler has left. */
+function createContext(contextJson: string): object {
+  const context = parseJson(contextJson) as { deadline_ms?: unknown };
+  const deadlineMs = typeof context.deadline_ms === "number" ? context.deadline_ms : 0;
+  define(context, "remainingMs", (): number => max(0, deadlineMs - dateNow()));
+  return freeze(context);
+}

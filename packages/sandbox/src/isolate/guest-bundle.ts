@@ -1,0 +1,147 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BuildOptions, BuildResult } from "esbuild";
+
+/** The scripts of the guest, ready to be compiled in an isolate. */
+export interface GuestBundle {
+  /** Runs first in every context; leaves `BOOTSTRAP_GLOBAL` for the host. */
+  core: string;
+  /** Lazy parts of the web platform, by the names `GuestHost.load` is called with. */
+  parts: Record<string, string>;
+  /** Hash over core and parts, for whoever keeps compiled code of them. */
+  sha256: string;
+}
+
+export interface GuestBundleOptions {
+  /** Where bundles are kept (`node_modules/.cache/sous` beside the installed esbuild). */
+  cacheDirectory?: string;
+}
+
+/** Changes whenever the shape of a cache file or the build options below do. */
+const CACHE_FORMAT = "1";
+const PART_FILE = /^(.+)-part\.ts$/;
+const require = createRequire(import.meta.url);
+
+/**
+ * Bundles the guest's sources and the libraries they use into plain scripts.
+ *
+ * The result is kept on disk under a key of the sources' sizes and times and the libraries' versions; a cache
+ * that is missing, damaged or not writable costs the time of a build and nothing else.
+ */
+export async function loadGuestBundle(options: GuestBundleOptions = {}): Promise<GuestBundle> {
+  const sources = dirname(fileURLToPath(import.meta.resolve("@sous/guest")));
+  const directory = options.cacheDirectory ?? defaultCacheDirectory();
+  const file = join(directory, `guest-${cacheKey(sources)}.json`);
+  const cached = readCache(file);
+  if (cached !== undefined) return cached;
+  const bundle = await buildGuest(sources);
+  writeCache(directory, file, bundle);
+  return bundle;
+}
+
+function defaultCacheDirectory(): string {
+  return join(dirname(require.resolve("esbuild/package.json")), "..", ".cache", "sous");
+}
+
+/** Names the state of everything a bundle is made of, without reading the sources themselves. */
+function cacheKey(sources: string): string {
+  const hash = createHash("sha256").update(`${CACHE_FORMAT}\n`);
+  for (const path of [...sourceFiles(sources), require.resolve("@sous/contract/limits")]) {
+    const { size, mtimeMs } = statSync(path);
+    hash.update(`${path} ${size} ${mtimeMs}\n`);
+  }
+  const manifest = join(sources, "..", "package.json");
+  // Versions are pinned exactly, so the manifest names what is installed.
+  hash.update(readFileSync(manifest)).update(readFileSync(require.resolve("esbuild/package.json")));
+  return hash.digest("hex").slice(0, 32);
+}
+
+function sourceFiles(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+}
+
+function readCache(file: string): GuestBundle | undefined {
+  try {
+    const bundle = JSON.parse(readFileSync(file, "utf8")) as GuestBundle;
+    return bundle.sha256 === hashOf(bundle.core, bundle.parts) ? bundle : undefined;
+  } catch {
+    // Missing or damaged: it is made again.
+    return undefined;
+  }
+}
+
+/** Written beside and renamed, so that nobody ever reads half a bundle. */
+function writeCache(directory: string, file: string, bundle: GuestBundle): void {
+  const temporary = `${file}.${randomUUID()}`;
+  try {
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(temporary, JSON.stringify(bundle), { mode: 0o644 });
+    renameSync(temporary, file);
+  } catch {
+    // A read-only installation works as well, it only builds at every start.
+    rmSync(temporary, { force: true });
+  }
+}
+
+function hashOf(core: string, parts: Record<string, string>): string {
+  const hash = createHash("sha256").update(core);
+  for (const name of Object.keys(parts).toSorted()) hash.update(`\0${name}\0${parts[name] ?? ""}`);
+  return hash.digest("hex");
+}
+
+/** What a script must end in: a function as completion value would pin its context for ever. */
+const footer = (name: string): string => `0;\n//# sourceURL=sous:guest/${name}.js\n`;
+
+async function buildGuest(sources: string): Promise<GuestBundle> {
+  // Loaded here only: with a cache, a host starts without it.
+  const { build } = await import("esbuild");
+  const core = await build({
+    ...COMMON,
+    entryPoints: [join(sources, "core", "bootstrap.ts")],
+    minify: true,
+    footer: { js: footer("core") },
+  }).then(textOf);
+  const partNames = readdirSync(join(sources, "parts")).flatMap((name) => PART_FILE.exec(name)?.[1] ?? []);
+  const texts = await Promise.all(
+    partNames.map((name) =>
+      build({
+        ...COMMON,
+        entryPoints: [join(sources, "parts", `${name}-part.ts`)],
+        globalName: "part",
+        // Names of classes are part of the web platform, so they stay.
+        minifyWhitespace: true,
+        minifySyntax: true,
+        // The script itself only hands over a factory; in parentheses, so that V8 compiles it at once and
+        // keeps it in the cached data.
+        banner: { js: "__sous_part__((context=>{" },
+        footer: { js: `return part.createPart(context)}));${footer(name)}` },
+      }).then(textOf),
+    ),
+  );
+  const parts: Record<string, string> = {};
+  for (const [index, name] of partNames.entries()) parts[name] = texts[index] ?? "";
+  return { core, parts, sha256: hashOf(core, parts) };
+}
+
+const COMMON = {
+  bundle: true,
+  write: false,
+  format: "iife",
+  platform: "neutral",
+  target: "es2024",
+  mainFields: ["module", "main"],
+  charset: "ascii",
+  legalComments: "none",
+  logLevel: "silent",
+  tsconfigRaw: "{}",
+} as const satisfies BuildOptions;
+
+function textOf(result: BuildResult<{ write: false }>): string {
+  return result.outputFiles.map((file) => file.text).join("");
+}
