@@ -55,6 +55,12 @@ const requestFields = {
   attempt: Type.Integer({ minimum: 1 }),
   traceparent: Type.Optional(Type.String({ maxLength: 128 })),
   enqueued_at_ms: TimeMs,
+  /** The id was drawn at random for this request and is delivered for the first time: no record can exist. */
+  new_id: Type.Boolean(),
+  /** Hash of the event, kept with an idempotency key to tell another body apart. */
+  fingerprint: Type.Optional(Type.String({ maxLength: 64 })),
+  /** Record first, answer second. */
+  strict: Type.Boolean(),
 };
 
 /** `cs.invoke.v1`: a request to run a function once (SPEC 4). */

@@ -11,3 +11,5 @@ export type {
   SandboxTask,
   SandboxTimings,
 } from "./sandbox.ts";
+export { createIsolateDriver, type IsolateDriver, type IsolateDriverOptions } from "./isolate/driver.ts";
+export type { HostReport } from "./isolate/protocol.ts";

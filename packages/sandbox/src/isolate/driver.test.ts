@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { describeSandboxContract, programOf, runOnce } from "../contract-suite.ts";
+import { createIsolateDriver } from "./driver.ts";
+import type { HostReport } from "./protocol.ts";
+
+describeSandboxContract("isolate", async () => await createIsolateDriver({ pairs: 2 }));
+
+test(
+  "a host runs unprivileged, with nothing of ours in its environment or files",
+  { skip: process.platform !== "linux" },
+  async () => {
+    let report: HostReport | undefined;
+    await using driver = await createIsolateDriver({ stems: 0, onReport: (given) => (report = given) });
+    const sandbox = await driver.create({ tenant: "t_contract" });
+    const pid = sandbox.pid ?? 0;
+    const status = process.getuid?.() === 0 ? readFileSync(`/proc/${pid}/status`, "utf8") : "";
+    assert.equal(report?.pid, pid);
+    assert.equal(report?.diesWithParent, true);
+    assert.equal(report?.noNewPrivileges, true);
+    if (status !== "") {
+      assert.match(status, /^Uid:\t61\d\d\d\t61\d\d\d\t61\d\d\d/m);
+      assert.match(status, /^Groups:\s*$/m);
+      assert.match(status, /^CapEff:\t0+$/m);
+      assert.match(status, /^NoNewPrivs:\t1$/m);
+      assert.equal(readFileSync(`/proc/${pid}/environ`, "utf8"), "");
+    }
+  },
+);
+
+test("a stem that died is not handed out", async () => {
+  await using driver = await createIsolateDriver({ stems: 1, pairs: 1 });
+  const first = await driver.create({ tenant: "t_contract" });
+  // The stem behind it is up by the time the first program ran.
+  await runOnce(first, programOf("export default () => 1"));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  first.kill("test");
+  const second = await driver.create({ tenant: "t_contract" });
+  assert.notEqual(second.pid, first.pid);
+  assert.equal((await runOnce(second, programOf("export default () => 2"))).outcome.result?.body, "2");
+});
+
+test("timers and host calls of an ended activation do not come back", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+  const sandbox = await driver.create({ tenant: "t_contract" });
+  const program = programOf('export default async () => { cs.kv.get("a"); return "first"; }');
+  const seen = await runOnce(sandbox, program, { answer: () => ({ ok: true, json: "1" }) });
+  assert.equal(seen.outcome.result?.body, '"first"');
+  assert.equal((await runOnce(sandbox, program)).outcome.cold, true);
+});

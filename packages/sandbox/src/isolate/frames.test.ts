@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import { createFrameReader, FrameError } from "./frame-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
+
+async function bytesOf(write: (writer: FrameWriter) => void): Promise<Buffer> {
+  const stream = new PassThrough();
+  const writer = new FrameWriter(stream);
+  write(writer);
+  writer.flush();
+  stream.end();
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+test("frames come out as they went in, however the bytes are cut", async () => {
+  const long = "ü€😀".repeat(40_000);
+  const bytes = await bytesOf((writer) => {
+    writer.begin(3).u32(7).string("hello").f64(1.5).u8(2).end();
+    writer.begin(9).string(long).end();
+    writer.begin(4).end();
+  });
+  for (const size of [1, 3, 7, 4096, bytes.length]) {
+    const seen: unknown[] = [];
+    const reader = createFrameReader(1 << 20, (type, cursor) => {
+      if (type === 3) seen.push([cursor.u32(), cursor.string(100), cursor.f64(), cursor.u8()]);
+      if (type === 9) seen.push(cursor.string(1 << 20) === long);
+      if (type === 4) seen.push("empty");
+      cursor.done();
+    });
+    for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size));
+    assert.deepEqual(seen, [[7, "hello", 1.5, 2], true, "empty"], `chunks of ${size}`);
+  }
+});
+
+test("frames that break the protocol are refused", () => {
+  const frame = (length: number, ...rest: number[]): Buffer => {
+    const buffer = Buffer.alloc(4 + rest.length);
+    buffer.writeUInt32LE(length, 0);
+    Buffer.from(rest).copy(buffer, 4);
+    return buffer;
+  };
+  const read = (buffer: Buffer, use: (cursor: import("./frame-reader.ts").FrameCursor) => void) => () =>
+    createFrameReader(64, (_type, cursor) => use(cursor)).push(buffer);
+  assert.throws(
+    read(frame(65, 1), () => {}),
+    FrameError,
+  );
+  assert.throws(
+    read(frame(0), () => {}),
+    FrameError,
+  );
+  assert.throws(
+    read(frame(2, 1, 1), (cursor) => cursor.u32()),
+    FrameError,
+  );
+  assert.throws(
+    read(frame(6, 1, 9, 0, 0, 0, 1), (cursor) => cursor.string(8)),
+    FrameError,
+  );
+  assert.throws(
+    read(frame(6, 1, 9, 0, 0, 0, 1), (cursor) => cursor.string(4)),
+    FrameError,
+  );
+  assert.throws(
+    read(frame(9, 1, 0, 0, 0, 0, 0, 0, 0xf0, 0x7f), (cursor) => cursor.f64()),
+    FrameError,
+  );
+  assert.throws(
+    read(frame(3, 1, 1, 2), (cursor) => (cursor.u8(), cursor.done())),
+    FrameError,
+  );
+});
+
+test("random bytes never do more than raise a frame error", () => {
+  let seed = 42;
+  const random = (): number => (seed = (seed * 1_103_515_245 + 12_345) & 0x7fffffff);
+  for (let round = 0; round < 500; round++) {
+    const bytes = Buffer.from(Array.from({ length: random() % 200 }, () => random() & 0xff));
+    if (round % 2 === 0 && bytes.length >= 4) bytes.writeUInt32LE(random() % 60, 0);
+    try {
+      createFrameReader(64, (_type, cursor) => {
+        cursor.u32();
+        cursor.string(32);
+        cursor.done();
+      }).push(bytes);
+    } catch (error) {
+      assert.ok(error instanceof FrameError, String(error));
+    }
+  }
+});

@@ -1,0 +1,166 @@
+import type { ChildProcess } from "node:child_process";
+import { closeSync, readSync } from "node:fs";
+import type { Duplex } from "node:stream";
+import type { HostAnswer, SandboxProgram, SandboxTask } from "../sandbox.ts";
+import type { MechanismExit, MechanismListener, SandboxMechanism, SliceHolder } from "../mechanism.ts";
+import { createFrameReader } from "./frame-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import {
+  FROM_HOST,
+  FROM_HOST_FRAME_BYTES_MAX,
+  MARKER_BYTES,
+  type ProgramHeader,
+  TO_HOST,
+} from "./protocol.ts";
+import { readFrame } from "./read-frame.ts";
+
+const STDERR_TAIL_BYTES = 8192;
+
+/** A host process that has just been started, before it is known to be ready. */
+export interface StartedHost {
+  process: ChildProcess;
+  link: Duplex;
+  /** Open for reading; the mechanism closes it. */
+  markerFd: number;
+}
+
+/** The isolate driver's mechanism: one host process behind its link. Deadlines and blame are the supervisor's. */
+export class HostMechanism implements SandboxMechanism {
+  readonly pid: number;
+  readonly #process: ChildProcess;
+  readonly #link: Duplex;
+  readonly #writer: FrameWriter;
+  readonly #markerFd: number;
+  readonly #marker = new Uint32Array(MARKER_BYTES / 4);
+  readonly #markerBytes = new Uint8Array(this.#marker.buffer);
+  readonly #programIds = new Map<string, number>();
+  readonly #programKeys = new Map<number, string>();
+  #lastProgramId = 0;
+  #listener: MechanismListener | undefined;
+  #stderr = "";
+  #exited: MechanismExit | undefined;
+
+  constructor(host: StartedHost) {
+    this.#process = host.process;
+    this.#link = host.link;
+    this.#markerFd = host.markerFd;
+    this.#writer = new FrameWriter(host.link);
+    this.pid = host.process.pid ?? 0;
+    this.#receive();
+  }
+
+  get alive(): boolean {
+    return this.#exited === undefined;
+  }
+
+  listen(listener: MechanismListener): void {
+    this.#listener = listener;
+    if (this.#exited !== undefined) listener.onExit(this.#exited);
+  }
+
+  setup(json: string): void {
+    this.#writer.begin(TO_HOST.setup).string(json).end();
+  }
+
+  start(number: number, task: SandboxTask): void {
+    const id = this.#programIds.get(task.program.key) ?? this.#send(task.program);
+    this.#writer
+      .begin(TO_HOST.start)
+      .u32(number)
+      .u32(id)
+      .f64(task.deadlineMs)
+      .string(task.contextJson)
+      .string(task.eventJson)
+      .end();
+  }
+
+  answer(number: number, callId: number, answer: HostAnswer): void {
+    const writer = this.#writer.begin(TO_HOST.answer).u32(number).u32(callId);
+    if (answer.ok) writer.u8(1).string(answer.json).string("").end();
+    else writer.u8(0).string(answer.message).string(answer.code).end();
+  }
+
+  cancel(number: number): void {
+    this.#writer.begin(TO_HOST.cancel).u32(number).end();
+  }
+
+  evict(programKey: string): void {
+    const id = this.#programIds.get(programKey);
+    if (id === undefined) return;
+    this.#programIds.delete(programKey);
+    this.#writer.begin(TO_HOST.evict).u32(id).end();
+  }
+
+  holder(): SliceHolder {
+    try {
+      if (this.#exited === undefined) readSync(this.#markerFd, this.#markerBytes, 0, MARKER_BYTES, 0);
+    } catch {
+      // The file is gone with the host; what was read last stands.
+    }
+    const [activation = 0, slice = 0, highestStarted = 0] = this.#marker;
+    return { activation, slice, highestStarted };
+  }
+
+  kill(): void {
+    this.#writer.close();
+    this.#process.kill("SIGKILL");
+  }
+
+  #send(program: SandboxProgram): number {
+    const id = ++this.#lastProgramId;
+    this.#programIds.set(program.key, id);
+    this.#programKeys.set(id, program.key);
+    const { key, entry, handler, isolation, memoryMb, maxConcurrency } = program;
+    const header: ProgramHeader = { key, entry, handler, isolation, memoryMb, maxConcurrency };
+    const writer = this.#writer.begin(TO_HOST.program).u32(id).string(JSON.stringify(header));
+    writer.u32(program.files.size);
+    for (const [path, text] of program.files) writer.string(path).string(text);
+    writer.end();
+    return id;
+  }
+
+  #receive(): void {
+    const reader = createFrameReader(FROM_HOST_FRAME_BYTES_MAX, (type, cursor) => {
+      const listener = this.#listener;
+      if (listener === undefined) return;
+      if (type === FROM_HOST.warm) {
+        const key = this.#programKeys.get(cursor.u32());
+        const warm = cursor.u8() === 1;
+        cursor.done();
+        if (key !== undefined) listener.onWarm(key, warm);
+      } else readFrame(type, cursor, listener);
+    });
+    const broken = (error: Error): void => {
+      this.#stderr += `\nprotocol: ${error.message}`;
+      this.kill();
+    };
+    this.#link.on("data", (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        broken(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    this.#link.on("error", () => this.kill());
+    this.#process.stderr?.on("data", (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString("latin1")).slice(-STDERR_TAIL_BYTES);
+    });
+    this.#process.stderr?.on("error", () => {});
+    this.#process.on("exit", (code, signal) => this.#exit({ code, signal, outOfMemory: false, detail: "" }));
+    this.#process.on("error", (error) =>
+      this.#exit({ code: null, signal: null, outOfMemory: false, detail: error.message }),
+    );
+  }
+
+  #exit(exit: MechanismExit): void {
+    if (this.#exited !== undefined) return;
+    this.holder();
+    const detail = exit.detail || this.#stderr.trim();
+    const outOfMemory = /out of memory|allocation failed|heap limit/i.test(detail);
+    this.#exited = { ...exit, detail, outOfMemory };
+    closeSync(this.#markerFd);
+    this.#writer.close();
+    this.#link.destroy();
+    this.#listener?.onExit(this.#exited);
+  }
+}

@@ -1,0 +1,59 @@
+import type { Failure } from "../protocol.ts";
+import type { Place } from "./place.ts";
+import type { Program } from "./program.ts";
+
+/** How user code answered. */
+export type Answer =
+  | { kind: "reply"; statusCode: number; headersJson: string; body: string; base64: boolean }
+  | { kind: "fail"; type: Failure; message: string; stack: string };
+
+/** One activation inside a host, from its `start` frame to its answer. */
+export class Activation {
+  readonly number: number;
+  readonly program: Program;
+  readonly deadlineMs: number;
+  readonly contextJson: string;
+  readonly eventJson: string;
+  readonly receivedAt: number;
+  /** When the handler began, on the host's monotonic clock. */
+  startedAt = 0;
+  place: Place | undefined;
+  answer: Answer | undefined;
+  /** User code broke a bound it cannot see past: the place is not used again. */
+  violation: string | undefined;
+  readonly timers = new Map<number, NodeJS.Timeout>();
+  openCalls = 0;
+  totalCalls = 0;
+  callsOpenedAt = 0;
+  hostCallsMs = 0;
+  logBytes = 0;
+  coldReason = 0;
+  bootMs = 0;
+  initMs = 0;
+  cpuMs = 0;
+  memoryBytes = 0;
+
+  constructor(number: number, program: Program, deadlineMs: number, contextJson: string, eventJson: string) {
+    this.number = number;
+    this.program = program;
+    this.deadlineMs = deadlineMs;
+    this.contextJson = contextJson;
+    this.eventJson = eventJson;
+    this.receivedAt = performance.now();
+  }
+
+  /** Milliseconds user code may still run, at least 0. */
+  remainingMs(): number {
+    return Math.max(0, this.deadlineMs - Date.now());
+  }
+
+  /** Whether something of it would go on after its answer. */
+  get leftovers(): boolean {
+    return this.openCalls > 0 || this.timers.size > 0 || this.violation !== undefined;
+  }
+
+  clearTimers(): void {
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+  }
+}

@@ -1,0 +1,247 @@
+import type { FrameWriter } from "../frame-writer.ts";
+import { COLD_REASONS, type Failure, FROM_HOST } from "../protocol.ts";
+import { Activation, type Answer } from "./activation.ts";
+import type { Marker } from "./marker.ts";
+import type { Place } from "./place.ts";
+import type { PlacePool } from "./place-pool.ts";
+import { type Program, ProgramError } from "./program.ts";
+import { writeAnswer } from "./write-answer.ts";
+
+const MEMORY_SAMPLE_EVERY = 64;
+const SHORT_SLICE_MS = 5;
+const PROVEN_SLICES = 20;
+
+export interface EngineOptions {
+  writer: FrameWriter;
+  marker: Marker;
+  pool: PlacePool;
+  /** Called when a program has its first place, or loses its last. */
+  onWarm(program: Program, warm: boolean): void;
+}
+
+/**
+ * Runs activations on the host's one thread, a slice at a time.
+ *
+ * An activation: waiting → (place booted) → running → answered → gone. It enters user code only in a slice:
+ * at its start, when a host call is answered, when a timer is due. A slice ends by itself or at the
+ * activation's deadline. After a clean answer the place is idle again; after anything else it is disposed.
+ */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #activations = new Map<number, Activation>();
+  #lastProgram: Program | undefined;
+  lastWorkAt = 0;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  start(activation: Activation): void {
+    this.lastWorkAt = activation.receivedAt;
+    this.#activations.set(activation.number, activation);
+    activation.program.waiting.push(activation);
+    this.#drain(activation.program);
+  }
+
+  settle(number: number, callId: number, ok: boolean, payload: string, code: string): void {
+    const activation = this.#activations.get(number);
+    const place = activation?.place;
+    if (activation === undefined || place === undefined || activation.openCalls === 0) return;
+    if (--activation.openCalls === 0) activation.hostCallsMs += performance.now() - activation.callsOpenedAt;
+    this.#slice(activation, place, (timeoutMs) => place.settle(callId, ok, payload, code, timeoutMs));
+  }
+
+  /** Ends an activation without an answer. */
+  cancel(number: number): void {
+    const activation = this.#activations.get(number);
+    if (activation !== undefined) {
+      const waiting = activation.program.waiting.indexOf(activation);
+      if (waiting >= 0) activation.program.waiting.splice(waiting, 1);
+      this.#forget(activation);
+      if (activation.place !== undefined) this.#retire(activation.program, activation.place);
+      this.#drain(activation.program);
+    }
+    this.#options.writer.begin(FROM_HOST.gone).u32(number).end();
+  }
+
+  /** Drops the idle places of a program. */
+  evict(program: Program): void {
+    while (program.idle.length > 0) this.#retire(program, program.idle[program.idle.length - 1] as Place);
+  }
+
+  /** Drops places that have been idle since before a moment of the monotonic clock. */
+  reap(program: Program, idleSince: number): void {
+    for (const place of [...program.idle]) if (place.lastUsedMs < idleSince) this.#retire(program, place);
+  }
+
+  timer(activation: Activation, timerId: number, delayMs: number): void {
+    const previous = activation.timers.get(timerId);
+    if (previous !== undefined) clearTimeout(previous);
+    const fire = (): void => {
+      activation.timers.delete(timerId);
+      const place = activation.place;
+      if (place === undefined || activation.answer !== undefined) return;
+      this.#slice(activation, place, (timeoutMs) => place.fire(timerId, timeoutMs));
+    };
+    activation.timers.set(timerId, setTimeout(fire, delayMs));
+  }
+
+  /** Starts waiting activations while there are places for them. A loop, because an answer frees a place at once. */
+  #drain(program: Program): void {
+    if (program.draining) return;
+    program.draining = true;
+    while (program.waiting.length > 0) {
+      const warm = program.idle.pop();
+      if (warm === undefined && program.places >= program.header.maxConcurrency) break;
+      const activation = program.waiting.shift() as Activation;
+      if (warm === undefined) this.#boot(activation);
+      else this.#begin(activation, warm);
+    }
+    program.draining = false;
+  }
+
+  #boot(activation: Activation): void {
+    const { program } = activation;
+    const begun = performance.now();
+    activation.coldReason = COLD_REASONS.indexOf(coldReasonOf(program));
+    const { place } = this.#options.pool.take(program.header.memoryMb);
+    activation.bootMs = performance.now() - begun;
+    if (++program.places === 1) this.#options.onWarm(program, true);
+    program.everStarted = true;
+    activation.place = place;
+    place.current = activation;
+    activation.startedAt = performance.now();
+    this.#slice(activation, place, (timeoutMs) => program.load(place, timeoutMs));
+    activation.initMs = performance.now() - begun - activation.bootMs;
+    if (activation.place === place && activation.answer === undefined) this.#begin(activation, place);
+  }
+
+  #begin(activation: Activation, place: Place): void {
+    activation.place = place;
+    place.current = activation;
+    place.uses++;
+    activation.startedAt = performance.now();
+    const { contextJson, eventJson } = activation;
+    this.#slice(activation, place, (timeoutMs) => place.start(contextJson, eventJson, timeoutMs));
+  }
+
+  #slice(activation: Activation, place: Place, run: (timeoutMs: number) => void): void {
+    const { program } = activation;
+    const timeoutMs = activation.remainingMs();
+    if (timeoutMs === 0) {
+      this.#fail(activation, "Timeout", "the deadline passed before user code could go on");
+      return;
+    }
+    this.#flushBefore(program);
+    this.#options.marker.enter(activation.number);
+    const begun = performance.now();
+    try {
+      run(timeoutMs);
+    } catch (error) {
+      this.#abnormal(activation, place, error);
+    }
+    const spentMs = performance.now() - begun;
+    this.#options.marker.leave();
+    activation.cpuMs += spentMs;
+    if (spentMs < SHORT_SLICE_MS) program.shortSlices++;
+    else program.shortSlices = 0;
+    if (activation.answer !== undefined) this.#answer(activation, place, activation.answer);
+  }
+
+  /** Answers of other programs must not wait behind user code that has not proved to be short. */
+  #flushBefore(program: Program): void {
+    const { writer } = this.#options;
+    if (writer.pending && this.#lastProgram !== program && program.shortSlices < PROVEN_SLICES)
+      writer.flush();
+    this.#lastProgram = program;
+  }
+
+  #abnormal(activation: Activation, place: Place, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    activation.violation = message;
+    const answer = (type: Failure, text: string, stack = ""): void => {
+      activation.answer = { kind: "fail", type, message: text.slice(0, 16_384), stack: stack.slice(0, 8192) };
+    };
+    if (error instanceof ProgramError) answer("BundleError", message);
+    else if (message.startsWith("Script execution timed out")) {
+      answer("Timeout", "the function did not end before its deadline");
+    } else if (place.isolate.isDisposed || message.includes("memory limit")) {
+      answer("MemoryLimit", `the function needs more than its ${place.memoryMb} MiB of memory`);
+    } else answer("Exception", message, error instanceof Error ? (error.stack ?? "") : "");
+  }
+
+  #fail(activation: Activation, type: Failure, message: string): void {
+    activation.violation = message;
+    const answer: Answer = { kind: "fail", type, message, stack: "" };
+    activation.answer = answer;
+    if (activation.place !== undefined) this.#answer(activation, activation.place, answer);
+    else {
+      this.#forget(activation);
+      writeAnswer(this.#options.writer, activation, answer);
+    }
+  }
+
+  #answer(activation: Activation, place: Place, answer: Answer): void {
+    const { program } = activation;
+    const sample =
+      place.uses <= 1 || place.uses % MEMORY_SAMPLE_EVERY === 0 || activation.cpuMs > SHORT_SLICE_MS;
+    if (sample) activation.memoryBytes = place.memoryBytes();
+    const clean = !activation.leftovers && place.usable && answer.kind === "reply";
+    this.#forget(activation);
+    writeAnswer(this.#options.writer, activation, answer);
+    if (!clean && !this.#reusableAfterFailure(activation, answer, place)) this.#retire(program, place);
+    else if (program.evicted || program.header.isolation === "fresh") this.#retire(program, place);
+    else if (program.header.isolation === "context") setImmediate(() => this.#renew(program, place));
+    else this.#rest(program, place);
+    this.#drain(program);
+  }
+
+  /** An error the handler threw is an ordinary end; everything else the isolate does not survive. */
+  #reusableAfterFailure(activation: Activation, answer: Answer, place: Place): boolean {
+    const ordinary =
+      answer.kind === "fail" && (answer.type === "Exception" || answer.type === "CapabilityDenied");
+    return ordinary && !activation.leftovers && place.usable;
+  }
+
+  #rest(program: Program, place: Place): void {
+    place.current = undefined;
+    place.lastUsedMs = performance.now();
+    program.idle.push(place);
+  }
+
+  /** `context` isolation: fresh globals before the next activation, made between activations. */
+  #renew(program: Program, place: Place): void {
+    if (!place.usable || program.evicted) {
+      this.#retire(program, place);
+      return;
+    }
+    place.current = undefined;
+    try {
+      place.renew();
+      program.load(place, 1000);
+      this.#rest(program, place);
+    } catch {
+      this.#retire(program, place);
+    }
+    this.#drain(program);
+  }
+
+  #retire(program: Program, place: Place): void {
+    const at = program.idle.indexOf(place);
+    if (at >= 0) program.idle.splice(at, 1);
+    place.dispose();
+    if (--program.places === 0) this.#options.onWarm(program, false);
+  }
+
+  #forget(activation: Activation): void {
+    activation.clearTimers();
+    this.#activations.delete(activation.number);
+    if (activation.place?.current === activation) activation.place.current = undefined;
+  }
+}
+
+function coldReasonOf(program: Program): (typeof COLD_REASONS)[number] {
+  if (!program.everStarted) return "first_use";
+  if (program.header.isolation === "fresh") return "isolation_fresh";
+  return program.places > 0 ? "no_idle_isolate" : "evicted";
+}

@@ -1,0 +1,179 @@
+import { randomFillSync } from "node:crypto";
+import { Socket } from "node:net";
+import { LIMITS } from "@sous/contract";
+import { type FrameCursor, createFrameReader } from "../frame-reader.ts";
+import { FrameWriter } from "../frame-writer.ts";
+import {
+  FAILURES,
+  type Failure,
+  FROM_HOST,
+  HOST_FDS,
+  type HostReport,
+  type HostSetup,
+  type ProgramHeader,
+  TO_HOST,
+  TO_HOST_FRAME_BYTES_MAX,
+} from "../protocol.ts";
+import { Activation } from "./activation.ts";
+import { Engine } from "./engine.ts";
+import { createMarker } from "./marker.ts";
+import { GuestCode, type PlaceEvents, type PlaceMaker } from "./place.ts";
+import { createPlacePool } from "./place-pool.ts";
+import { dropPrivileges } from "./privileges.ts";
+import { Program } from "./program.ts";
+
+const ANY_LENGTH = TO_HOST_FRAME_BYTES_MAX;
+const IDLE_SWEEP_MS = 1000;
+const CALL_BYTES_MAX = 1024 * 1024;
+
+const socket = new Socket({ fd: HOST_FDS.link, readable: true, writable: true });
+const writer = new FrameWriter(socket);
+const marker = createMarker(HOST_FDS.marker);
+const programs = new Map<number, Program>();
+let engine: Engine | undefined;
+let idleTtlMs = 60_000;
+
+/** What user code does outside its place; every bound that holds across calls is kept here. */
+const events: PlaceEvents = {
+  reply(activation, statusCode, headersJson, body, base64) {
+    activation.answer ??= { kind: "reply", statusCode, headersJson, body, base64 };
+  },
+  fail(activation, type, message, stack) {
+    const known = FAILURES.includes(type as Failure) ? (type as Failure) : "Exception";
+    activation.answer ??= { kind: "fail", type: known, message, stack };
+  },
+  call(activation, callId, operation, argumentsJson) {
+    activation.totalCalls++;
+    const tooMany =
+      activation.totalCalls > LIMITS.hostCallsMax || activation.openCalls >= LIMITS.hostCallsOpenMax;
+    if (tooMany || argumentsJson.length > CALL_BYTES_MAX || operation.length > 32) {
+      activation.violation = "too many or too large host calls";
+      const { hostCallsMax, hostCallsOpenMax } = LIMITS;
+      const message = `the function passed the bound of ${hostCallsMax} host calls, ${hostCallsOpenMax} at once, 1 MiB each`;
+      activation.answer ??= { kind: "fail", type: "Exception", message, stack: "" };
+      return;
+    }
+    if (activation.openCalls++ === 0) activation.callsOpenedAt = performance.now();
+    writer
+      .begin(FROM_HOST.call)
+      .u32(activation.number)
+      .u32(callId)
+      .string(operation)
+      .string(argumentsJson)
+      .end();
+  },
+  log(activation, level, text) {
+    // One byte past the bound is sent, so that the other side can mark the log as cut.
+    if (activation.logBytes > LIMITS.logBytesMax) return;
+    const line = text.slice(0, LIMITS.logLineBytesMax);
+    activation.logBytes += line.length + 1;
+    writer.begin(FROM_HOST.log).u32(activation.number).u8(Math.min(level, 3)).string(line).end();
+  },
+  timer(activation, timerId, delayMs) {
+    if (activation.timers.size >= LIMITS.timersMax) {
+      activation.violation = "too many timers";
+      return;
+    }
+    engine?.timer(activation, timerId, delayMs);
+  },
+  clearTimer(activation, timerId) {
+    const timer = activation.timers.get(timerId);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    activation.timers.delete(timerId);
+  },
+};
+
+function setup(cursor: FrameCursor): void {
+  const options = JSON.parse(cursor.string(ANY_LENGTH)) as HostSetup;
+  idleTtlMs = options.idleTtlMs;
+  const parts = Object.entries(options.parts).map(
+    ([name, source]) => [name, new GuestCode(source, `sous:${name}`)] as const,
+  );
+  const maker: PlaceMaker = {
+    core: new GuestCode(options.core, "sous:core"),
+    parts: new Map(parts),
+    events,
+    randomBytes: (length) => randomFillSync(Buffer.allocUnsafe(length)),
+  };
+  const pool = createPlacePool(maker, {
+    memoryMb: options.pairMemoryMb,
+    size: options.pairs,
+    lastWorkAt: () => engine?.lastWorkAt ?? 0,
+  });
+  engine = new Engine({
+    writer,
+    marker,
+    pool,
+    onWarm: (program, warm) =>
+      writer
+        .begin(FROM_HOST.warm)
+        .u32(program.id)
+        .u8(warm ? 1 : 0)
+        .end(),
+  });
+  const givenUp = dropPrivileges(options.uid, options.parentPid);
+  pool.fill();
+  const report: HostReport = { pid: process.pid, uid: process.getuid?.() ?? -1, ...givenUp };
+  writer.begin(FROM_HOST.ready).string(JSON.stringify(report)).end();
+}
+
+function takeProgram(cursor: FrameCursor): void {
+  const id = cursor.u32();
+  const header = JSON.parse(cursor.string(ANY_LENGTH)) as ProgramHeader;
+  const files = new Map<string, string>();
+  for (let left = cursor.u32(); left > 0; left--) {
+    const path = cursor.string(ANY_LENGTH);
+    files.set(path, cursor.string(ANY_LENGTH));
+  }
+  programs.set(id, new Program(id, header, files));
+}
+
+function start(cursor: FrameCursor): void {
+  const number = cursor.u32();
+  const program = programs.get(cursor.u32());
+  const deadlineMs = cursor.f64();
+  const contextJson = cursor.string(ANY_LENGTH);
+  const eventJson = cursor.string(ANY_LENGTH);
+  if (program === undefined) writer.begin(FROM_HOST.gone).u32(number).end();
+  else engine?.start(new Activation(number, program, deadlineMs, contextJson, eventJson));
+}
+
+function answer(cursor: FrameCursor): void {
+  const number = cursor.u32();
+  const callId = cursor.u32();
+  const ok = cursor.u8() === 1;
+  const payload = cursor.string(ANY_LENGTH);
+  engine?.settle(number, callId, ok, payload, cursor.string(ANY_LENGTH));
+}
+
+function evict(cursor: FrameCursor): void {
+  const id = cursor.u32();
+  const program = programs.get(id);
+  if (program === undefined) return;
+  program.evicted = true;
+  programs.delete(id);
+  engine?.evict(program);
+}
+
+const handlers = new Map<number, (cursor: FrameCursor) => void>([
+  [TO_HOST.setup, setup],
+  [TO_HOST.program, takeProgram],
+  [TO_HOST.start, start],
+  [TO_HOST.answer, answer],
+  [TO_HOST.cancel, (cursor) => engine?.cancel(cursor.u32())],
+  [TO_HOST.evict, evict],
+]);
+
+const reader = createFrameReader(TO_HOST_FRAME_BYTES_MAX, (type, cursor) => handlers.get(type)?.(cursor));
+socket.on("data", (chunk: Buffer) => reader.push(chunk));
+// The invoker is gone: there is nobody to work for.
+socket.on("close", () => process.kill(process.pid, "SIGKILL"));
+socket.on("error", () => process.kill(process.pid, "SIGKILL"));
+
+setInterval(() => {
+  const old = performance.now() - idleTtlMs;
+  for (const program of programs.values()) {
+    if (program.idle.some((place) => place.lastUsedMs < old)) engine?.reap(program, old);
+  }
+}, IDLE_SWEEP_MS);

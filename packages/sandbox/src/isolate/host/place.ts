@@ -1,0 +1,164 @@
+import { BOOTSTRAP_GLOBAL } from "@sous/guest";
+import ivm from "isolated-vm";
+import type { Activation } from "./activation.ts";
+
+/** Code that runs in every context before user code, compiled once and then taken from V8's own cache. */
+export class GuestCode {
+  readonly #source: string;
+  readonly #filename: string;
+  #cache: ivm.ExternalCopy<ArrayBuffer> | undefined;
+
+  constructor(source: string, filename: string) {
+    this.#source = source;
+    this.#filename = filename;
+  }
+
+  run(isolate: ivm.Isolate, context: ivm.Context): void {
+    const options = { filename: this.#filename };
+    if (this.#cache === undefined) {
+      const script = isolate.compileScriptSync(this.#source, { ...options, produceCachedData: true });
+      this.#cache = (script as ivm.Script & { cachedData?: ivm.ExternalCopy<ArrayBuffer> }).cachedData;
+      script.runSync(context);
+      script.release();
+      return;
+    }
+    const script = isolate.compileScriptSync(this.#source, { ...options, cachedData: this.#cache });
+    script.runSync(context);
+    script.release();
+  }
+}
+
+/** What user code can cause outside its place; each is called inside a slice and returns at once. */
+export interface PlaceEvents {
+  reply(activation: Activation, statusCode: number, headersJson: string, body: string, base64: boolean): void;
+  fail(activation: Activation, type: string, message: string, stack: string): void;
+  call(activation: Activation, callId: number, operation: string, argumentsJson: string): void;
+  log(activation: Activation, level: number, text: string): void;
+  timer(activation: Activation, timerId: number, delayMs: number): void;
+  clearTimer(activation: Activation, timerId: number): void;
+}
+
+/** What places are made of. */
+export interface PlaceMaker {
+  core: GuestCode;
+  parts: ReadonlyMap<string, GuestCode>;
+  events: PlaceEvents;
+  randomBytes(length: number): Buffer;
+}
+
+type Entry = ivm.Reference;
+
+/** A context of an isolate with the guest in it: where one activation runs at a time. */
+export class Place {
+  readonly isolate: ivm.Isolate;
+  readonly memoryMb: number;
+  /** The activation that runs here, if any. What user code says outside one is dropped. */
+  current: Activation | undefined;
+  lastUsedMs = 0;
+  uses = 0;
+  readonly #maker: PlaceMaker;
+  #context: ivm.Context;
+  #entries: { adopt: Entry; start: Entry; settle: Entry; fire: Entry };
+
+  constructor(maker: PlaceMaker, memoryMb: number) {
+    this.#maker = maker;
+    this.memoryMb = memoryMb;
+    this.isolate = new ivm.Isolate({ memoryLimit: memoryMb });
+    this.#context = this.isolate.createContextSync();
+    this.#entries = this.#bootstrap();
+  }
+
+  get context(): ivm.Context {
+    return this.#context;
+  }
+
+  get usable(): boolean {
+    return !this.isolate.isDisposed;
+  }
+
+  /** Replaces the context by a fresh one in the same isolate. */
+  renew(): void {
+    this.#context.release();
+    this.#context = this.isolate.createContextSync();
+    this.#entries = this.#bootstrap();
+  }
+
+  /** @returns the empty string, or why the module has no handler */
+  adopt(namespace: ivm.Reference, handler: string, timeoutMs: number): string {
+    const args = [namespace.derefInto(), handler];
+    return String(this.#entries.adopt.applySync(undefined, args, { timeout: timeoutMs }));
+  }
+
+  start(contextJson: string, eventJson: string, timeoutMs: number): void {
+    this.#entries.start.applySync(undefined, [contextJson, eventJson], { timeout: timeoutMs });
+  }
+
+  settle(callId: number, ok: boolean, payload: string, code: string, timeoutMs: number): void {
+    const args = [callId, ok, payload, code];
+    this.#entries.settle.applySync(undefined, args, { timeout: timeoutMs });
+  }
+
+  fire(timerId: number, timeoutMs: number): void {
+    this.#entries.fire.applySync(undefined, [timerId], { timeout: timeoutMs });
+  }
+
+  /** @returns bytes on and off the heap, 0 when the isolate is gone */
+  memoryBytes(): number {
+    if (this.isolate.isDisposed) return 0;
+    const heap = this.isolate.getHeapStatisticsSync();
+    return heap.used_heap_size + heap.externally_allocated_size;
+  }
+
+  dispose(): void {
+    this.current = undefined;
+    if (!this.isolate.isDisposed) this.isolate.dispose();
+  }
+
+  #bootstrap(): { adopt: Entry; start: Entry; settle: Entry; fire: Entry } {
+    this.#maker.core.run(this.isolate, this.#context);
+    const boot = this.#context.global.getSync(BOOTSTRAP_GLOBAL, { reference: true });
+    this.#context.global.deleteSync(BOOTSTRAP_GLOBAL);
+    const api = boot.applySync(undefined, this.#callbacks(), { result: { reference: true } });
+    const entry = (name: string): Entry => api.getSync(name as never, { reference: true });
+    const entries = {
+      adopt: entry("adopt"),
+      start: entry("start"),
+      settle: entry("settle"),
+      fire: entry("fire"),
+    };
+    boot.release();
+    api.release();
+    return entries;
+  }
+
+  /**
+   * The callbacks of `GuestHost`, in its order. The guest's bootstrap keeps them from user code, but they
+   * still take nothing on trust: wrong types are dropped, and none of them throws.
+   */
+  #callbacks(): ivm.Callback[] {
+    const { events, parts, randomBytes } = this.#maker;
+    const during = (act: (activation: Activation) => void): void => {
+      const activation = this.current;
+      if (activation !== undefined) act(activation);
+    };
+    const reply = (status: unknown, headers: unknown, body: unknown, base64: unknown): void =>
+      during((a) => events.reply(a, Number(status), text(headers), text(body), base64 === true));
+    const fail = (type: unknown, message: unknown, stack: unknown): void =>
+      during((a) => events.fail(a, text(type), text(message), text(stack)));
+    const call = (id: unknown, operation: unknown, args: unknown): void =>
+      during((a) => events.call(a, whole(id), text(operation), text(args)));
+    const log = (level: unknown, line: unknown): void =>
+      during((a) => events.log(a, whole(level), text(line)));
+    const timer = (id: unknown, delay: unknown): void =>
+      during((a) => events.timer(a, whole(id), Math.min(Number(delay) || 0, 2 ** 31 - 1)));
+    const clearTimer = (id: unknown): void => during((a) => events.clearTimer(a, whole(id)));
+    const random = (length: unknown): string =>
+      randomBytes(Math.min(Math.max(whole(length), 0), 65_536)).toString("latin1");
+    const now = (): number => (this.current === undefined ? 0 : performance.now() - this.current.startedAt);
+    const load = (name: unknown): void => parts.get(text(name))?.run(this.isolate, this.#context);
+    return [reply, fail, call, log, timer, clearTimer, random, now, load].map((run) => new ivm.Callback(run));
+  }
+}
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+const whole = (value: unknown): number => (typeof value === "number" ? value >>> 0 : 0);
