@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import test from "node:test";
+import { createSqliteStore } from "@sous/store";
+import { createLocalAuthenticator } from "./local-authenticator.ts";
+import { issueToken, parseLocalToken } from "./local-token.ts";
+
+const BASE_MS = 1_800_000_000_000;
+const code = (expected: string) => (error: unknown) => (error as { code?: string }).code === expected;
+
+async function setUp() {
+  const store = await createSqliteStore({ path: ":memory:" });
+  const state = { nowMs: BASE_MS };
+  const clock = () => state.nowMs;
+  const auth = createLocalAuthenticator({ tokens: store.tokens, clock });
+  const issue = (expiresAtMs: number | null = null) =>
+    issueToken({
+      tokens: store.tokens,
+      tenant: "t_default",
+      principal: { sub: "alice", roles: ["role:app"] },
+      expiresAtMs,
+      clock,
+      randomBytes,
+    });
+  return { store, state, auth, issue, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}
+
+test("an issued token has 256 bits of secret, of which only a hash is kept", async () => {
+  await using context = await setUp();
+  const { record, token } = await context.issue();
+  assert.match(token, /^sous_[0-9a-z]{26}_[\w-]{43}$/);
+  const parts = parseLocalToken(token);
+  assert.equal(parts?.tokenId, record.token_id);
+  assert.equal(Buffer.from(parts?.secret ?? "", "base64url").length, 32);
+  const stored = await context.store.tokens.get(record.token_id);
+  assert.match(stored?.secretSha256 ?? "", /^[0-9a-f]{64}$/);
+  assert.ok(!JSON.stringify(stored).includes(parts?.secret ?? "?"));
+});
+
+test("a good token is its owner, the second time from memory", async () => {
+  await using context = await setUp();
+  const { token } = await context.issue();
+  const identity = await context.auth.authenticate(`Bearer ${token}`);
+  assert.deepEqual(identity, { principal: { sub: "alice", roles: ["role:app"] }, tenant: "t_default" });
+  assert.equal(context.auth.authenticate(`Bearer ${token}`), identity);
+});
+
+test("a wrong secret, an unknown id and other texts are invalid", async () => {
+  await using context = await setUp();
+  const { token } = await context.issue();
+  const other = (await context.issue()).token;
+  const swapped = token.slice(0, 32) + other.slice(32);
+  const bad = [
+    swapped,
+    `sous_${"0".repeat(26)}_${"A".repeat(43)}`,
+    token.slice(0, -1),
+    `${token}A`,
+    "sous_",
+    "x",
+  ];
+  for (const text of bad) {
+    await assert.rejects(
+      async () => context.auth.authenticate(`Bearer ${text}`),
+      code("CS_AUTHN_INVALID_TOKEN"),
+      text,
+    );
+  }
+});
+
+test("a token ends at its time, cached or not", async () => {
+  await using context = await setUp();
+  const { token } = await context.issue(BASE_MS + 10_000);
+  await context.auth.authenticate(`Bearer ${token}`);
+  context.state.nowMs += 9999;
+  assert.ok(!(context.auth.authenticate(`Bearer ${token}`) instanceof Promise));
+  context.state.nowMs += 1;
+  await assert.rejects(
+    async () => context.auth.authenticate(`Bearer ${token}`),
+    code("CS_AUTHN_EXPIRED_TOKEN"),
+  );
+});
+
+test("a revocation here counts at once, one elsewhere within a minute", async () => {
+  await using context = await setUp();
+  const here = await context.issue();
+  const elsewhere = await context.issue();
+  for (const { token } of [here, elsewhere]) await context.auth.authenticate(`Bearer ${token}`);
+  for (const { record } of [here, elsewhere]) {
+    await context.store.tokens.revoke("t_default", record.token_id, BASE_MS);
+  }
+  context.auth.forget(here.record.token_id);
+  await assert.rejects(
+    async () => context.auth.authenticate(`Bearer ${here.token}`),
+    code("CS_AUTHN_INVALID_TOKEN"),
+  );
+  assert.ok(!(context.auth.authenticate(`Bearer ${elsewhere.token}`) instanceof Promise));
+  context.state.nowMs += 60_000;
+  await assert.rejects(
+    async () => context.auth.authenticate(`Bearer ${elsewhere.token}`),
+    code("CS_AUTHN_INVALID_TOKEN"),
+  );
+});
+
+test("a check that began before a revocation is not remembered after it", async () => {
+  await using context = await setUp();
+  const { token, record } = await context.issue();
+  const begun = context.auth.authenticate(`Bearer ${token}`);
+  context.auth.forget(record.token_id);
+  await begun;
+  await context.store.tokens.revoke("t_default", record.token_id, BASE_MS);
+  await assert.rejects(
+    async () => context.auth.authenticate(`Bearer ${token}`),
+    code("CS_AUTHN_INVALID_TOKEN"),
+  );
+});
+
+test("a store that is gone means unavailable, not invalid", async () => {
+  const context = await setUp();
+  const { token } = await context.issue();
+  await context.store[Symbol.asyncDispose]();
+  await assert.rejects(
+    async () => context.auth.authenticate(`Bearer ${token}`),
+    code("CS_AUTHN_UNAVAILABLE"),
+  );
+});
