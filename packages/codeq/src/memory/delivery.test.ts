@@ -283,3 +283,72 @@ test("non-durable dead letters are bounded, the oldest go", async () => {
     ["b", "c"],
   );
 });
+
+test("a refused lane is offered again when another message becomes its first", async () => {
+  const time = createVirtualTime();
+  await using queue = await open(time);
+  const got: string[] = [];
+  const held: Delivery<string>[] = [];
+  let refused = ["b", "c"];
+  await queue.consume(
+    consumer({
+      capacity: () => 10,
+      accepts: ({ body }) => !refused.includes(body),
+      deliver(delivery) {
+        got.push(delivery.message.body);
+        held.push(delivery);
+      },
+    }),
+  );
+  for (const id of ["a", "b", "c", "d"]) await queue.publish(message(id), volatile);
+  assert.deepEqual(got, ["a"]);
+  await held[0]?.nack(0);
+  assert.deepEqual(got, ["a", "a"], "the returned one stands before the refused one");
+  await queue.cancel("b");
+  assert.deepEqual(got, ["a", "a"]);
+  refused = [];
+  await queue.publish(message("e"), volatile);
+  assert.deepEqual(got, ["a", "a"], "the first one is still the refused one");
+  await queue.cancel("c");
+  assert.deepEqual(got, ["a", "a", "d", "e"]);
+});
+
+test("a lane refused while another consumer was full is offered to that one when it has room", async () => {
+  const time = createVirtualTime();
+  await using queue = await open(time);
+  const got: string[] = [];
+  let room = 0;
+  await queue.consume(consumer({ accepts: () => false, deliver: () => assert.fail("refused") }));
+  const subscription = await queue.consume(
+    consumer({
+      capacity: () => room,
+      deliver(delivery) {
+        room--;
+        got.push(delivery.message.body);
+      },
+    }),
+  );
+  await queue.publish(message("a"), volatile);
+  assert.deepEqual(got, []);
+  room = 1;
+  subscription.wake({ tenant: "t_default", lane: "default/another" });
+  assert.deepEqual(got, ["a"]);
+});
+
+test("messages of a lane that fall due together keep the order of publishing", async () => {
+  const time = createVirtualTime();
+  await using queue = await open(time);
+  const got: string[] = [];
+  await queue.consume(
+    consumer({
+      deliver(delivery) {
+        got.push(delivery.message.body);
+        void delivery.ack();
+      },
+    }),
+  );
+  const sent = Array.from({ length: 50 }, (_, index) => `m${index}`);
+  for (const id of sent) await queue.publish(message(id, { due_at_ms: time.clock() + 1000 }), volatile);
+  time.advance(1000);
+  assert.deepEqual(got, sent);
+});

@@ -128,8 +128,11 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
 
   /** Takes out a waiting message. */
   async cancel(entry: Entry<Body>): Promise<void> {
-    this.topic(entry.message.topic).queue.remove(entry);
+    const { queue } = this.topic(entry.message.topic);
+    queue.remove(entry);
     this.forget(entry);
+    // The next message of its lane may be one that somebody takes.
+    queue.drain();
     if (entry.durable) await this.#log?.remove(entry.message.id);
   }
 
