@@ -58,7 +58,7 @@ export interface Consumer<Body> {
   accepts(message: Message<Body>): boolean;
   /** Takes a message; never called inside `consume`, but possibly inside `publish`, `wake` or an end of another. */
   deliver(delivery: Delivery<Body>): void;
-  /** A message that waited past `expires_at_ms`; it is already gone from the queue. */
+  /** A message that waited past `expires_at_ms`; it is already gone from the queue. One of the topic's consumers hears of it. */
   onExpired(message: Message<Body>): void;
 }
 

@@ -226,15 +226,11 @@ export class TopicQueue<Body> {
       const index = (this.#consumerTurn + step) % consumers.length;
       const consumer = consumers[index];
       if (consumer === undefined) break;
-      try {
-        if (consumer.capacity() <= 0) {
-          full++;
-        } else if (consumer.accepts(message)) {
-          this.#consumerTurn = index + 1;
-          return consumer;
-        }
-      } catch (cause) {
-        this.#consumerFailed("accepts", cause);
+      if (!this.#isFree(consumer)) {
+        full++;
+      } else if (this.#takes(consumer, message)) {
+        this.#consumerTurn = index + 1;
+        return consumer;
       }
     }
     if (full === consumers.length) return "full";
@@ -256,7 +252,25 @@ export class TopicQueue<Body> {
   }
 
   #hasCapacity(): boolean {
-    return this.#consumers.some((consumer) => consumer.capacity() > 0);
+    return this.#consumers.some((consumer) => this.#isFree(consumer));
+  }
+
+  #isFree(consumer: Consumer<Body>): boolean {
+    try {
+      return consumer.capacity() > 0;
+    } catch (cause) {
+      this.#consumerFailed("capacity", cause);
+      return false;
+    }
+  }
+
+  #takes(consumer: Consumer<Body>, message: Message<Body>): boolean {
+    try {
+      return consumer.accepts(message);
+    } catch (cause) {
+      this.#consumerFailed("accepts", cause);
+      return false;
+    }
   }
 
   #consumerFailed(method: string, cause: unknown): void {
