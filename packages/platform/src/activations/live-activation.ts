@@ -1,0 +1,150 @@
+import {
+  type ActivationAttempt,
+  type ActivationRecord,
+  type Invocation,
+  LIMITS,
+  type TerminalStatus,
+} from "@sous/contract";
+import type { SandboxOutcome } from "@sous/sandbox";
+import type { TerminalRecord } from "@sous/store";
+import type { LogEvent } from "./live-activations.ts";
+
+const CUT_MARK = "[warn] the log is cut here: an activation may write 1 MiB";
+
+/** An activation while this process works on it: everything its record will say, and its log so far. */
+export class LiveActivation {
+  readonly invocation: Invocation;
+  readonly version: number;
+  readonly tier: string;
+  status: ActivationRecord["status"] = "queued";
+  startMs: number | null = null;
+  sandboxId = "";
+  fetchMs = 0;
+  hostCalls = 0;
+  egressBytes = 0;
+  logBytes = 0;
+  logsTruncated = false;
+  /** Failed attempts before this one. */
+  earlier: ActivationAttempt[] = [];
+  readonly logs: string[] = [];
+  /** Its terminal record, from its end until that is on disk. */
+  ended: TerminalRecord | undefined;
+  #followers: Set<(event: LogEvent) => void> | undefined;
+
+  constructor(invocation: Invocation, version: number, tier: string) {
+    this.invocation = invocation;
+    this.version = version;
+    this.tier = tier;
+  }
+
+  /** Appends one line of the log, already clean; past 1 MiB it is marked as cut and the rest is dropped. */
+  log(line: string): void {
+    if (this.logsTruncated) return;
+    this.logBytes += line.length;
+    if (this.logBytes > LIMITS.logBytesMax) {
+      this.logsTruncated = true;
+      this.#append(CUT_MARK);
+    } else this.#append(line);
+  }
+
+  follow(from: number, listener: (event: LogEvent) => void): () => void {
+    for (let index = from; index < this.logs.length; index++) {
+      listener({ type: "chunk", index, text: this.logs[index] ?? "" });
+    }
+    const followers = (this.#followers ??= new Set());
+    followers.add(listener);
+    return () => followers.delete(listener);
+  }
+
+  /** Tells the followers that it is over. */
+  close(record: TerminalRecord): void {
+    this.ended = record;
+    this.status = record.status;
+    for (const listener of this.#followers ?? []) listener({ type: "end", record });
+    this.#followers = undefined;
+  }
+
+  /** The record as it stands while the activation is queued or running. */
+  record(): ActivationRecord {
+    const { invocation } = this;
+    const record: ActivationRecord = {
+      activation_id: invocation.activation_id,
+      request_id: invocation.request_id,
+      tenant: invocation.tenant,
+      namespace: invocation.namespace,
+      function: invocation.ref.function,
+      ref: invocation.ref,
+      resolved_version: this.version,
+      trigger: invocation.trigger,
+      principal: invocation.principal,
+      mode: invocation.mode,
+      status: this.status,
+      attempt: invocation.attempt,
+      attempts: this.earlier,
+      enqueued_at_ms: invocation.enqueued_at_ms,
+      start_ms: this.startMs,
+      end_ms: null,
+      duration_ms: null,
+      deadline_ms: invocation.deadline_ms,
+      result_truncated: false,
+      cold: false,
+      cold_reason: "none",
+      tier: this.tier,
+      sandbox_id: this.sandboxId,
+      timings: {
+        queue_ms: 0,
+        placement_ms: 0,
+        boot_ms: 0,
+        fetch_ms: 0,
+        init_ms: 0,
+        handler_ms: 0,
+        host_calls_ms: 0,
+      },
+      cpu_ms: 0,
+      memory_peak_bytes: 0,
+      log_bytes: this.logBytes,
+      logs_truncated: this.logsTruncated,
+      host_calls: this.hostCalls,
+      egress_bytes: this.egressBytes,
+    };
+    if (invocation.traceparent !== undefined) record.traceparent = invocation.traceparent;
+    if (invocation.fingerprint !== undefined) record.fingerprint = invocation.fingerprint;
+    return record;
+  }
+
+  /** The one terminal record. A result over the bound of records is cut and marked. */
+  terminal(outcome: SandboxOutcome, endMs: number): TerminalRecord {
+    const { timings } = outcome;
+    const begunMs = this.startMs ?? endMs;
+    const status: TerminalStatus = outcome.status;
+    const record: TerminalRecord = { ...this.record(), status };
+    record.end_ms = endMs;
+    record.duration_ms = endMs - begunMs;
+    record.cold = outcome.cold;
+    record.cold_reason = outcome.coldReason;
+    record.timings = {
+      queue_ms: Math.max(0, begunMs - this.invocation.enqueued_at_ms),
+      placement_ms: timings.placementMs,
+      boot_ms: timings.bootMs,
+      fetch_ms: this.fetchMs,
+      init_ms: timings.initMs,
+      handler_ms: timings.handlerMs,
+      host_calls_ms: timings.hostCallsMs,
+    };
+    record.cpu_ms = outcome.cpuMs;
+    record.memory_peak_bytes = outcome.memoryPeakBytes;
+    if (outcome.error !== undefined) record.error = outcome.error;
+    const { result } = outcome;
+    if (result === undefined) return record;
+    record.result_truncated = result.body.length > LIMITS.resultRecordBytesMax;
+    record.result = record.result_truncated
+      ? { ...result, body: result.body.slice(0, LIMITS.resultRecordBytesMax) }
+      : result;
+    return record;
+  }
+
+  #append(line: string): void {
+    const index = this.logs.push(line) - 1;
+    for (const listener of this.#followers ?? []) listener({ type: "chunk", index, text: line });
+  }
+}

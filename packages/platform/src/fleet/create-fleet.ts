@@ -1,0 +1,284 @@
+import { PlatformError } from "@sous/contract";
+import type { SandboxClient, SandboxDriver, SandboxOutcome, SandboxTask } from "@sous/sandbox";
+import type { Fleet } from "./fleet.ts";
+import { type Host, TenantHosts } from "./tenant-hosts.ts";
+
+const SWEEP_MS = 1000;
+/** Sandboxes a tenant may have for its ordinary programs. */
+const SHARED_HOSTS_MAX = 4;
+/** Heavy programs remembered of a tenant; the oldest is forgiven first. */
+const HEAVY_MAX = 256;
+
+export interface FleetOptions {
+  driver: SandboxDriver;
+  /** Most sandboxes alive at once; idle ones make room, least lately used first. */
+  hostsMax: number;
+  /** A tenant without work for this long has no sandbox any more, in milliseconds. */
+  hostIdleMs: number;
+  /** Programs a sandbox keeps warm; past it the least lately used lose their places. */
+  programsPerHostMax: number;
+  now: () => number;
+}
+
+interface Waiting {
+  task: SandboxTask;
+  client: SandboxClient;
+  started: (sandboxId: string) => void;
+  sinceMs: number;
+  timer: NodeJS.Timeout;
+  only: string | undefined;
+}
+
+/**
+ * The warm pool. A program has a home, one sandbox of its tenant, so that its isolates are reused and its
+ * bound on concurrency is kept in one place. A tenant with more than one program has two homes to spread
+ * over; a program that blocks its sandbox is sent to one of its own.
+ */
+export function createFleet(options: FleetOptions): Fleet {
+  const { driver, now } = options;
+  const tenants = new Map<string, TenantHosts>();
+  const waiting = new Map<TenantHosts, Waiting[]>();
+  let hostCount = 0;
+  let closed = false;
+
+  function tenantOf(id: string): TenantHosts {
+    let tenant = tenants.get(id);
+    if (tenant === undefined) tenants.set(id, (tenant = new TenantHosts(id)));
+    return tenant;
+  }
+
+  function place(tenant: TenantHosts, task: SandboxTask): Host | undefined {
+    const { key } = task.program;
+    const home = tenant.home(key);
+    if (home !== undefined) return home;
+    if (tenant.heavy.has(key)) return undefined;
+    const host = tenant.leastLoaded();
+    if (host === undefined) return undefined;
+    // A second program gets a second sandbox as soon as one is up; until then it shares.
+    if (host.programs.size > 0 && sharedHosts(tenant) < 2 && tenant.creating === 0) grow(tenant, undefined);
+    tenant.settle(key, host);
+    return host;
+  }
+
+  function sharedHosts(tenant: TenantHosts): number {
+    let count = 0;
+    for (const host of tenant.hosts) if (host.only === undefined) count++;
+    return count;
+  }
+
+  function begin(host: Host, task: SandboxTask, client: SandboxClient, started: (id: string) => void): void {
+    const at = now();
+    host.lastUsedMs = at;
+    host.programs.set(task.program.key, at);
+    started(host.sandbox.id);
+    host.sandbox.start(task, client);
+  }
+
+  function wait(
+    tenant: TenantHosts,
+    task: SandboxTask,
+    client: SandboxClient,
+    started: (id: string) => void,
+  ): void {
+    const only = tenant.heavy.has(task.program.key) ? task.program.key : undefined;
+    const queue = waiting.get(tenant) ?? [];
+    waiting.set(tenant, queue);
+    const give = (): void => {
+      const at = queue.indexOf(entry);
+      if (at >= 0) queue.splice(at, 1);
+      client.onOutcome(
+        unplaced("Timeout", "the deadline passed before a sandbox was ready", now() - entry.sinceMs),
+      );
+    };
+    const timer = setTimeout(give, Math.max(0, task.deadlineMs - now()));
+    const entry: Waiting = { task, client, started, sinceMs: now(), timer, only };
+    queue.push(entry);
+    const stuck = only === undefined && sharedHosts(tenant) >= SHARED_HOSTS_MAX;
+    if (tenant.creating === 0 && !stuck) grow(tenant, only);
+  }
+
+  function grow(tenant: TenantHosts, only: string | undefined): void {
+    if (hostCount >= options.hostsMax && !makeRoom()) return;
+    hostCount++;
+    tenant.creating++;
+    driver
+      .create({ tenant: tenant.tenant })
+      .then((sandbox) => adopt(tenant, tenant.add(sandbox, only, now())))
+      .catch((error: unknown) => {
+        hostCount--;
+        refuse(tenant, error instanceof PlatformError ? error.message : String(error));
+      })
+      .finally(() => {
+        tenant.creating--;
+        serve(tenant);
+      });
+  }
+
+  function adopt(tenant: TenantHosts, host: Host): void {
+    host.sandbox.listen((event) => {
+      switch (event.type) {
+        case "slow":
+        case "abnormal":
+          if (event.type === "slow") host.stalled = true;
+          condemn(tenant, event.programKey);
+          break;
+        case "idle":
+          host.stalled = false;
+          serve(tenant);
+          break;
+        case "exited":
+          hostCount--;
+          tenant.remove(host);
+          for (const other of tenants.values()) serve(other);
+          break;
+        case "created":
+          break;
+      }
+    });
+  }
+
+  function condemn(tenant: TenantHosts, programKey: string): void {
+    tenant.condemn(programKey);
+    if (tenant.heavy.size <= HEAVY_MAX) return;
+    for (const oldest of tenant.heavy) {
+      tenant.heavy.delete(oldest);
+      break;
+    }
+  }
+
+  /** Gives waiting work to hosts that can take it now, and asks for a host where there is none. */
+  function serve(tenant: TenantHosts): void {
+    const queue = waiting.get(tenant);
+    if (queue === undefined || queue.length === 0) return;
+    for (const entry of queue.splice(0)) {
+      const host = hostFor(tenant, entry);
+      if (host === undefined) {
+        queue.push(entry);
+        if (tenant.creating === 0 && !closed) grow(tenant, entry.only);
+        continue;
+      }
+      clearTimeout(entry.timer);
+      begin(host, entry.task, afterWaiting(entry, now()), entry.started);
+    }
+  }
+
+  function hostFor(tenant: TenantHosts, entry: Waiting): Host | undefined {
+    const { key } = entry.task.program;
+    if (entry.only === undefined) return place(tenant, entry.task);
+    const home = tenant.home(key);
+    if (home !== undefined) return home;
+    for (const host of tenant.hosts) {
+      if (host.only !== key || host.stalled) continue;
+      tenant.settle(key, host);
+      return host;
+    }
+    return undefined;
+  }
+
+  function refuse(tenant: TenantHosts, why: string): void {
+    for (const entry of waiting.get(tenant)?.splice(0) ?? []) {
+      clearTimeout(entry.timer);
+      entry.client.onOutcome(unplaced("SandboxCrashed", why, now() - entry.sinceMs));
+    }
+  }
+
+  /** Ends the host that has been idle longest. @returns whether there was one */
+  function makeRoom(): boolean {
+    let oldest: Host | undefined;
+    for (const tenant of tenants.values()) {
+      for (const host of tenant.hosts) {
+        if (host.sandbox.active === 0 && (oldest === undefined || host.lastUsedMs < oldest.lastUsedMs))
+          oldest = host;
+      }
+    }
+    oldest?.sandbox.kill("room was needed for another tenant");
+    return oldest !== undefined;
+  }
+
+  function sweep(): void {
+    const at = now();
+    for (const [id, tenant] of tenants) {
+      for (const host of tenant.hosts) {
+        if (host.sandbox.active > 0) continue;
+        if (at - host.lastUsedMs > options.hostIdleMs) host.sandbox.kill("idle");
+        else trim(tenant, host);
+      }
+      if (tenant.hosts.size === 0 && tenant.creating === 0 && (waiting.get(tenant)?.length ?? 0) === 0) {
+        waiting.delete(tenant);
+        if (tenant.heavy.size === 0) tenants.delete(id);
+      }
+    }
+  }
+
+  function trim(tenant: TenantHosts, host: Host): void {
+    const surplus = host.programs.size - options.programsPerHostMax;
+    if (surplus <= 0) return;
+    const byUse = [...host.programs].sort((a, b) => a[1] - b[1]).slice(0, surplus);
+    for (const [key] of byUse) {
+      host.sandbox.evict(key);
+      host.programs.delete(key);
+      if (tenant.homes.get(key) === host) tenant.homes.delete(key);
+    }
+  }
+
+  const sweeper = setInterval(sweep, SWEEP_MS);
+  sweeper.unref();
+
+  return {
+    tier: driver.tier,
+    run(tenantId, task, client, started) {
+      const tenant = tenantOf(tenantId);
+      const host = place(tenant, task);
+      if (host === undefined) wait(tenant, task, client, started);
+      else begin(host, task, client, started);
+    },
+    cancel(tenantId, activationId) {
+      for (const host of tenants.get(tenantId)?.hosts ?? []) host.sandbox.cancel(activationId);
+    },
+    stats() {
+      let active = 0;
+      let warmPrograms = 0;
+      for (const tenant of tenants.values()) {
+        for (const host of tenant.hosts) {
+          active += host.sandbox.active;
+          warmPrograms += host.sandbox.warmPrograms.size;
+        }
+      }
+      return { tenants: tenants.size, sandboxes: hostCount, active, warmPrograms };
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      clearInterval(sweeper);
+      for (const tenant of waiting.keys()) refuse(tenant, "the platform is shutting down");
+      const all = [...tenants.values()].flatMap((tenant) => [...tenant.hosts]);
+      await Promise.all(all.map((host) => host.sandbox[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/** Adds the wait for a sandbox to what the client hears: it was the cold start. */
+function afterWaiting(entry: Waiting, atMs: number): SandboxClient {
+  const waitedMs = atMs - entry.sinceMs;
+  const { client } = entry;
+  return {
+    onHostCall: (call, answer) => client.onHostCall(call, answer),
+    onLog: (level, text) => client.onLog(level, text),
+    onOutcome(outcome) {
+      const timings = { ...outcome.timings, bootMs: outcome.timings.bootMs + waitedMs };
+      client.onOutcome({ ...outcome, timings, cold: true, coldReason: "new_host" });
+    },
+  };
+}
+
+function unplaced(type: "Timeout" | "SandboxCrashed", message: string, waitedMs: number): SandboxOutcome {
+  return {
+    status: type === "Timeout" ? "timeout" : "error",
+    error: { type, message },
+    cold: true,
+    coldReason: "new_host",
+    timings: { placementMs: waitedMs, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 },
+    cpuMs: 0,
+    memoryPeakBytes: 0,
+    started: false,
+  };
+}

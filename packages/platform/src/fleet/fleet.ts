@@ -1,0 +1,19 @@
+import type { SandboxClient, SandboxTask } from "@sous/sandbox";
+
+export interface FleetStats {
+  tenants: number;
+  sandboxes: number;
+  active: number;
+  warmPrograms: number;
+}
+
+/** Chooses where an activation runs: keeps sandboxes warm, apart by tenant, and within bounds. */
+export interface Fleet extends AsyncDisposable {
+  /** The tier of the driver behind it. */
+  readonly tier: string;
+  /** Hands an activation to a sandbox of its tenant, at once where one is ready. The client hears one outcome. */
+  run(tenant: string, task: SandboxTask, client: SandboxClient, started: (sandboxId: string) => void): void;
+  /** Ends an activation early, wherever it is. */
+  cancel(tenant: string, activationId: string): void;
+  stats(): FleetStats;
+}

@@ -1,0 +1,123 @@
+import type { IncomingMessage } from "node:http";
+import {
+  LATEST_ALIAS,
+  PlatformError,
+  type Principal,
+  type RefTarget,
+  type VersionRecord,
+} from "@sous/contract";
+import type { Action } from "../auth/actions.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import { authorize, homeTenant, isPublic, requireTriggerRole } from "../auth/authorize.ts";
+import type { Identity } from "../auth/identity.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { RateLimiter } from "../http/rate-limiter.ts";
+
+/** What a caller wants to run. `tenant` is `undefined` in the short forms: the caller's own. */
+export interface Wanted {
+  tenant: string | undefined;
+  namespace: string;
+  name: string;
+  refText: string;
+  target: RefTarget | undefined;
+  action: Action;
+  trigger: "http" | "api";
+}
+
+export interface Admitted {
+  tenant: string;
+  principal: Principal;
+  version: VersionRecord;
+  isPublic: boolean;
+}
+
+export interface AdmissionOptions {
+  auth: Authenticator;
+  catalog: Catalog;
+  /** Absent: no limit. */
+  limits: {
+    client?: RateLimiter | undefined;
+    tenant?: RateLimiter | undefined;
+    function?: RateLimiter | undefined;
+  };
+  clientIp: (request: IncomingMessage) => string;
+}
+
+const ANONYMOUS: Principal = Object.freeze({ sub: "anonymous", roles: [] }) as Principal;
+
+/**
+ * Checks a request in the order of SPEC 9: client rate, token, action, tenant, rates, reference, role list.
+ * Everything it needs is usually in memory, so that the answer is usually there at once.
+ * @throws PlatformError, also as a rejection
+ */
+export function createAdmission(options: AdmissionOptions) {
+  const { auth, catalog, limits, clientIp } = options;
+
+  function take(limiter: RateLimiter | undefined, key: string, whose: string): void {
+    if (limiter === undefined) return;
+    const wait = limiter.take(key);
+    if (wait === true) return;
+    throw new PlatformError("CS_RATE_LIMITED", `too many requests ${whose}`, { retryAfterSeconds: wait });
+  }
+
+  function withIdentity(identity: Identity | PlatformError, wanted: Wanted): Admitted | Promise<Admitted> {
+    let tenant: string;
+    if (identity instanceof PlatformError) {
+      // Without a token only a public version can be called, and which one it is the path has to say.
+      if (wanted.tenant === undefined || wanted.trigger !== "http") throw identity;
+      tenant = wanted.tenant;
+    } else {
+      tenant = wanted.tenant ?? homeTenant(identity);
+      authorize(identity, wanted.action, tenant);
+    }
+    take(limits.tenant, tenant, "of this tenant");
+    if (limits.function !== undefined) {
+      take(
+        limits.function,
+        `${tenant}/${wanted.namespace}/${wanted.name}/${wanted.refText}`,
+        "for this function",
+      );
+    }
+    const { target } = wanted;
+    const newest = target !== undefined && "alias" in target && target.alias === LATEST_ALIAS;
+    const key = { tenant, namespace: wanted.namespace, name: wanted.name };
+    const version = catalog.resolve(key, newest ? undefined : target);
+    if (version instanceof Promise)
+      return version.then((found) => withVersion(identity, tenant, found, wanted));
+    return withVersion(identity, tenant, version, wanted);
+  }
+
+  function withVersion(
+    identity: Identity | PlatformError,
+    tenant: string,
+    version: VersionRecord,
+    wanted: Wanted,
+  ): Admitted {
+    const { authz } = version.config;
+    const roles =
+      wanted.trigger === "http"
+        ? authz.invoke_http_roles
+        : (authz.invoke_api_roles ?? authz.invoke_http_roles);
+    const open = isPublic(roles);
+    if (identity instanceof PlatformError) {
+      if (!open) throw identity;
+      return { tenant, principal: ANONYMOUS, version, isPublic: true };
+    }
+    requireTriggerRole(identity.principal, roles);
+    return { tenant, principal: identity.principal, version, isPublic: open };
+  }
+
+  return function admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted> {
+    if (limits.client !== undefined) take(limits.client, clientIp(request), "from this address");
+    let identity: Identity | Promise<Identity>;
+    try {
+      identity = auth.authenticate(request.headers.authorization);
+    } catch (error) {
+      if (error instanceof PlatformError && error.code === "CS_AUTHN_MISSING_TOKEN")
+        return withIdentity(error, wanted);
+      throw error;
+    }
+    if (identity instanceof Promise) return identity.then((known) => withIdentity(known, wanted));
+    return withIdentity(identity, wanted);
+  };
+}

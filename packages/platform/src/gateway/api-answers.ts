@@ -1,0 +1,81 @@
+import type { ServerResponse } from "node:http";
+import { errorEnvelope } from "@sous/contract";
+import type { InvocationReply } from "../activations/invocation-reply.ts";
+import { functionFailure } from "./respond.ts";
+
+/** Answers `:invoke`: 200 with the outcome in the body, whatever it is. */
+export function sendInvokeReply(response: ServerResponse, reply: InvocationReply, requestId: string): void {
+  const body: Record<string, unknown> = {
+    activation_id: reply.activation_id,
+    status: reply.status,
+    result: reply.result ?? null,
+    duration_ms: reply.duration_ms,
+  };
+  if (reply.error !== undefined) body["error"] = { ...reply.error, code: functionFailure(reply).code };
+  send(response, 200, JSON.stringify(body), "application/json; charset=utf-8", {
+    "x-request-id": requestId,
+    ...(reply.replayed ? { "x-cs-idempotency-replay": "1" } : {}),
+  });
+}
+
+/** Answers the short form: the function's raw output, or an error envelope with the short form's statuses. */
+export function sendShortReply(
+  response: ServerResponse,
+  reply: InvocationReply,
+  requestId: string,
+  traceId: string | undefined,
+): void {
+  const headers: Record<string, string> = {
+    "x-request-id": requestId,
+    "x-execution-id": reply.activation_id,
+  };
+  if (traceId !== undefined) headers["x-trace-id"] = traceId;
+  if (reply.replayed) headers["x-cs-idempotency-replay"] = "1";
+  const { result } = reply;
+  if (result !== undefined) {
+    const type = contentType(result.headers);
+    send(
+      response,
+      200,
+      result.isBase64Encoded ? Buffer.from(result.body, "base64") : result.body,
+      type,
+      headers,
+    );
+    return;
+  }
+  const failure = functionFailure(reply);
+  const envelope = JSON.stringify(errorEnvelope(failure, requestId));
+  const queued = failure.code === "CS_QUEUE_FULL";
+  if (queued) {
+    headers["retry-after"] = String(failure.retryAfterSeconds ?? 1);
+    headers["x-queue-reject-reason"] = "timeout";
+  }
+  const status = queued ? 429 : reply.status === "timeout" ? 408 : 500;
+  send(response, status, envelope, "application/json; charset=utf-8", headers);
+}
+
+function contentType(headers: Record<string, string>): string {
+  for (const name in headers) {
+    if (name.toLowerCase() !== "content-type") continue;
+    const value = headers[name] ?? "";
+    if (/^[\t\x20-\x7e]*$/.test(value)) return value;
+  }
+  return "application/json; charset=utf-8";
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string | Buffer,
+  type: string,
+  headers: Record<string, string>,
+): void {
+  const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+  response.writeHead(status, {
+    ...headers,
+    "content-type": type,
+    "content-length": String(length),
+    "x-content-type-options": "nosniff",
+  });
+  response.end(body);
+}

@@ -1,0 +1,267 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { DEFAULT_NAMESPACE, type Limits, PlatformError } from "@sous/contract";
+import type { InvocationReply } from "../activations/invocation-reply.ts";
+import { sendError, toPlatformError } from "../http/error-reply.ts";
+import type { RawRoute } from "../http/front-server.ts";
+import { requestIdOf } from "../http/request-id.ts";
+import type { Admitted, Wanted } from "./admission.ts";
+import type { Ingress, IngressRequest } from "./ingress.ts";
+import { parseInvokeBody } from "./invoke-body.ts";
+import { parseRoute, type Route } from "./parse-route.ts";
+import { readBody } from "./read-body.ts";
+import { functionFailure, sendWebResult } from "./respond.ts";
+import { requestHeaders, type RequestHeaders } from "./request-headers.ts";
+import { sendInvokeReply, sendShortReply } from "./api-answers.ts";
+import { webEvent } from "./web-event.ts";
+
+export interface GatewayOptions {
+  admit: (request: IncomingMessage, wanted: Wanted) => Admitted | Promise<Admitted>;
+  ingress: Ingress;
+  limits: Limits;
+  /** Functions answer on the console's port: their pages are kept in a sandbox of the browser. */
+  sandboxPages: boolean;
+  onFault: (error: unknown, requestId: string) => void;
+  /** Counts an answered request. */
+  onAnswer: (route: Route["kind"], method: string, status: number, startedAt: number) => void;
+}
+
+type Known = Exclude<Route, { kind: "bad" }>;
+
+/** One request on its way through the gateway. */
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  requestId: string;
+  headers: RequestHeaders;
+}
+
+/**
+ * The gateway: turns web calls, `:invoke` and `:enqueue` into invocations, and results back into HTTP.
+ * @returns a raw route that takes the gateway's paths and leaves all others
+ */
+export function createGateway(options: GatewayOptions): RawRoute {
+  const { admit, ingress, limits } = options;
+
+  function fail(exchange: Exchange, error: unknown): void {
+    const known = toPlatformError(error);
+    if (known.code === "CS_INTERNAL") options.onFault(error, exchange.requestId);
+    const reason = known.details?.["reason"];
+    const headers =
+      known.code === "CS_QUEUE_FULL"
+        ? { "x-queue-reject-reason": typeof reason === "string" ? reason : "depth" }
+        : {};
+    sendError(exchange.response, known, exchange.requestId, headers);
+  }
+
+  function begin(exchange: Exchange, route: Known): void {
+    // The full form names its reference in the body: it can only be checked once that is here.
+    if (route.kind === "invoke") {
+      receive(exchange, (body) => {
+        const { mode, target, refText, eventJson } = parseInvokeBody(body);
+        const { tenant, namespace, name } = route;
+        const wanted: Wanted = {
+          tenant,
+          namespace,
+          name,
+          refText,
+          target,
+          action: "cs:function:invoke:api",
+          trigger: "api",
+        };
+        withAdmission(exchange, wanted, (admitted) => {
+          const request = ingressRequest(exchange, wanted, admitted, eventJson, {
+            path: exchange.request.url,
+          });
+          if (mode === "async") enqueue(exchange, request);
+          else
+            run(exchange, request, (reply) => sendInvokeReply(exchange.response, reply, exchange.requestId));
+        });
+      });
+      return;
+    }
+    const web = route.kind === "web";
+    const wanted: Wanted = {
+      tenant: web ? route.tenant : undefined,
+      namespace: web ? route.namespace : DEFAULT_NAMESPACE,
+      name: route.name,
+      refText: route.ref,
+      target: route.target,
+      action: web ? "cs:function:invoke:http" : "cs:function:invoke:api",
+      trigger: web ? "http" : "api",
+    };
+    withAdmission(exchange, wanted, (admitted) =>
+      receive(exchange, (body) => dispatch(exchange, route, wanted, admitted, body)),
+    );
+  }
+
+  function dispatch(
+    exchange: Exchange,
+    route: Exclude<Known, { kind: "invoke" }>,
+    wanted: Wanted,
+    admitted: Admitted,
+    body: Buffer,
+  ): void {
+    const { request, response, requestId, headers } = exchange;
+    if (route.kind === "web") {
+      const { rawPath, query } = route;
+      const event = webEvent({ request, rawPath, query, body, passAuthorization: admitted.isPublic });
+      const submitted = ingressRequest(exchange, wanted, admitted, event, { path: rawPath });
+      if (headers.respondAsync) enqueue(exchange, submitted);
+      else run(exchange, submitted, (reply) => sendWeb(exchange, reply));
+      return;
+    }
+    const event = jsonText(body);
+    const submitted = ingressRequest(exchange, wanted, admitted, event, { path: request.url });
+    if (route.verb === "enqueue") enqueue(exchange, submitted, "executionId");
+    else run(exchange, submitted, (reply) => sendShortReply(response, reply, requestId, headers.traceId));
+  }
+
+  function withAdmission(exchange: Exchange, wanted: Wanted, next: (admitted: Admitted) => void): void {
+    const go = (admitted: Admitted): void => {
+      try {
+        next(admitted);
+      } catch (error) {
+        fail(exchange, error);
+      }
+    };
+    try {
+      const admitted = admit(exchange.request, wanted);
+      if (admitted instanceof Promise) admitted.then(go, (error) => fail(exchange, error));
+      else go(admitted);
+    } catch (error) {
+      fail(exchange, error);
+    }
+  }
+
+  function receive(exchange: Exchange, next: (body: Buffer) => void): void {
+    const refuse = (error: unknown): void => fail(exchange, error);
+    readBody(
+      exchange.request,
+      limits.requestBodyBytesMax,
+      (body) => {
+        try {
+          next(body);
+        } catch (error) {
+          refuse(error);
+        }
+      },
+      refuse,
+    );
+  }
+
+  function ingressRequest(
+    exchange: Exchange,
+    wanted: Wanted,
+    admitted: Admitted,
+    eventJson: string,
+    source: Record<string, unknown>,
+  ): IngressRequest {
+    const { headers } = exchange;
+    const timeoutMs = Math.min(
+      admitted.version.config.timeout_ms,
+      limits.webTimeoutMaxMs,
+      headers.timeoutMs ?? Infinity,
+    );
+    return {
+      requestId: exchange.requestId,
+      tenant: admitted.tenant,
+      namespace: wanted.namespace,
+      name: wanted.name,
+      refText: wanted.refText,
+      target: wanted.target,
+      version: admitted.version,
+      principal: admitted.principal,
+      trigger: { type: wanted.trigger, source },
+      eventJson,
+      timeoutMs,
+      idempotencyKey: headers.idempotencyKey,
+      traceparent: headers.traceparent,
+    };
+  }
+
+  function run(exchange: Exchange, request: IngressRequest, answer: (reply: InvocationReply) => void): void {
+    ingress.sync(request, (reply) => {
+      try {
+        if (reply instanceof PlatformError) fail(exchange, reply);
+        else answer(reply);
+      } catch (error) {
+        fail(exchange, error);
+      }
+    });
+  }
+
+  function sendWeb(exchange: Exchange, reply: InvocationReply): void {
+    if (reply.result === undefined) {
+      fail(exchange, functionFailure(reply));
+      return;
+    }
+    const { requestId } = exchange;
+    sendWebResult(exchange.response, reply, reply.result, { requestId, sandboxPages: options.sandboxPages });
+  }
+
+  function enqueue(
+    exchange: Exchange,
+    request: IngressRequest,
+    field: "activation_id" | "executionId" = "activation_id",
+  ): void {
+    ingress
+      .enqueue(request)
+      .then(({ activationId, replayed }) => {
+        const body = JSON.stringify({ [field]: activationId, status: "queued" });
+        exchange.response.writeHead(202, {
+          "content-type": "application/json; charset=utf-8",
+          "content-length": Buffer.byteLength(body),
+          "x-request-id": exchange.requestId,
+          "x-execution-id": activationId,
+          ...(replayed ? { "x-cs-idempotency-replay": "1" } : {}),
+        });
+        exchange.response.end(body);
+      })
+      .catch((error: unknown) => fail(exchange, error));
+  }
+
+  return function gateway(request, response) {
+    const route = parseRoute(request.url ?? "/");
+    if (route === undefined) return false;
+    const startedAt = performance.now();
+    const requestId = requestIdOf(request.headers["x-request-id"]);
+    response.on("finish", () =>
+      options.onAnswer(route.kind, request.method ?? "", response.statusCode, startedAt),
+    );
+    const exchange: Exchange = { request, response, requestId, headers: NO_HEADERS };
+    try {
+      if (route.kind === "bad") throw new PlatformError("CS_VALIDATION_FAILED", route.message);
+      if (route.kind !== "web" && request.method !== "POST") {
+        throw new PlatformError("CS_METHOD_NOT_ALLOWED", "functions are invoked with POST");
+      }
+      exchange.headers = requestHeaders(request);
+      begin(exchange, route);
+    } catch (error) {
+      request.resume();
+      fail(exchange, error);
+    }
+    return true;
+  };
+}
+
+const NO_HEADERS: RequestHeaders = {
+  idempotencyKey: undefined,
+  timeoutMs: undefined,
+  traceparent: undefined,
+  traceId: undefined,
+  respondAsync: false,
+};
+
+/** @returns the body as JSON text. @throws CS_VALIDATION_FAILED when it is not JSON; an empty body is null */
+function jsonText(body: Buffer): string {
+  if (body.length === 0) return "null";
+  const text = body.toString("utf8");
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw new PlatformError("CS_VALIDATION_FAILED", "the body is the event and must be JSON", {
+      cause: error,
+    });
+  }
+  return text;
+}

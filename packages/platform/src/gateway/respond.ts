@@ -1,0 +1,94 @@
+import type { ServerResponse } from "node:http";
+import { errorCodeOf, type FunctionError, type FunctionResult, PlatformError } from "@sous/contract";
+import type { InvocationReply } from "../activations/invocation-reply.ts";
+
+/** Headers of functions that are the server's to set, or speak of one connection only. */
+const DROPPED = new Set([
+  "connection",
+  "content-length",
+  "date",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "server",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "x-request-id",
+  "x-cs-activation-id",
+]);
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+// Tabs and the printable characters of Latin-1: what a header value may hold.
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+export interface WebAnswerOptions {
+  requestId: string;
+  /** Added to every answer; used where functions share a port with the console. */
+  sandboxPages: boolean;
+}
+
+/**
+ * Writes a function's result as the HTTP answer of a web call.
+ * @throws CS_RUNTIME_EXCEPTION when the result cannot be one: a status of 1xx, a header that HTTP refuses
+ */
+export function sendWebResult(
+  response: ServerResponse,
+  reply: InvocationReply,
+  result: FunctionResult,
+  options: WebAnswerOptions,
+): void {
+  const { statusCode, headers, body, isBase64Encoded } = result;
+  if (statusCode < 200) {
+    throw new PlatformError(
+      "CS_RUNTIME_EXCEPTION",
+      `the function answered with status ${statusCode}; 200–599 can be sent`,
+    );
+  }
+  const out: Record<string, string> = {};
+  let typed = false;
+  for (const name in headers) {
+    const lower = name.toLowerCase();
+    if (DROPPED.has(lower)) continue;
+    const value = headers[name] as string;
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) {
+      throw new PlatformError(
+        "CS_RUNTIME_EXCEPTION",
+        `the function answered with a header that cannot be sent: ${JSON.stringify(name.slice(0, 80))}`,
+      );
+    }
+    if (lower === "content-type") typed = true;
+    out[lower] = value;
+  }
+  const empty = statusCode === 204 || statusCode === 304;
+  if (!typed && !empty) out["content-type"] = "application/json; charset=utf-8";
+  out["x-request-id"] = options.requestId;
+  out["x-cs-activation-id"] = reply.activation_id;
+  out["x-content-type-options"] ??= "nosniff";
+  if (options.sandboxPages) out["content-security-policy"] = "sandbox";
+  if (reply.replayed) out["x-cs-idempotency-replay"] = "1";
+  const payload = isBase64Encoded ? Buffer.from(body, "base64") : body;
+  if (!empty)
+    out["content-length"] = String(typeof payload === "string" ? Buffer.byteLength(payload) : payload.length);
+  response.writeHead(statusCode, out);
+  response.end(empty ? undefined : payload);
+}
+
+/** @returns the platform's error for a failed function */
+export function functionFailure(reply: InvocationReply): PlatformError {
+  const error: FunctionError = reply.error ?? {
+    type: "Exception",
+    message: "the function failed without saying why",
+  };
+  const details: Record<string, unknown> = { activation_id: reply.activation_id, type: error.type };
+  if (error.stack !== undefined) details["stack"] = error.stack;
+  // A queue that was too long is the caller's to wait for, not a fault of the function.
+  if (error.type === "Expired") {
+    return new PlatformError("CS_QUEUE_FULL", error.message, {
+      details: { ...details, reason: "timeout" },
+      retryAfterSeconds: 2,
+    });
+  }
+  return new PlatformError(errorCodeOf(error.type), error.message, { details });
+}

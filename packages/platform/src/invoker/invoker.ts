@@ -1,0 +1,44 @@
+import type { Invocation, Limits, TerminalStatus } from "@sous/contract";
+import type { Store } from "@sous/store";
+import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
+import type { LiveRegistry } from "../activations/live-registry.ts";
+import type { BundleCache } from "../bundle/bundle-cache.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { HostPowers } from "../powers/host-powers.ts";
+
+/** Counts what happens to activations; see the metrics of SPEC 13. */
+export interface InvokerMeter {
+  started(invocation: Invocation, version: number): void;
+  ended(
+    invocation: Invocation,
+    version: number,
+    status: TerminalStatus,
+    durationMs: number,
+    cold: boolean,
+  ): void;
+  retried(invocation: Invocation): void;
+  /** A record could not be written; the platform goes on. */
+  recordLost(activationId: string, error: unknown): void;
+}
+
+export interface InvokerOptions {
+  codeq: InvocationCodeQ;
+  store: Store;
+  catalog: Catalog;
+  bundles: BundleCache;
+  fleet: Fleet;
+  powers: HostPowers;
+  live: LiveRegistry;
+  meter: InvokerMeter;
+  limits: Limits;
+  now: () => number;
+  random: () => number;
+}
+
+/** Takes invocations from the queue and runs each once: see `Run` for the way of one. */
+export interface Invoker extends AsyncDisposable {
+  readonly inflight: number;
+  /** Stops taking work and waits until what runs has ended, at most `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void>;
+}

@@ -1,0 +1,122 @@
+import { totalmem } from "node:os";
+import { type CodeQ, createMemoryCodeQ } from "@sous/codeq";
+import type { Invocation, Limits } from "@sous/contract";
+import { createIsolateDriver, type HostReport } from "@sous/sandbox";
+import type { Store } from "@sous/store";
+import type { InvocationReply } from "../activations/invocation-reply.ts";
+import { LiveRegistry } from "../activations/live-registry.ts";
+import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
+import { createTypeStripper } from "../bundle/type-stripper.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { createCatalog } from "../catalog/create-catalog.ts";
+import type { Config } from "../config/config-schema.ts";
+import { createFleet } from "../fleet/create-fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import { createInvoker } from "../invoker/create-invoker.ts";
+import type { Invoker, InvokerMeter } from "../invoker/invoker.ts";
+import { createEgress } from "../powers/create-egress.ts";
+import { createHostPowers } from "../powers/create-host-powers.ts";
+import { createUserTopics } from "./user-topics.ts";
+
+const MiB = 1024 * 1024;
+/** What a sandbox host weighs with a few programs in it. */
+const HOST_BYTES = 100 * MiB;
+const HOSTS_MIN = 4;
+const HOSTS_MAX = 256;
+const PROGRAMS_PER_HOST_MAX = 100;
+
+/** Everything between the queue and the sandboxes, and what others may know of it. */
+export interface Execution extends AsyncDisposable {
+  codeq: CodeQ<Invocation, InvocationReply>;
+  catalog: Catalog;
+  live: LiveRegistry;
+  bundles: BundleCache;
+  fleet: Fleet;
+  invoker: Invoker;
+  /** What the first sandbox host could give up, once one is up. */
+  report(): HostReport | undefined;
+}
+
+export interface ExecutionOptions {
+  config: Config;
+  limits: Limits;
+  store: Store;
+  meter: InvokerMeter;
+  now: () => number;
+  /** Hears of faults nobody waits for. */
+  onFault: (error: unknown) => void;
+}
+
+/** Puts the execution plane of one process together. */
+export async function openExecution(options: ExecutionOptions): Promise<Execution> {
+  const { config, limits, store, meter, now, onFault } = options;
+  const stack = new AsyncDisposableStack();
+  let report: HostReport | undefined;
+  const driver = stack.use(
+    await createIsolateDriver({
+      isolateIdleMs: config.idle.isolate_ms,
+      onReport: (given) => (report ??= given),
+    }),
+  );
+  const codeq = stack.use(
+    await createMemoryCodeQ<Invocation, InvocationReply>({
+      clock: now,
+      journal: store.journal,
+      onError: onFault,
+    }),
+  );
+  const catalog = createCatalog({ store, clock: now, random: Math.random });
+  const stripper = stack.use(createTypeStripper());
+  const bundles = createBundleCache({
+    load: (sha256) => store.versions.bundle(sha256),
+    stripper,
+    clock: now,
+    itemsMax: limits.bundleCacheItemsMax,
+    bytesMax: limits.bundleCacheBytesMax,
+  });
+  const powers = stack.use(
+    createHostPowers({
+      kv: store.kv,
+      publish: createUserTopics(codeq as unknown as CodeQ<unknown, unknown>, now),
+      egress: createEgress({ privateAllow: config.egress.private_allow }),
+      clock: now,
+      onFault,
+    }),
+  );
+  const fleet = stack.use(
+    createFleet({
+      driver,
+      hostsMax: Math.min(HOSTS_MAX, Math.max(HOSTS_MIN, Math.floor(totalmem() / 2 / HOST_BYTES))),
+      hostIdleMs: config.idle.host_ms,
+      programsPerHostMax: PROGRAMS_PER_HOST_MAX,
+      now,
+    }),
+  );
+  const live = new LiveRegistry();
+  const invoker = stack.use(
+    await createInvoker({
+      codeq,
+      store,
+      catalog,
+      bundles,
+      fleet,
+      powers,
+      live,
+      meter,
+      limits,
+      now,
+      random: Math.random,
+    }),
+  );
+  const owned = stack.move();
+  return {
+    codeq,
+    catalog,
+    live,
+    bundles,
+    fleet,
+    invoker,
+    report: () => report,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,85 @@
+import type { IncomingMessage } from "node:http";
+import { type Limits, PlatformError } from "@sous/contract";
+import type { Store } from "@sous/store";
+import type { Authenticator } from "../auth/authenticator.ts";
+import { isLocalRequest } from "../auth/local-request.ts";
+import type { Config } from "../config/config-schema.ts";
+import { createAdmission } from "../gateway/admission.ts";
+import { createGateway } from "../gateway/create-gateway.ts";
+import { createIngress } from "../gateway/ingress.ts";
+import { createClientIpReader } from "../http/client-ip.ts";
+import type { RawRoute } from "../http/front-server.ts";
+import { createRateLimiter } from "../http/rate-limiter.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Execution } from "./execution.ts";
+
+const ROUTE_PATTERNS = {
+  web: "/v1/web/{tenant}/{namespace}/{function}/{ref}/{path}",
+  invoke: "/v1/tenants/{tenant}/namespaces/{namespace}/functions/{name}:invoke",
+  short: "/v1/functions/{name}:invoke",
+  bad: "bad",
+} as const;
+
+export interface FrontDoorOptions {
+  config: Config;
+  limits: Limits;
+  store: Store;
+  auth: Authenticator;
+  execution: Execution;
+  metrics: Metrics;
+  now: () => number;
+  onFault: (error: unknown, requestId: string) => void;
+}
+
+/** Puts the gateway together: who may come in, how a call becomes work, how results go out. */
+export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute> {
+  const { config, limits, store, auth, execution, metrics, now, onFault } = options;
+  const { codeq, live, catalog, fleet } = execution;
+  const { enabled, tenant_rps, function_rps, client_rps } = config.rate_limits;
+  const limiter = (ratePerSecond: number) =>
+    enabled ? createRateLimiter({ ratePerSecond, clock: now }) : undefined;
+  const admit = createAdmission({
+    auth,
+    catalog,
+    limits: { client: limiter(client_rps), tenant: limiter(tenant_rps), function: limiter(function_rps) },
+    clientIp: createClientIpReader(config.trusted_proxies),
+  });
+  const ingress = createIngress({
+    codeq,
+    store,
+    live,
+    replies: await codeq.openReplies(),
+    limits,
+    tier: fleet.tier,
+    now,
+  });
+  return createGateway({
+    admit,
+    ingress,
+    limits,
+    sandboxPages: true,
+    onFault,
+    onAnswer: (route, method, status, startedAt) =>
+      metrics.request(ROUTE_PATTERNS[route], method).done(status, performance.now() - startedAt),
+  });
+}
+
+/** @returns the check that keeps strangers out where there are no tokens; see SPEC 15, local safety */
+export function localGuard(
+  auth: string,
+): ((request: IncomingMessage) => PlatformError | undefined) | undefined {
+  if (auth !== "none") return undefined;
+  return ({ headers }) => {
+    const fetchSite = headers["sec-fetch-site"];
+    const origin = {
+      host: headers.host,
+      origin: headers.origin,
+      fetchSite: typeof fetchSite === "string" ? fetchSite : undefined,
+    };
+    if (isLocalRequest(origin)) return undefined;
+    return new PlatformError(
+      "CS_AUTHZ_DENIED",
+      "without tokens this server answers only requests of this machine to localhost",
+    );
+  };
+}

@@ -1,0 +1,28 @@
+import type { Logger } from "../telemetry/logger.ts";
+import type { InvokerMeter } from "../invoker/invoker.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+/** Connects the invoker to the process's metrics and log. */
+export function createMeter(metrics: Metrics, logger: Logger): InvokerMeter {
+  const retries = metrics
+    .counter("cs_invocation_retries_total", "Failed attempts that were put back", [])
+    .child({});
+  const lost = metrics
+    .counter("cs_records_lost_total", "Activation records that could not be written", [])
+    .child({});
+  return {
+    started() {},
+    ended({ tenant, namespace, ref, trigger }, version, status, durationMs, cold) {
+      metrics
+        .invocation(tenant, namespace, ref.function, version, trigger.type)
+        .done(status, durationMs, cold);
+    },
+    retried() {
+      retries.value += 1;
+    },
+    recordLost(activationId, error) {
+      lost.value += 1;
+      logger.error({ activation_id: activationId, error }, "an activation record could not be written");
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { LIMITS, type Limits, PlatformError } from "@sous/contract";
+import { loadConfig } from "../config/load-config.ts";
+import { createFrontServer } from "../http/front-server.ts";
+import { sendError } from "../http/error-reply.ts";
+import { requestIdOf } from "../http/request-id.ts";
+import { createLogger } from "../telemetry/logger.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import { openExecution } from "./execution.ts";
+import { localGuard, openFrontDoor } from "./front-door.ts";
+import { firstToken, openAuth } from "./open-auth.ts";
+import { openStore } from "./open-store.ts";
+import { createMeter } from "./platform-meter.ts";
+import { recover } from "./recover.ts";
+
+const SWEEP_MS = 60_000;
+
+export interface StartOptions {
+  mode: "dev" | "serve";
+  /** By dotted key of the configuration; `config` is the path of the file. */
+  flags: Readonly<Record<string, unknown>>;
+  env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A platform that runs in this process. */
+export interface Platform {
+  readonly url: string;
+  readonly auth: string;
+  readonly data: string;
+  /** What an operator should know at start, a line each. */
+  readonly warnings: readonly string[];
+  /** The first token of a new installation, shown once. */
+  readonly firstToken: string | undefined;
+  /** Takes no more work, ends what runs within `drain_ms`, closes everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the whole platform in this process: control, gateway, queue, invoker and sandboxes on one port.
+ * @throws CS_VALIDATION_FAILED for a configuration that cannot be, CS_STORE_UNAVAILABLE
+ */
+export async function startPlatform({ mode, flags, env = {} }: StartOptions): Promise<Platform> {
+  const { config } = loadConfig({ mode, flags, env, readFile: readIfThere });
+  const limits = { ...LIMITS, ...config.limits } as Limits;
+  const now = Date.now;
+  const logger = createLogger({ service: "all", level: config.log_level, clock: now });
+  const metrics = createMetrics();
+  const onFault = (error: unknown, request_id?: string): void => {
+    logger.error({ error, ...(request_id === undefined ? {} : { request_id }) }, "a fault of the platform");
+  };
+  const stack = new AsyncDisposableStack();
+  try {
+    const store = stack.use(await openStore(config.store, limits));
+    const auth = stack.use(openAuth(config, store.tokens, now));
+    const issued = config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
+    const recovered = await recover(store, now());
+    const execution = stack.use(
+      await openExecution({ config, limits, store, meter: createMeter(metrics, logger), now, onFault }),
+    );
+    const gateway = await openFrontDoor({ config, limits, store, auth, execution, metrics, now, onFault });
+    const guard = localGuard(config.auth);
+    const front = createFrontServer({
+      routes: [gateway],
+      fallback: notFound,
+      onFault,
+      ...(guard === undefined ? {} : { guard }),
+    });
+    const sweeper = setInterval(() => void store.sweep(now()).catch(onFault), SWEEP_MS);
+    sweeper.unref();
+    const { url } = await front.listen({ host: config.host, port: config.port });
+    if (recovered > 0) logger.warn({ recovered }, "activations that a crash left open were ended");
+    const owned = stack.move();
+    return {
+      url,
+      auth: config.auth,
+      data: config.data,
+      warnings: warningsOf(config.egress.private_allow),
+      firstToken: issued,
+      async close() {
+        clearInterval(sweeper);
+        const closing = front.close(config.drain_ms);
+        await execution.invoker.drain(config.drain_ms);
+        await closing;
+        await owned.disposeAsync();
+      },
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+function warningsOf(privateAllow: readonly string[]): string[] {
+  if (privateAllow.length === 0) return [];
+  return [`functions may reach the private ranges ${privateAllow.join(", ")} (egress.private_allow)`];
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new PlatformError("CS_VALIDATION_FAILED", `${path} cannot be read`, { cause: error });
+  }
+}
+
+function notFound(request: IncomingMessage, response: ServerResponse): void {
+  const id = requestIdOf(request.headers["x-request-id"]);
+  sendError(response, new PlatformError("CS_NOT_FOUND", "there is nothing at this path; see /docs"), id);
+}

@@ -1,0 +1,38 @@
+import { type CodeQ } from "@sous/codeq";
+import { newMessageId } from "@sous/contract";
+
+const DEPTH_MAX = 10_000;
+const MAX_AGE_MS = 24 * 3600 * 1000;
+
+/** What a function publishes: payload as JSON text, under its own tenant and namespace. */
+export interface UserMessage {
+  tenant: string;
+  namespace: string;
+  topic: string;
+  payloadJson: string;
+}
+
+/**
+ * Publishes messages of functions. Their topics live apart from the platform's, by tenant and namespace.
+ * @returns a function that resolves when the message is durable. @throws CS_QUEUE_FULL
+ */
+export function createUserTopics(codeq: CodeQ<unknown, unknown>, clock: () => number) {
+  return async function publish(message: UserMessage): Promise<void> {
+    const { tenant, namespace, topic, payloadJson } = message;
+    const now = clock();
+    await codeq.publish(
+      {
+        id: newMessageId(),
+        topic: `user/${tenant}/${namespace}/${topic}`,
+        tenant,
+        lane: `${namespace}/${topic}`,
+        body: { payload_json: payloadJson },
+        attempt: 1,
+        enqueued_at_ms: now,
+        due_at_ms: 0,
+        expires_at_ms: now + MAX_AGE_MS,
+      },
+      { depthMax: DEPTH_MAX, durable: true },
+    );
+  };
+}
