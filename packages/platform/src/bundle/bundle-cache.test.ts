@@ -40,7 +40,7 @@ test("the first call fetches, later ones answer at once with the same program", 
 test("callers that come together share one fetch", async () => {
   const bundle = bundleOf("a");
   const { cache, loads } = published([bundle]);
-  const programs = await Promise.all(Array.from({ length: 20 }, () => cache.get(bundle)));
+  const programs = await Promise.all(Array.from({ length: 20 }, async () => cache.get(bundle)));
   assert.equal(new Set(programs).size, 1);
   assert.equal(loads.length, 1);
 });

@@ -1,0 +1,252 @@
+import { networkInterfaces } from "node:os";
+import { LIMITS, PlatformError } from "@sous/contract";
+import { type Dispatcher, request as send } from "undici";
+import { createAddressJudge } from "./address-judge.ts";
+import { createHostMatcher, type HostMatcher } from "./allow-host.ts";
+import { createCheckedAgent, type Resolver } from "./checked-agent.ts";
+import {
+  checkRequestHeaders,
+  dropBodyHeaders,
+  dropCredentials,
+  flattenResponseHeaders,
+  headerBytes,
+  type Headers,
+} from "./egress-headers.ts";
+import { checkEgressUrl } from "./egress-url.ts";
+import { readCappedBody } from "./read-capped-body.ts";
+
+export const EGRESS_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+export type EgressMethod = (typeof EGRESS_METHODS)[number];
+
+/** A call out, parsed but not yet judged. */
+export interface EgressRequest {
+  url: string;
+  method: EgressMethod;
+  /** Unjudged pairs of name and value. */
+  headers: Iterable<readonly [string, unknown]>;
+  body: Buffer | undefined;
+  /** What to do with a redirect: follow it, hand it to the function, or fail. */
+  redirect: "follow" | "manual" | "error";
+  /** For everything: names, connections, redirects and the body; milliseconds. */
+  timeoutMs: number;
+}
+
+/** On whose behalf a call is made. */
+export interface EgressPolicy {
+  tenant: string;
+  allowHosts: readonly string[];
+  /** Hears of bytes in both directions as they pass, also of calls that fail. */
+  onBytes(bytes: number): void;
+}
+
+export interface EgressResponse {
+  status: number;
+  /** Lower-case names. */
+  headers: Headers;
+  body: Buffer;
+  /** Where the answer came from, redirects followed. */
+  url: string;
+}
+
+/** The only way out of the platform for functions. */
+export interface Egress extends AsyncDisposable {
+  /**
+   * @throws CS_RUNTIME_CAPABILITY_DENIED for a host, port or address that may not be called, also in a redirect
+   * @throws CS_VALIDATION_FAILED for a URL or header that is none
+   * @throws CS_PAYLOAD_TOO_LARGE for an answer over 5 MiB
+   * @throws CS_RATE_LIMITED when the tenant has too many calls open
+   * @throws CS_RUNTIME_EGRESS_FAILED for everything that goes wrong on the way
+   */
+  fetch(request: EgressRequest, policy: EgressPolicy): Promise<EgressResponse>;
+}
+
+export interface EgressOptions {
+  /** CIDR ranges that may be called although they are not public; for development and tests (none). */
+  privateAllow?: readonly string[];
+  /** CIDR ranges that may not be called, like the cluster's own (none). */
+  deny?: readonly string[];
+  /** (the operating system's) */
+  resolve?: Resolver;
+  /** The addresses of this machine, never called unless opened (those of its network interfaces). */
+  ownAddresses?: () => readonly string[];
+  /** Most bytes of an answer, decoded (5 MiB). */
+  responseBytesMax?: number;
+  /** Most calls of a tenant open at once (256). */
+  openPerTenantMax?: number;
+}
+
+const REDIRECTS_MAX = 5;
+const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
+const BODY_LEFT_BYTES_MAX = 64 * 1024;
+
+/** One call on its way, changed by redirects. */
+interface Journey {
+  url: URL;
+  method: EgressMethod;
+  headers: Headers;
+  body: Buffer | undefined;
+}
+
+/** Makes the egress of a process. @throws CS_VALIDATION_FAILED when a range is not CIDR */
+export function createEgress(options: EgressOptions = {}): Egress {
+  const { responseBytesMax = LIMITS.httpResponseBytesMax, openPerTenantMax = 256 } = options;
+  const judge = createAddressJudge({
+    privateAllow: options.privateAllow ?? [],
+    deny: options.deny ?? [],
+    ownAddresses: options.ownAddresses ?? interfaceAddresses,
+  });
+  const agent = createCheckedAgent({ judge, ...(options.resolve && { resolve: options.resolve }) });
+  const open = new Map<string, number>();
+
+  async function travel(
+    request: EgressRequest,
+    policy: EgressPolicy,
+    signal: AbortSignal,
+  ): Promise<EgressResponse> {
+    const allows = matcherOf(policy.allowHosts);
+    const journey: Journey = {
+      url: checkEgressUrl(request.url, { judge, allows }),
+      method: request.method,
+      headers: checkRequestHeaders(request.headers),
+      body: request.body,
+    };
+    for (let hops = 0; ; hops += 1) {
+      const answer = await hop(journey, policy, signal);
+      const location = redirectTarget(answer);
+      if (location === undefined || request.redirect === "manual") {
+        return await finish(journey, answer, policy);
+      }
+      await answer.body.dump({ limit: BODY_LEFT_BYTES_MAX, signal });
+      if (request.redirect === "error") throw failed("the host redirects, which the call does not allow");
+      if (hops === REDIRECTS_MAX) throw failed(`more than ${REDIRECTS_MAX} redirects`);
+      const target = URL.parse(location, journey.url)?.href ?? location;
+      follow(journey, checkEgressUrl(target, { judge, allows }), answer.statusCode);
+    }
+  }
+
+  async function hop(
+    journey: Journey,
+    policy: EgressPolicy,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const { url, method, headers, body } = journey;
+    policy.onBytes(method.length + url.href.length + headerBytes(headers) + (body?.length ?? 0));
+    const answer = await send(url, { dispatcher: agent, method, headers, body: body ?? null, signal });
+    policy.onBytes(headerBytes(answer.headers));
+    return answer;
+  }
+
+  async function finish(
+    journey: Journey,
+    answer: Dispatcher.ResponseData,
+    policy: EgressPolicy,
+  ): Promise<EgressResponse> {
+    const empty = journey.method === "HEAD" || answer.statusCode === 204 || answer.statusCode === 304;
+    const gzip = !empty && isGzip(answer);
+    const length = Number(answer.headers["content-length"] ?? 0);
+    if (!empty && length > responseBytesMax) {
+      answer.body.destroy();
+      throw new PlatformError(
+        "CS_PAYLOAD_TOO_LARGE",
+        `cs.http.fetch: the answer is over ${responseBytesMax} bytes`,
+      );
+    }
+    const limits = { gzip, bytesMax: responseBytesMax, onBytes: policy.onBytes };
+    const body = await readCappedBody(answer.body, limits);
+    const headers = flattenResponseHeaders(answer.headers, gzip);
+    return { status: answer.statusCode, headers, body, url: journey.url.href };
+  }
+
+  return {
+    async fetch(request, policy) {
+      const { tenant } = policy;
+      const others = open.get(tenant) ?? 0;
+      if (others >= openPerTenantMax) {
+        throw new PlatformError(
+          "CS_RATE_LIMITED",
+          `cs.http.fetch: ${openPerTenantMax} calls are open already`,
+        );
+      }
+      open.set(tenant, others + 1);
+      const late = new AbortController();
+      const timer = setTimeout(
+        () => late.abort(failed(`no answer within ${request.timeoutMs} ms`)),
+        request.timeoutMs,
+      );
+      try {
+        return await travel(request, policy, late.signal);
+      } catch (error) {
+        throw late.signal.aborted ? late.signal.reason : asPlatformError(error);
+      } finally {
+        clearTimeout(timer);
+        const left = (open.get(tenant) ?? 1) - 1;
+        if (left === 0) open.delete(tenant);
+        else open.set(tenant, left);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await agent.destroy();
+    },
+  };
+}
+
+// The lists of a version are the same object for every call.
+const matchers = new WeakMap<readonly string[], HostMatcher>();
+function matcherOf(allowHosts: readonly string[]): HostMatcher {
+  let matcher = matchers.get(allowHosts);
+  if (matcher === undefined) matchers.set(allowHosts, (matcher = createHostMatcher(allowHosts)));
+  return matcher;
+}
+
+const interfaceAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address));
+
+function redirectTarget(answer: Dispatcher.ResponseData): string | undefined {
+  const { location } = answer.headers;
+  if (!REDIRECT_STATUSES.has(answer.statusCode)) return undefined;
+  return Array.isArray(location) ? location[0] : location;
+}
+
+/** Turns a journey to where a redirect points. @throws CS_RUNTIME_CAPABILITY_DENIED for https → http */
+function follow(journey: Journey, target: URL, status: number): void {
+  if (journey.url.protocol === "https:" && target.protocol === "http:") {
+    throw new PlatformError(
+      "CS_RUNTIME_CAPABILITY_DENIED",
+      "cs.http.fetch: a redirect leads from https to http",
+    );
+  }
+  if (target.origin !== journey.url.origin) dropCredentials(journey.headers);
+  const { method } = journey;
+  const becomesGet = status === 303 ? method !== "HEAD" : status < 303 && method === "POST";
+  if (becomesGet) {
+    journey.method = "GET";
+    journey.body = undefined;
+    dropBodyHeaders(journey.headers);
+  }
+  journey.url = target;
+}
+
+function isGzip(answer: Dispatcher.ResponseData): boolean {
+  const header = answer.headers["content-encoding"];
+  const encoding = (Array.isArray(header) ? header.join(",") : (header ?? "")).trim().toLowerCase();
+  if (encoding === "" || encoding === "identity") return false;
+  if (encoding === "gzip" || encoding === "x-gzip") return true;
+  answer.body.destroy();
+  throw failed(`the answer is encoded as ${JSON.stringify(encoding.slice(0, 40))}; only gzip is read`);
+}
+
+/** Tells what went wrong without addresses: a connection error names the one it tried. */
+function asPlatformError(error: unknown): PlatformError {
+  for (
+    let cause: unknown = error, depth = 0;
+    cause instanceof Error && depth < 5;
+    cause = cause.cause, depth += 1
+  ) {
+    if (cause instanceof PlatformError) return cause;
+  }
+  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown fault";
+  return failed(`the call failed (${code.slice(0, 60)})`, error);
+}
+
+const failed = (message: string, cause?: unknown): PlatformError =>
+  new PlatformError("CS_RUNTIME_EGRESS_FAILED", `cs.http.fetch: ${message}`, { cause });

@@ -1,0 +1,100 @@
+import { LIMITS, PlatformError } from "@sous/contract";
+import { type Egress, EGRESS_METHODS, type EgressMethod, type EgressRequest } from "./create-egress.ts";
+import type { PowerScope } from "./host-powers.ts";
+import {
+  badArgument,
+  capabilityDenied,
+  type Options,
+  optionsArgument,
+  textArgument,
+} from "./parse-arguments.ts";
+
+export interface HttpPowerOptions {
+  egress: Egress;
+  /** Epoch milliseconds now. */
+  clock(): number;
+}
+
+const CALL = "cs.http.fetch";
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const REDIRECTS = ["follow", "manual", "error"] as const;
+
+/**
+ * Answers `cs.http.fetch(url, {method, headers, body, isBase64Encoded, timeoutMs, redirect})` with
+ * `{status, headers, body, isBase64Encoded: true, url}` as JSON text.
+ */
+export async function callHttp(
+  options: HttpPowerOptions,
+  scope: PowerScope,
+  args: readonly unknown[],
+): Promise<string> {
+  const { allow_hosts: allowHosts, timeout_ms: timeoutMaxMs } = scope.capabilities.http;
+  const url = textArgument(CALL, "url", args[0]);
+  const wanted = optionsArgument(CALL, "options", args[1]);
+  if (allowHosts.length === 0) {
+    throw capabilityDenied(CALL, "no host is allowed", "list the host in capabilities.http.allowHosts");
+  }
+  const leftMs = scope.deadlineMs - options.clock();
+  const timeoutMs = Math.floor(Math.min(readTimeout(wanted) ?? timeoutMaxMs, timeoutMaxMs, leftMs));
+  if (timeoutMs < 1) throw new PlatformError("CS_RUNTIME_EGRESS_FAILED", `${CALL}: no time is left`);
+  const method = readMethod(wanted);
+  const request: EgressRequest = {
+    url,
+    method,
+    headers: optionsArgument(CALL, "headers", wanted.get("headers")),
+    body: readBody(wanted, method),
+    redirect: oneOf("redirect", REDIRECTS, wanted.get("redirect")) ?? "follow",
+    timeoutMs,
+  };
+  const answer = await options.egress.fetch(request, {
+    tenant: scope.tenant,
+    allowHosts,
+    onBytes(bytes) {
+      scope.egressBytes += bytes;
+    },
+  });
+  const { status, headers, body } = answer;
+  return JSON.stringify({
+    status,
+    headers,
+    body: body.toString("base64"),
+    isBase64Encoded: true,
+    url: answer.url,
+  });
+}
+
+function readMethod(wanted: Options): EgressMethod {
+  const value = wanted.get("method") ?? "GET";
+  return oneOf("method", EGRESS_METHODS, typeof value === "string" ? value.toUpperCase() : value) ?? "GET";
+}
+
+function readTimeout(wanted: Options): number | undefined {
+  const value = wanted.get("timeoutMs");
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number" && value >= 1) return value;
+  throw badArgument(CALL, "timeoutMs must be a number of milliseconds from 1 on");
+}
+
+function readBody(wanted: Options, method: EgressMethod): Buffer | undefined {
+  const value = wanted.get("body");
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "string") throw badArgument(CALL, "body must be a string; use JSON.stringify");
+  if (method === "GET" || method === "HEAD") throw badArgument(CALL, `${method} takes no body`);
+  const base64 = wanted.get("isBase64Encoded") === true;
+  if (base64 && !BASE64.test(value)) throw badArgument(CALL, "body is not base64");
+  const body = Buffer.from(value, base64 ? "base64" : "utf8");
+  if (body.length > LIMITS.httpRequestBytesMax) {
+    throw new PlatformError(
+      "CS_PAYLOAD_TOO_LARGE",
+      `${CALL}: body is over ${LIMITS.httpRequestBytesMax} bytes`,
+    );
+  }
+  return body;
+}
+
+function oneOf<T extends string>(name: string, allowed: readonly T[], value: unknown): T | undefined {
+  if (value === undefined || value === null) return undefined;
+  const found = allowed.find((one) => one === value);
+  if (found === undefined) throw badArgument(CALL, `${name} must be one of ${allowed.join(", ")}`);
+  return found;
+}
