@@ -1,1 +1,4 @@
-export {};
+export { describeConfig } from "./roles/describe-config.ts";
+export { type DoctorCheck, type DoctorReport, inspectHost } from "./roles/inspect-host.ts";
+export { type LocalRun, type LocalRunOptions, runLocally } from "./roles/run-locally.ts";
+export { type Platform, startPlatform, type StartOptions } from "./roles/start-platform.ts";

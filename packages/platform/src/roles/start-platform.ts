@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LIMITS, type Limits, PlatformError } from "@sous/contract";
+import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { createFrontServer } from "../http/front-server.ts";
 import { sendError } from "../http/error-reply.ts";
@@ -12,6 +12,7 @@ import { localGuard, openFrontDoor } from "./front-door.ts";
 import { firstToken, openAuth } from "./open-auth.ts";
 import { openStore } from "./open-store.ts";
 import { createMeter } from "./platform-meter.ts";
+import { readIfThere } from "./read-if-there.ts";
 import { recover } from "./recover.ts";
 
 const SWEEP_MS = 60_000;
@@ -19,7 +20,8 @@ const SWEEP_MS = 60_000;
 export interface StartOptions {
   mode: "dev" | "serve";
   /** By dotted key of the configuration; `config` is the path of the file. */
-  flags: Readonly<Record<string, unknown>>;
+  flags: object;
+  /** (that of this process) */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -40,8 +42,9 @@ export interface Platform {
  * Starts the whole platform in this process: control, gateway, queue, invoker and sandboxes on one port.
  * @throws CS_VALIDATION_FAILED for a configuration that cannot be, CS_STORE_UNAVAILABLE
  */
-export async function startPlatform({ mode, flags, env = {} }: StartOptions): Promise<Platform> {
-  const { config } = loadConfig({ mode, flags, env, readFile: readIfThere });
+export async function startPlatform({ mode, flags, env = environment() }: StartOptions): Promise<Platform> {
+  const given = flags as Readonly<Record<string, unknown>>;
+  const { config } = loadConfig({ mode, flags: given, env, readFile: readIfThere });
   const limits = { ...LIMITS, ...config.limits } as Limits;
   const now = Date.now;
   const logger = createLogger({ service: "all", level: config.log_level, clock: now });
@@ -94,15 +97,6 @@ export async function startPlatform({ mode, flags, env = {} }: StartOptions): Pr
 function warningsOf(privateAllow: readonly string[]): string[] {
   if (privateAllow.length === 0) return [];
   return [`functions may reach the private ranges ${privateAllow.join(", ")} (egress.private_allow)`];
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new PlatformError("CS_VALIDATION_FAILED", `${path} cannot be read`, { cause: error });
-  }
 }
 
 function notFound(request: IncomingMessage, response: ServerResponse): void {
