@@ -7,6 +7,9 @@ const QUOTA = CONTRACT_STORE_OPTIONS.kvNamespaceBytesMax;
 /** Long after the clock of any store that runs this suite. */
 const FAR_MS = 4_000_000_000_000;
 
+/** A JSON string of this many bytes in all. */
+const value = (bytes: number) => JSON.stringify("x".repeat(bytes - 2));
+
 /** Key-value data: TTL, quota, prefixes. */
 export function kvSuite(storeTest: StoreTest): void {
   storeTest("a value is set, replaced and deleted", async (store) => {
@@ -51,7 +54,6 @@ export function kvSuite(storeTest: StoreTest): void {
   });
 
   storeTest("a namespace holds its quota of bytes and not one more", async (store) => {
-    const value = (bytes: number) => JSON.stringify("x".repeat(bytes - 2));
     await store.kv.set(SCOPE, "a", value(QUOTA - 1), null);
     await assert.rejects(store.kv.set(SCOPE, "b", "1", null), withCode("CS_PAYLOAD_TOO_LARGE"));
     await assert.rejects(store.kv.set(SCOPE, "a", value(QUOTA), null), withCode("CS_PAYLOAD_TOO_LARGE"));
@@ -67,13 +69,13 @@ export function kvSuite(storeTest: StoreTest): void {
   });
 
   storeTest("expired and swept entries give their share of the quota back", async (store) => {
-    const value = JSON.stringify("x".repeat(QUOTA - 10));
-    await store.kv.set(SCOPE, "a", value, FAR_MS);
+    const large = value(QUOTA - 8);
+    await store.kv.set(SCOPE, "a", large, FAR_MS);
     await store.sweep(FAR_MS);
-    await store.kv.set(SCOPE, "b", value, 1);
+    await store.kv.set(SCOPE, "b", large, 1);
     // Expired long ago by any clock, and not swept: it must not keep others out.
-    await store.kv.set(SCOPE, "c", value, null);
-    assert.equal(await store.kv.get(SCOPE, "c", NOW_MS), value);
+    await store.kv.set(SCOPE, "c", large, null);
+    assert.equal(await store.kv.get(SCOPE, "c", NOW_MS), large);
   });
 
   storeTest("a prefix is text, not a pattern, and lists ascend in pages", async (store) => {

@@ -8,11 +8,6 @@ import { parseStored } from "./reader.ts";
 /** Functions in SQLite. */
 export function createFunctionStore({ reader, writer, statements }: Access): FunctionStore {
   const sql = statements.functions;
-  // The column decides whether a function is deleted; the document only has the rest.
-  const functionOf = (row: { doc: string; deleted_at_ms: number | null }): FunctionRecord => ({
-    ...parseStored<FunctionRecord>(row.doc),
-    deleted_at_ms: row.deleted_at_ms,
-  });
   return {
     async create(record) {
       const doc = JSON.stringify({ ...record, deleted_at_ms: null });
@@ -34,6 +29,12 @@ export function createFunctionStore({ reader, writer, statements }: Access): Fun
     },
   };
 }
+
+/** The column decides whether a function is deleted; the document has the rest. */
+const functionOf = (row: { doc: string; deleted_at_ms: number | null }): FunctionRecord => ({
+  ...parseStored<FunctionRecord>(row.doc),
+  deleted_at_ms: row.deleted_at_ms,
+});
 
 /** Drafts in SQLite. */
 export function createDraftStore({ reader, writer, statements }: Access): DraftStore {
@@ -73,10 +74,6 @@ function draftOf(row: Omit<DraftTable, "tenant" | "namespace" | "name">): DraftR
 /** Versions and published bundles in SQLite. */
 export function createVersionStore({ reader, writer, statements }: Access): VersionStore {
   const sql = statements.versions;
-  const versionOf = (row: { version: number; doc: string }): VersionRecord => ({
-    ...parseStored<VersionDraft>(row.doc),
-    version: row.version,
-  });
   return {
     async publish({ key: { tenant, namespace, name }, draftId, version, alias = null, nowMs }) {
       const doc = JSON.stringify(version);
@@ -106,6 +103,11 @@ export function createVersionStore({ reader, writer, statements }: Access): Vers
     },
   };
 }
+
+const versionOf = (row: { version: number; doc: string }): VersionRecord => ({
+  ...parseStored<VersionDraft>(row.doc),
+  version: row.version,
+});
 
 /** Aliases in SQLite. */
 export function createAliasStore({ reader, writer, statements }: Access): AliasStore {

@@ -59,10 +59,6 @@ function endOfPrefix(prefix: string): string | null {
 /** API tokens in SQLite. */
 export function createTokenStore({ reader, writer, statements }: Access): TokenStore {
   const sql = statements.tokens;
-  const tokenOf = (row: { doc: string; revoked_at_ms: number | null }): TokenRecord => ({
-    ...parseStored<TokenRecord>(row.doc),
-    revoked_at_ms: row.revoked_at_ms,
-  });
   return {
     async create(record, secretSha256) {
       const { token_id: id, tenant, created_at_ms: created, revoked_at_ms: revoked } = record;
@@ -83,6 +79,11 @@ export function createTokenStore({ reader, writer, statements }: Access): TokenS
     },
   };
 }
+
+const tokenOf = (row: { doc: string; revoked_at_ms: number | null }): TokenRecord => ({
+  ...parseStored<TokenRecord>(row.doc),
+  revoked_at_ms: row.revoked_at_ms,
+});
 
 /** The embedded queue's journal in SQLite. */
 export function createQueueJournal({ reader, writer, statements }: Access): QueueJournal {

@@ -63,6 +63,8 @@ export class GroupCommit implements AsyncDisposable {
     const worker = new Worker(new URL("./write-thread.ts", import.meta.url), {
       workerData: options.thread,
       name: "store-writer",
+      // Flags of the process, as --input-type, are not for this thread and may keep it from starting.
+      execArgv: [],
     });
     const { promise, resolve, reject } = Promise.withResolvers<WriteThreadReply>();
     worker.once("message", resolve).once("error", reject);
@@ -121,7 +123,7 @@ export class GroupCommit implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#worker.once("exit", () => resolve());
     this.#worker.ref();
-    this.#worker.postMessage(null satisfies WriteThreadRequest);
+    this.#send(null);
     await promise;
   }
 
@@ -154,7 +156,7 @@ export class GroupCommit implements AsyncDisposable {
 
   #post(): void {
     if (this.#broken !== undefined) return;
-    const batch: WriteThreadRequest = this.#batch;
+    const batch = this.#batch;
     const transfers = this.#transfers;
     this.#committing = { waiters: this.#waiters, bytes: this.#bytes };
     this.#batch = [];
@@ -165,7 +167,11 @@ export class GroupCommit implements AsyncDisposable {
     this.#startPace();
     // Only a write under way keeps the process alive; an idle store does not.
     this.#worker.ref();
-    this.#worker.postMessage(batch, transfers);
+    this.#send(batch, transfers);
+  }
+
+  #send(request: WriteThreadRequest, transfers: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(request, transfers);
   }
 
   #startPace(): void {
@@ -189,7 +195,9 @@ export class GroupCommit implements AsyncDisposable {
     if ("failure" in reply) {
       for (const waiter of done.waiters) waiter.reject(asError(reply.failure));
     } else {
-      for (const [index, waiter] of done.waiters.entries()) answer(waiter, reply.outcomes[index]);
+      for (let index = 0; index < done.waiters.length; index++) {
+        answer(done.waiters[index] as Waiter, reply.outcomes[index]);
+      }
     }
     if (this.#committing === undefined && this.#waiters.length === 0) this.#whenDrained?.();
   }
