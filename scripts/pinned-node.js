@@ -33,9 +33,9 @@ function findNode() {
  * Replaces this process where Node can (26 on POSIX), otherwise waits for a child.
  * @param {string} node path of the Node to run
  * @param {string[]} args its arguments
- * @param {NodeJS.ProcessEnv} env its environment (ours)
+ * @param {NodeJS.ProcessEnv} env its environment
  */
-function become(node, args, env = process.env) {
+function become(node, args, env) {
   if (typeof process.execve === "function") {
     process.execve(node, [node, ...args], env);
     return;
@@ -73,5 +73,9 @@ export function becomeProgram(program, args) {
   }
   const inherited = node === process.execPath ? process.execArgv : [];
   const flags = [...inherited.filter((flag) => flag !== QUIET), QUIET];
-  become(node, [...flags, join(ROOT, program), ...args]);
+  become(node, [...flags, join(ROOT, program), ...args], {
+    // Stripped types are kept, which saves 0.1 s of each start; not in the default place, where others may write.
+    NODE_COMPILE_CACHE: join(ROOT, "node_modules", ".cache", "node"),
+    ...process.env,
+  });
 }

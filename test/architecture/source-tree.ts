@@ -17,9 +17,9 @@ export interface SourceFile {
   imports: readonly SourceImport[];
 }
 
-const isLeftOut = (path: string): boolean => /(^|[\\/])(node_modules|fixtures)([\\/]|$)/.test(path);
+const isLeftOut = (path: string): boolean => /(^|[\\/])(node_modules|fixtures|templates)([\\/]|$)/.test(path);
 
-/** @returns every TypeScript file below these folders, tests included, fixtures and installed packages not */
+/** @returns every TypeScript file below these folders, tests included; fixtures, templates and installed packages not */
 export function readSourceTree(root: string, folders: readonly string[]): SourceFile[] {
   const patterns = folders.map((folder) => `${folder}/**/*.ts`);
   return globSync(patterns, { cwd: root, exclude: isLeftOut })

@@ -1,0 +1,187 @@
+import type {
+  ActivationRecord,
+  AliasesReply,
+  AliasRecord,
+  Base64Files,
+  CancelReply,
+  CreateTokenBody,
+  CreateTokenReply,
+  DeletedReply,
+  DraftReply,
+  FunctionLogsPage,
+  FunctionRecord,
+  FunctionReply,
+  InvokeAcceptedReply,
+  InvokeReply,
+  LogsReply,
+  PublishReply,
+  RefTarget,
+  SetAliasBody,
+  TokenRecord,
+  VersionConfigInput,
+  VersionRecord,
+} from "@sous/contract";
+import { CliError } from "./cli-error.ts";
+import { createHttpClient, type HttpClient } from "./http-client.ts";
+import { type Page, readItems } from "./paging.ts";
+
+/** Where a command works: the server, who calls, and the tenant and namespace its names lie in. */
+export interface ApiScope {
+  apiUrl: string;
+  token: string | undefined;
+  tenant: string;
+  namespace: string;
+}
+
+export interface ActivationQuery {
+  function?: string | undefined;
+  namespace?: string | undefined;
+  status?: string | undefined;
+  trigger?: string | undefined;
+  /** Queued at or after, epoch milliseconds. */
+  since?: number | undefined;
+}
+
+export interface InvokeOptions {
+  name: string;
+  target: RefTarget | undefined;
+  mode: "sync" | "async";
+  event: unknown;
+  idempotencyKey?: string | undefined;
+}
+
+/** A synchronous call may take as long as a function may run, and its queue and grace besides. */
+const INVOKE_TIMEOUT_MS = 910_000;
+
+/** The control API of SPEC 6, a method an endpoint. Every method throws CliError. */
+export interface ApiClient {
+  readonly http: HttpClient;
+  readonly scope: ApiScope;
+  createFunction(body: {
+    name: string;
+    runtime?: string;
+    entry?: string;
+    handler?: string;
+  }): Promise<FunctionRecord>;
+  getFunction(name: string): Promise<FunctionReply>;
+  listFunctions(itemsMax: number, includeDeleted: boolean): Promise<Page<FunctionRecord>>;
+  deleteFunction(name: string): Promise<DeletedReply>;
+  putDraft(name: string, files: Base64Files): Promise<DraftReply>;
+  publish(
+    name: string,
+    body: { draft_id: string; config?: VersionConfigInput; alias?: string },
+  ): Promise<PublishReply>;
+  listVersions(name: string, itemsMax: number): Promise<Page<VersionRecord>>;
+  getVersion(name: string, version: number): Promise<VersionRecord>;
+  setAlias(name: string, alias: string, body: SetAliasBody): Promise<AliasRecord>;
+  listAliases(name: string): Promise<AliasesReply>;
+  invoke(options: InvokeOptions): Promise<InvokeReply | InvokeAcceptedReply>;
+  listActivations(query: ActivationQuery, itemsMax: number): Promise<Page<ActivationRecord>>;
+  getActivation(id: string): Promise<ActivationRecord>;
+  cancelActivation(id: string): Promise<CancelReply>;
+  getActivationLogs(id: string, cursor: string | undefined, limit: number): Promise<LogsReply>;
+  /** @returns the open stream of server-sent events */
+  followActivationLogs(
+    id: string,
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>>;
+  getFunctionLogs(
+    name: string,
+    query: { since?: number | undefined; limit: number },
+  ): Promise<FunctionLogsPage>;
+  followFunctionLogs(
+    name: string,
+    since: number | undefined,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>>;
+  createToken(body: CreateTokenBody): Promise<CreateTokenReply>;
+  listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
+  revokeToken(tokenId: string): Promise<DeletedReply>;
+}
+
+export function createApiClient(scope: ApiScope): ApiClient {
+  const http = createHttpClient({ apiUrl: scope.apiUrl, token: scope.token });
+  const tenant = `/v1/tenants/${encodeURIComponent(scope.tenant)}`;
+  const functions = `${tenant}/namespaces/${encodeURIComponent(scope.namespace)}/functions`;
+  const functionPath = (name: string): string => `${functions}/${segment(name, "function name")}`;
+  const activation = (id: string): string => `${tenant}/activations/${segment(id, "activation id")}`;
+  const eventStream = { accept: "text/event-stream" };
+  const get = <T>(
+    path: string,
+    query: Record<string, string | number | boolean | undefined> = {},
+  ): Promise<T> => http.sendJson<T>({ method: "GET", path, query });
+
+  return {
+    http,
+    scope,
+    createFunction: (json) => http.sendJson({ method: "POST", path: functions, json }),
+    getFunction: (name) => get(functionPath(name)),
+    listFunctions: (itemsMax, includeDeleted) =>
+      readItems(
+        (page) => get(functions, { ...page, include_deleted: includeDeleted || undefined }),
+        itemsMax,
+      ),
+    deleteFunction: (name) => http.sendJson({ method: "DELETE", path: functionPath(name) }),
+    putDraft: (name, files) =>
+      http.sendJson({ method: "PUT", path: `${functionPath(name)}/draft`, json: { files } }),
+    publish: (name, json) => http.sendJson({ method: "POST", path: `${functionPath(name)}/versions`, json }),
+    listVersions: (name, itemsMax) =>
+      readItems((page) => get(`${functionPath(name)}/versions`, page), itemsMax),
+    getVersion: (name, version) => get(`${functionPath(name)}/versions/${version}`),
+    setAlias: (name, alias, json) =>
+      http.sendJson({
+        method: "PUT",
+        path: `${functionPath(name)}/aliases/${segment(alias, "alias")}`,
+        json,
+      }),
+    listAliases: (name) => get(`${functionPath(name)}/aliases`),
+    invoke: ({ name, target, mode, event, idempotencyKey }) =>
+      http.sendJson({
+        method: "POST",
+        path: `${functionPath(name)}:invoke`,
+        json: { ...(target === undefined ? {} : { ref: target }), mode, event },
+        headers: idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey },
+        timeoutMs: INVOKE_TIMEOUT_MS,
+      }),
+    listActivations: (query, itemsMax) =>
+      readItems((page) => get(`${tenant}/activations`, { ...query, ...page }), itemsMax),
+    getActivation: (id) => get(activation(id)),
+    cancelActivation: (id) => http.sendJson({ method: "POST", path: `${activation(id)}:cancel` }),
+    getActivationLogs: (id, cursor, limit) => get(`${activation(id)}/logs`, { cursor, limit }),
+    followActivationLogs: (id, cursor, signal) =>
+      http.open({
+        method: "GET",
+        path: `${activation(id)}/logs`,
+        query: { follow: 1, cursor },
+        headers: eventStream,
+        timeoutMs: 0,
+        signal,
+      }),
+    getFunctionLogs: (name, query) => get(`${functionPath(name)}/logs`, query),
+    followFunctionLogs: (name, since, signal) =>
+      http.open({
+        method: "GET",
+        path: `${functionPath(name)}/logs`,
+        query: { follow: 1, since },
+        headers: eventStream,
+        timeoutMs: 0,
+        signal,
+      }),
+    createToken: (json) => http.sendJson({ method: "POST", path: "/v1/tokens", json }),
+    listTokens: (itemsMax) =>
+      readItems((page) => get("/v1/tokens", { ...page, tenant: scope.tenant }), itemsMax),
+    revokeToken: (tokenId) =>
+      http.sendJson({
+        method: "DELETE",
+        path: `/v1/tokens/${segment(tokenId, "token id")}`,
+        query: { tenant: scope.tenant },
+      }),
+  };
+}
+
+/** A name as one segment of a path; an empty one would call another endpoint. */
+function segment(text: string, what: string): string {
+  if (text === "" || text === "." || text === "..") throw new CliError(`the ${what} is missing`);
+  return encodeURIComponent(text);
+}

@@ -1,0 +1,31 @@
+import { once } from "node:events";
+import type { Command } from "commander";
+import { runningOutputOf } from "../command-context.ts";
+import { addPlatformFlags, readPlatformFlags } from "../platform-flags.ts";
+import type { PlatformFlags } from "../platform-port.ts";
+import type { Register } from "../register.ts";
+
+/** `cs serve`: runs the platform as configured, until it is told to stop. */
+export const registerServe: Register = (parent, deps) => {
+  addPlatformFlags(parent.command("serve").description("run the platform as configured")).action(
+    async (options: PlatformFlags, command: Command) => {
+      const output = runningOutputOf(command, deps);
+      const stop = deps.stopSignal();
+      const { startPlatform } = await deps.loadPlatform();
+      const platform = await startPlatform({ mode: "serve", flags: readPlatformFlags(options) });
+      try {
+        for (const warning of platform.warnings) output.warn(warning);
+        output.item({ type: "started", url: platform.url, auth: platform.auth, data: platform.data }, () =>
+          [
+            `SOUS at ${platform.url}`,
+            `  docs ${platform.url}/docs, data ${platform.data}, auth ${platform.auth}`,
+          ].join("\n"),
+        );
+        if (!stop.aborted) await once(stop, "abort");
+      } finally {
+        await platform.close();
+      }
+      output.item({ type: "stopped" }, () => "stopped");
+    },
+  );
+};

@@ -1,0 +1,78 @@
+import type { Command } from "commander";
+import type { VersionConfigInput } from "@sous/contract";
+import { CliError } from "../client/cli-error.ts";
+import { commaList, oneOf, wholeNumber } from "../command-context.ts";
+
+/** Options of a publish, as commander gives them. */
+export interface VersionConfigOptions {
+  timeoutMs?: number;
+  memoryMb?: number;
+  maxConcurrency?: number;
+  isolation?: "warm" | "context" | "fresh";
+  env?: Record<string, string>;
+  secrets?: string[];
+  invokeHttpRoles?: string[];
+  invokeScheduleRoles?: string[];
+  invokeCadenceRoles?: string[];
+  invokeApiRoles?: string[];
+  invokeEventRoles?: string[];
+}
+
+const roles = (trigger: string): string => `roles that may ${trigger}, with commas; '' for nobody`;
+
+/** Adds the options that set a version's config; what is not given comes from the manifest. */
+export function addVersionConfigOptions(command: Command): Command {
+  return command
+    .option("--timeout-ms <ms>", "most time of one activation", wholeNumber(1, 900_000))
+    .option("--memory-mb <MiB>", "most memory of one activation", wholeNumber(16, 4096))
+    .option("--max-concurrency <n>", "most activations at once in one invoker", wholeNumber(1, 100))
+    .option("--isolation <kind>", "warm, context or fresh", oneOf(["warm", "context", "fresh"]))
+    .option("--env <NAME=value>", "environment of the function; may be repeated", collectEnv)
+    .option("--secrets <names>", "secrets it may read, with commas", commaList)
+    .option("--invoke-http-roles <roles>", roles("call it over the web"), commaList)
+    .option("--invoke-schedule-roles <roles>", roles("call it from a schedule"), commaList)
+    .option("--invoke-cadence-roles <roles>", roles("call it as a Cadence activity"), commaList)
+    .option("--invoke-api-roles <roles>", roles("call it over the control API"), commaList)
+    .option("--invoke-event-roles <roles>", roles("call it from an event source"), commaList);
+}
+
+/**
+ * @param defaultRoles role list of every trigger for which none is given; nothing leaves it to the server
+ * @returns the config to publish with
+ */
+export function readVersionConfig(
+  options: VersionConfigOptions,
+  defaultRoles?: readonly string[],
+): VersionConfigInput {
+  const authz = defined({
+    invoke_http_roles: options.invokeHttpRoles ?? defaultRoles?.slice(),
+    invoke_schedule_roles: options.invokeScheduleRoles ?? defaultRoles?.slice(),
+    invoke_cadence_roles: options.invokeCadenceRoles ?? defaultRoles?.slice(),
+    invoke_api_roles: options.invokeApiRoles ?? defaultRoles?.slice(),
+    invoke_event_roles: options.invokeEventRoles ?? defaultRoles?.slice(),
+  });
+  return defined({
+    timeout_ms: options.timeoutMs,
+    memory_mb: options.memoryMb,
+    max_concurrency: options.maxConcurrency,
+    isolation: options.isolation,
+    env: options.env,
+    secrets: options.secrets,
+    authz: Object.keys(authz).length === 0 ? undefined : authz,
+  });
+}
+
+function collectEnv(text: string, earlier: Record<string, string> = {}): Record<string, string> {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new CliError(`--env ${text} is not NAME=value`);
+  return { ...earlier, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Leaves out what is undefined: a field that is present and undefined would not reach the wire either. */
+function defined<T extends object>(fields: T): Defined<T> {
+  const kept: Defined<T> = { ...fields };
+  for (const key of Object.keys(kept) as (keyof T)[]) if (fields[key] === undefined) delete kept[key];
+  return kept;
+}

@@ -1,0 +1,111 @@
+import type { ActivationRecord, ColdReason, VersionRecord } from "@sous/contract";
+import { LIMITS } from "@sous/contract/limits";
+import type { Output } from "../output/output.ts";
+import { printable } from "../output/printable.ts";
+import { formatFields } from "../output/table.ts";
+import { formatBytes, formatMs, formatTime } from "../output/units.ts";
+import { type Bar, drawBars } from "./bar-chart.ts";
+
+export interface ExplainOptions {
+  /** The version that ran, for its limits; without it only the platform's are shown. */
+  version: VersionRecord | undefined;
+  /** Characters of a line. */
+  columns: number;
+  style: Output["style"];
+}
+
+const COLD_REASONS: Readonly<Record<ColdReason, string>> = {
+  none: "an isolate of this version was ready",
+  first_use: "the first use of this version here",
+  no_idle_isolate: "every isolate of this version was busy",
+  isolation_fresh: "the version asks for a fresh isolate each time",
+  new_host: "the tenant had no sandbox host ready",
+  evicted: "its isolate had been given up for lack of use or room",
+};
+
+/** The phases of an activation in the order they happen. */
+const PHASES = [
+  ["queue", "queue_ms"],
+  ["placement", "placement_ms"],
+  ["boot", "boot_ms"],
+  ["fetch", "fetch_ms"],
+  ["init", "init_ms"],
+  ["handler", "handler_ms"],
+] as const;
+
+/** @returns a text that says how an activation went: its way, its time as bars, and what it used of its limits */
+export function explainActivation(record: ActivationRecord, options: ExplainOptions): string {
+  const { style } = options;
+  const ref = record.ref.alias ?? (record.ref.version === undefined ? "latest" : String(record.ref.version));
+  const took = record.duration_ms === null ? "not ended yet" : `in ${formatMs(record.duration_ms)}`;
+  const color = record.status === "success" ? "green" : record.status === "running" ? "yellow" : "red";
+  const parts = [
+    `${style("bold", printable(`${record.function}@${ref} v${record.resolved_version}`))}  ${style(color, record.status)} ${took}`,
+    style("dim", record.activation_id),
+    "",
+    formatFields([
+      ["start", `${record.cold ? "cold" : "warm"}: ${COLD_REASONS[record.cold_reason]}`],
+      ["tier", record.tier],
+      ["trigger", `${record.trigger.type}, ${record.mode}, by ${record.principal.sub}`],
+      ["attempt", `${record.attempt} of ${attemptsMax(record, options.version)}`],
+      ["queued at", `${formatTime(record.enqueued_at_ms)} UTC`],
+    ]),
+    "",
+    ...drawBars(barsOf(record), Math.max(10, Math.min(60, options.columns - 40)), formatMs),
+    "",
+    formatFields(usage(record, options.version)),
+  ];
+  if (record.error !== undefined) {
+    parts.push("", style("red", printable(`${record.error.type}: ${record.error.message}`)));
+  }
+  if (record.attempts.length > 1) {
+    parts.push("", "attempts");
+    for (const { attempt, status, start_ms, end_ms, error } of record.attempts) {
+      const why = error === undefined ? "" : `  ${printable(`${error.type}: ${error.message}`)}`;
+      parts.push(`  ${attempt}  ${status}  ${formatMs(end_ms - start_ms)}${why}`);
+    }
+  }
+  return parts.join("\n");
+}
+
+function barsOf(record: ActivationRecord): Bar[] {
+  const bars: Bar[] = [];
+  let startMs = 0;
+  for (const [label, key] of PHASES) {
+    const ms = record.timings[key];
+    bars.push({ label, ms, startMs });
+    if (key !== "handler_ms") startMs += ms;
+  }
+  // Host calls happen while the handler runs: their sum is drawn as a part of it.
+  const { host_calls_ms } = record.timings;
+  const calls = record.host_calls === 1 ? "1 call" : `${record.host_calls} calls`;
+  bars.push({ label: "  host calls", ms: host_calls_ms, startMs, note: calls });
+  return bars;
+}
+
+function attemptsMax(record: ActivationRecord, version: VersionRecord | undefined): number {
+  const max = record.mode === "sync" ? 1 : (version?.config.retry.max_attempts ?? LIMITS.asyncAttemptsMax);
+  return Math.max(max, record.attempt);
+}
+
+/** @returns `12 ms of 3.0 s  0 %`, or only what was used where the limit is not known */
+const share = (used: number, limit: number | undefined, format: (value: number) => string): string =>
+  limit === undefined
+    ? format(used)
+    : `${format(used)} of ${format(limit)}  ${Math.round((used / limit) * 100)} %`;
+
+/** What was used of each limit, in per cent where the limit is known. */
+function usage(record: ActivationRecord, version: VersionRecord | undefined): [string, string][] {
+  const memory = version === undefined ? undefined : version.config.memory_mb * 1024 * 1024;
+  const running = record.timings.init_ms + record.timings.handler_ms;
+  return [
+    ["time", share(running, version?.config.timeout_ms, formatMs)],
+    ["cpu", formatMs(record.cpu_ms)],
+    ["memory", share(record.memory_peak_bytes, memory, formatBytes)],
+    [
+      "logs",
+      `${share(record.log_bytes, LIMITS.logBytesMax, formatBytes)}${record.logs_truncated ? ", cut" : ""}`,
+    ],
+    ["sent out", formatBytes(record.egress_bytes)],
+  ];
+}

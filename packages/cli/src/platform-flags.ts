@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+import { wholeNumber } from "./command-context.ts";
+import type { PlatformFlags } from "./platform-port.ts";
+
+const NAMES = ["port", "host", "data", "store", "codeq", "bundles", "auth", "config"] as const;
+
+/** Adds the flags of SPEC 14 that configure a platform; each has a name in the environment, as SOUS_STORE. */
+export const addPlatformFlags = (command: Command): Command =>
+  command
+    .option("--port <port>", "port to listen on", wholeNumber(0, 65_535))
+    .option("--host <address>", "address to listen on")
+    .option("--data <folder>", "folder of the embedded store")
+    .option("--store <url>", "store: sqlite:FILE")
+    .option("--codeq <url>", "queue: memory:")
+    .option("--bundles <url>", "bundles: store:")
+    .option("--auth <url>", "authentication: none, local:, tikti+https://…")
+    .option("--config <file>", "cs.yaml");
+
+/** @returns only the flags that were given, so that environment, file and defaults fill in the rest */
+export const readPlatformFlags = (options: PlatformFlags): PlatformFlags =>
+  Object.fromEntries(NAMES.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));

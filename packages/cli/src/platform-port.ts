@@ -1,0 +1,81 @@
+/** Settings of the platform that flags may set; what is missing comes from environment, file and defaults. */
+export interface PlatformFlags {
+  port?: number;
+  host?: string;
+  /** Folder of the embedded store. */
+  data?: string;
+  store?: string;
+  codeq?: string;
+  bundles?: string;
+  auth?: string;
+  /** Path of `cs.yaml`. */
+  config?: string;
+}
+
+/** A platform that runs in this process. */
+export interface RunningPlatform {
+  /** Where the control API, the gateway and the console answer: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Which authentication is on: `none`, `local`, … */
+  readonly auth: string;
+  /** A token that may deploy; absent where everyone may. */
+  readonly token?: string;
+  /** Where data is kept, for people. */
+  readonly data: string;
+  /** Things an operator should know at start, a line each. */
+  readonly warnings: readonly string[];
+  /** Finishes what runs, within a bound, and closes everything. */
+  close(): Promise<void>;
+}
+
+export interface LocalRunOptions {
+  /** Absolute path of the folder with manifest.json. */
+  folder: string;
+  /** Name the function has in `ctx.function`. */
+  name: string;
+  event: unknown;
+  /** Instead of the manifest's. */
+  timeoutMs?: number;
+}
+
+/** One activation of a function in the very runtime the platform uses, without a platform. */
+export interface LocalRun {
+  status: "success" | "error" | "timeout" | "cancelled";
+  result?: { statusCode: number; headers: Record<string, string>; body: string; isBase64Encoded: boolean };
+  error?: { type: string; message: string; stack?: string };
+  /** Lines as an activation's log has them: `[level] text`. */
+  logs: string[];
+  duration_ms: number;
+  timings: Record<string, number>;
+}
+
+export interface DoctorCheck {
+  name: string;
+  status: "ok" | "warn" | "fail";
+  /** What was found. */
+  detail: string;
+  /** What to do, where something should be done. */
+  hint?: string;
+}
+
+/** What this machine offers: Node, isolation tiers, limits. */
+export interface DoctorReport {
+  checks: DoctorCheck[];
+}
+
+export interface ConfigEntry {
+  /** Dotted name: `codeq.url`. */
+  key: string;
+  /** Secrets read `[redacted]`. */
+  value: unknown;
+  /** Where it comes from: `flag`, `env SOUS_PORT`, `file cs.yaml`, `default`. */
+  source: string;
+}
+
+/** What the command line needs of `@sous/platform`; loaded on first use, so that other commands start fast. */
+export interface PlatformPort {
+  startPlatform(options: { mode: "dev" | "serve"; flags: PlatformFlags }): Promise<RunningPlatform>;
+  runLocally(options: LocalRunOptions): Promise<LocalRun>;
+  inspectHost(): Promise<DoctorReport>;
+  describeConfig(flags: PlatformFlags): Promise<ConfigEntry[]>;
+}
