@@ -70,9 +70,8 @@ export function createAddressJudge(options: AddressJudgeOptions = {}): AddressJu
     opensPrivate,
     allowsPort: (port) => ports.includes(port),
     judge(address, port) {
-      // A zone chooses an interface; no address with one is public.
-      if (isIP(address) === 0 || address.includes("%")) return "private";
-      const plain = ipaddr.process(address);
+      const plain = parseAddress(address);
+      if (plain === undefined) return "private";
       const text = plain.toString();
       if (privateAllow.check(text, plain.kind())) return undefined;
       if (!isPublicAddress(address) || deny.check(text, plain.kind())) return "private";
@@ -88,23 +87,32 @@ export function createAddressJudge(options: AddressJudgeOptions = {}): AddressJu
  * @param address an IP literal; anything else is not public
  */
 export function isPublicAddress(address: string): boolean {
-  const family = isIP(address);
-  if (family === 0 || address.includes("%")) return false;
-  if (family === 4) return !deniedV4.check(address, "ipv4");
-  const parsed = ipaddr.IPv6.parse(address);
+  const parsed = parseAddress(address);
+  if (parsed === undefined) return false;
+  if (parsed instanceof ipaddr.IPv4) return !deniedV4.check(parsed.toString(), "ipv4");
   const bytes = parsed.toByteArray();
-  const carried = () => bytes.slice(12).join(".");
-  if (parsed.isIPv4MappedAddress() || parsed.match(nat64)) return isPublicAddress(carried());
+  if (parsed.match(nat64)) return isPublicAddress(bytes.slice(12).join("."));
   // ISATAP: an interface id of 0:5efe:a.b.c.d, or 200:5efe:… where the address is universal.
   if (bytes[10] === 0x5e && bytes[11] === 0xfe && bytes[9] === 0) return false;
   const text = parsed.toString();
   return globalV6.check(text, "ipv6") && !deniedV6.check(text, "ipv6");
 }
 
-function sameAddress(own: string, address: string): boolean {
-  const plain = own.split("%", 1)[0] ?? "";
-  return isIP(plain) !== 0 && ipaddr.process(plain).toString() === address;
+/**
+ * Reads an IP literal; a mapped IPv4 address becomes the IPv4 address.
+ * @returns `undefined` for everything else, also for an address with a zone, which chooses an interface
+ */
+function parseAddress(address: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  const family = isIP(address);
+  if (family === 0 || address.includes("%")) return undefined;
+  if (family === 4) return ipaddr.IPv4.parse(address);
+  // In hexadecimal first: ipaddr.js reads `::8.8.8.8` as the mapped address, which it is not.
+  const host = URL.parse(`http://[${address}]/`)?.hostname ?? "";
+  return ipaddr.process(host.slice(1, -1));
 }
+
+const sameAddress = (own: string, address: string): boolean =>
+  parseAddress(own.split("%", 1)[0] ?? "")?.toString() === address;
 
 function blockList(ranges: readonly string[]): BlockList {
   const list = new BlockList();

@@ -4,19 +4,10 @@ import { type Dispatcher, request as send } from "undici";
 import { createAddressJudge } from "./address-judge.ts";
 import { createHostMatcher, type HostMatcher } from "./allow-host.ts";
 import { createCheckedAgent, type Resolver } from "./checked-agent.ts";
-import {
-  checkRequestHeaders,
-  dropBodyHeaders,
-  dropCredentials,
-  flattenResponseHeaders,
-  headerBytes,
-  type Headers,
-} from "./egress-headers.ts";
+import { checkRequestHeaders, flattenResponseHeaders, headerBytes, type Headers } from "./egress-headers.ts";
 import { checkEgressUrl } from "./egress-url.ts";
+import { type EgressMethod, followRedirect, type Journey, redirectTarget } from "./follow-redirect.ts";
 import { readCappedBody } from "./read-capped-body.ts";
-
-export const EGRESS_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
-export type EgressMethod = (typeof EGRESS_METHODS)[number];
 
 /** A call out, parsed but not yet judged. */
 export interface EgressRequest {
@@ -65,6 +56,8 @@ export interface EgressOptions {
   privateAllow?: readonly string[];
   /** CIDR ranges that may not be called, like the cluster's own (none). */
   deny?: readonly string[];
+  /** Ports of public addresses that may be called (80, 443). */
+  ports?: readonly number[];
   /** (the operating system's) */
   resolve?: Resolver;
   /** The addresses of this machine, never called unless opened (those of its network interfaces). */
@@ -76,16 +69,7 @@ export interface EgressOptions {
 }
 
 const REDIRECTS_MAX = 5;
-const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
 const BODY_LEFT_BYTES_MAX = 64 * 1024;
-
-/** One call on its way, changed by redirects. */
-interface Journey {
-  url: URL;
-  method: EgressMethod;
-  headers: Headers;
-  body: Buffer | undefined;
-}
 
 /** Makes the egress of a process. @throws CS_VALIDATION_FAILED when a range is not CIDR */
 export function createEgress(options: EgressOptions = {}): Egress {
@@ -93,6 +77,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
   const judge = createAddressJudge({
     privateAllow: options.privateAllow ?? [],
     deny: options.deny ?? [],
+    ...(options.ports && { ports: options.ports }),
     ownAddresses: options.ownAddresses ?? interfaceAddresses,
   });
   const agent = createCheckedAgent({ judge, ...(options.resolve && { resolve: options.resolve }) });
@@ -112,7 +97,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     };
     for (let hops = 0; ; hops += 1) {
       const answer = await hop(journey, policy, signal);
-      const location = redirectTarget(answer);
+      const location = redirectTarget(answer.statusCode, answer.headers);
       if (location === undefined || request.redirect === "manual") {
         return await finish(journey, answer, policy);
       }
@@ -120,7 +105,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
       if (request.redirect === "error") throw failed("the host redirects, which the call does not allow");
       if (hops === REDIRECTS_MAX) throw failed(`more than ${REDIRECTS_MAX} redirects`);
       const target = URL.parse(location, journey.url)?.href ?? location;
-      follow(journey, checkEgressUrl(target, { judge, allows }), answer.statusCode);
+      followRedirect(journey, checkEgressUrl(target, { judge, allows }), answer.statusCode);
     }
   }
 
@@ -132,6 +117,8 @@ export function createEgress(options: EgressOptions = {}): Egress {
     const { url, method, headers, body } = journey;
     policy.onBytes(method.length + url.href.length + headerBytes(headers) + (body?.length ?? 0));
     const answer = await send(url, { dispatcher: agent, method, headers, body: body ?? null, signal });
+    // A body that is given up fails; where nobody listens that would end the process.
+    answer.body.on("error", () => undefined);
     policy.onBytes(headerBytes(answer.headers));
     return answer;
   }
@@ -200,31 +187,6 @@ function matcherOf(allowHosts: readonly string[]): HostMatcher {
 
 const interfaceAddresses = (): string[] =>
   Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address));
-
-function redirectTarget(answer: Dispatcher.ResponseData): string | undefined {
-  const { location } = answer.headers;
-  if (!REDIRECT_STATUSES.has(answer.statusCode)) return undefined;
-  return Array.isArray(location) ? location[0] : location;
-}
-
-/** Turns a journey to where a redirect points. @throws CS_RUNTIME_CAPABILITY_DENIED for https → http */
-function follow(journey: Journey, target: URL, status: number): void {
-  if (journey.url.protocol === "https:" && target.protocol === "http:") {
-    throw new PlatformError(
-      "CS_RUNTIME_CAPABILITY_DENIED",
-      "cs.http.fetch: a redirect leads from https to http",
-    );
-  }
-  if (target.origin !== journey.url.origin) dropCredentials(journey.headers);
-  const { method } = journey;
-  const becomesGet = status === 303 ? method !== "HEAD" : status < 303 && method === "POST";
-  if (becomesGet) {
-    journey.method = "GET";
-    journey.body = undefined;
-    dropBodyHeaders(journey.headers);
-  }
-  journey.url = target;
-}
 
 function isGzip(answer: Dispatcher.ResponseData): boolean {
   const header = answer.headers["content-encoding"];

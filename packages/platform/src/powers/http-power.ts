@@ -1,5 +1,6 @@
 import { LIMITS, PlatformError } from "@sous/contract";
-import { type Egress, EGRESS_METHODS, type EgressMethod, type EgressRequest } from "./create-egress.ts";
+import type { Egress, EgressRequest } from "./create-egress.ts";
+import { EGRESS_METHODS, type EgressMethod } from "./follow-redirect.ts";
 import type { PowerScope } from "./host-powers.ts";
 import {
   badArgument,

@@ -102,7 +102,9 @@ test("redaction agrees with a search over the whole text", () => {
         for (let index = at; index < at + secret.length; index += 1) covered.add(index);
       }
     }
-    const rest = Array.from(text).filter((_, index) => !covered.has(index)).join("");
+    const rest = Array.from(text)
+      .filter((_, index) => !covered.has(index))
+      .join("");
     for (const size of [1, 4, 60]) {
       assert.equal(
         redact(secrets, text, size).replaceAll("[redacted]", ""),
