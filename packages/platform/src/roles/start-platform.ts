@@ -1,15 +1,15 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { LIMITS, type Limits, PlatformError } from "@sous/contract";
+import { randomBytes } from "node:crypto";
+import { LIMITS, type Limits } from "@sous/contract";
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
+import { createControl } from "../control/create-control.ts";
 import { createFrontServer } from "../http/front-server.ts";
-import { sendError } from "../http/error-reply.ts";
-import { requestIdOf } from "../http/request-id.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { openExecution } from "./execution.ts";
 import { localGuard, openFrontDoor } from "./front-door.ts";
 import { firstToken, openAuth } from "./open-auth.ts";
+import { observe } from "./observe.ts";
 import { openStore } from "./open-store.ts";
 import { createMeter } from "./platform-meter.ts";
 import { readIfThere } from "./read-if-there.ts";
@@ -62,10 +62,29 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
       await openExecution({ config, limits, store, meter: createMeter(metrics, logger), now, onFault }),
     );
     const gateway = await openFrontDoor({ config, limits, store, auth, execution, metrics, now, onFault });
+    let draining = false;
+    const control = stack.use(
+      await createControl({
+        store,
+        catalog: execution.catalog,
+        auth,
+        live: execution.live,
+        codeq: execution.codeq,
+        metrics,
+        logger,
+        clock: now,
+        randomBytes,
+        limits,
+        gateway,
+        draining: () => draining,
+        metricsPublic: config.metrics_public,
+      }),
+    );
+    observe(metrics, execution);
     const guard = localGuard(config.auth);
     const front = createFrontServer({
       routes: [gateway],
-      fallback: notFound,
+      fallback: (request, response) => control.handle(request, response),
       onFault,
       ...(guard === undefined ? {} : { guard }),
     });
@@ -81,7 +100,9 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
       warnings: warningsOf(config.egress.private_allow),
       firstToken: issued,
       async close() {
+        draining = true;
         clearInterval(sweeper);
+        await control[Symbol.asyncDispose]();
         const closing = front.close(config.drain_ms);
         await execution.invoker.drain(config.drain_ms);
         await closing;
@@ -97,9 +118,4 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
 function warningsOf(privateAllow: readonly string[]): string[] {
   if (privateAllow.length === 0) return [];
   return [`functions may reach the private ranges ${privateAllow.join(", ")} (egress.private_allow)`];
-}
-
-function notFound(request: IncomingMessage, response: ServerResponse): void {
-  const id = requestIdOf(request.headers["x-request-id"]);
-  sendError(response, new PlatformError("CS_NOT_FOUND", "there is nothing at this path; see /docs"), id);
 }

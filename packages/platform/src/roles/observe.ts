@@ -1,0 +1,17 @@
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Execution } from "./execution.ts";
+
+/** Adds what the execution plane knows of itself to the metrics; read when somebody asks (SPEC 13). */
+export function observe(metrics: Metrics, execution: Execution): void {
+  const { bundles, fleet, invoker } = execution;
+  const gauge = (name: string, help: string, read: () => number): void =>
+    metrics.gauge(name, help, [], () => [{ labels: {}, value: read() }]);
+  gauge("cs_invoker_inflight", "Activations the invoker works on", () => invoker.inflight);
+  gauge("cs_invoker_cache_items", "Programs in the bundle cache", () => bundles.stats().items);
+  gauge("cs_invoker_cache_bytes", "Bytes of text in the bundle cache", () => bundles.stats().bytes);
+  gauge("cs_invoker_cache_hits_total", "Bundles found in the cache", () => bundles.stats().hits);
+  gauge("cs_invoker_cache_misses_total", "Bundles that had to be fetched", () => bundles.stats().misses);
+  gauge("cs_fleet_sandboxes", "Sandbox hosts alive", () => fleet.stats().sandboxes);
+  gauge("cs_fleet_tenants", "Tenants with a sandbox", () => fleet.stats().tenants);
+  gauge("cs_fleet_warm_programs", "Versions with an isolate ready", () => fleet.stats().warmPrograms);
+}
