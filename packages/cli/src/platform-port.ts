@@ -18,8 +18,8 @@ export interface RunningPlatform {
   readonly url: string;
   /** Which authentication is on: `none`, `local`, … */
   readonly auth: string;
-  /** A token that may deploy; absent where everyone may. */
-  readonly token?: string;
+  /** The first token of a new installation, to be shown once; `undefined` afterwards and without tokens. */
+  readonly firstToken: string | undefined;
   /** Where data is kept, for people. */
   readonly data: string;
   /** Things an operator should know at start, a line each. */

@@ -30,7 +30,7 @@ export const registerDev: Register = (parent, deps) => {
     const platform = await startPlatform({ mode: "dev", flags });
     try {
       const globals = command.optsWithGlobals<GlobalOptions>();
-      const token = globals.token ?? platform.token;
+      const token = globals.token ?? platform.firstToken;
       const scope = resolveScope(
         {
           ...globals,
@@ -58,7 +58,7 @@ export const registerDev: Register = (parent, deps) => {
       ready = true;
       const tookMs = performance.now() - started;
       output.item(
-        { type: "ready", url: platform.url, docs: `${platform.url}/docs`, duration_ms: tookMs },
+        { type: "ready", url: platform.url, first_token: platform.firstToken, duration_ms: tookMs },
         () =>
           describeStart({
             platform,

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { runningOutputOf } from "../command-context.ts";
 import { addPlatformFlags, readPlatformFlags } from "../platform-flags.ts";
 import type { PlatformFlags } from "../platform-port.ts";
+import { tokenLines } from "../dev/dev-texts.ts";
 import type { Register } from "../register.ts";
 
 /** `cs serve`: runs the platform as configured, until it is told to stop. */
@@ -15,10 +16,13 @@ export const registerServe: Register = (parent, deps) => {
       const platform = await startPlatform({ mode: "serve", flags: readPlatformFlags(options) });
       try {
         for (const warning of platform.warnings) output.warn(warning);
-        output.item({ type: "started", url: platform.url, auth: platform.auth, data: platform.data }, () =>
+        const { url, auth, data, firstToken } = platform;
+        output.item({ type: "started", url, auth, data, first_token: firstToken }, () =>
           [
-            `SOUS at ${platform.url}`,
-            `  docs ${platform.url}/docs, data ${platform.data}, auth ${platform.auth}`,
+            `SOUS at ${url}`,
+            `docs     ${url}/docs`,
+            `data     ${data}, auth ${auth}`,
+            ...tokenLines(firstToken),
           ].join("\n"),
         );
         if (!stop.aborted) await once(stop, "abort");

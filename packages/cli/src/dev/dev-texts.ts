@@ -62,12 +62,17 @@ export function describeStart(options: StartTextOptions): string {
     `${output.style("bold", "SOUS")} at ${output.style("cyan", platform.url)}  ready in ${formatMs(tookMs)}`,
     `docs     ${platform.url}/docs`,
     `data     ${platform.data}, auth ${platform.auth}`,
+    ...tokenLines(platform.firstToken),
     "",
     ...call,
     "",
     `watching ${paths.join(", ")}; ${options.keys ? `Ctrl-C or ${HELP}` : "Ctrl-C stops"}`,
   ].join("\n");
 }
+
+/** @returns how to use the first token of an installation, which is told only once */
+export const tokenLines = (token: string | undefined): string[] =>
+  token === undefined ? [] : [`token    ${token}  (shown only now: export SOUS_TOKEN=…)`];
 
 /** Other commands look at port 8080 unless told. */
 const apiFlag = (scope: ResolvedScope): string =>
