@@ -1,17 +1,19 @@
 import type { GuestHost } from "../abi.ts";
+import type { FetchFace } from "../part-context.ts";
 import { cutText } from "./bounded-text.ts";
 import { apply, dateNow, define, freeze, max, parseJson, slice } from "./primordials.ts";
 import { answerOf } from "./result.ts";
 import { readThrown } from "./thrown.ts";
 
-/** Turns an event into a handler's first argument and its return value into a result; for fetch style. */
-export interface FetchFace {
-  toRequest(event: unknown, isWeb: boolean): object;
-  /** @returns an envelope, or throws */
-  toResult(response: unknown): unknown;
-}
-
 type Handler = (event: unknown, context: object) => unknown;
+
+export interface ActivationOptions {
+  host: GuestHost;
+  /** Loads what fetch-style handlers need. */
+  fetchFace(): FetchFace;
+  /** Runs just before the host hears how the activation ended. */
+  beforeEnd(): void;
+}
 
 export interface Activation {
   adopt(namespace: object, handler: string): string;
@@ -26,13 +28,15 @@ export interface Activation {
  * idle ── start ──▶ running ── reply | fail ──▶ idle. What an earlier handler still does when the next one
  * has started is not heard: each run carries its number.
  */
-export function createActivation(host: GuestHost, fetchFace: () => FetchFace): Activation {
+export function createActivation(options: ActivationOptions): Activation {
+  const { host, fetchFace, beforeEnd } = options;
   let handler: Handler | undefined;
   let running = 0;
   let runs = 0;
 
   const fail = (type: Parameters<GuestHost["fail"]>[0], message: string, stack: string): void => {
     running = 0;
+    beforeEnd();
     host.fail(type, message, stack);
   };
 
@@ -50,6 +54,7 @@ export function createActivation(host: GuestHost, fetchFace: () => FetchFace): A
     if (answer.kind === "invalid") return fail("Exception", answer.message, "");
     if (answer.kind === "too-large") return fail("ResultTooLarge", answer.message, "");
     running = 0;
+    beforeEnd();
     host.reply(answer.statusCode, answer.headersJson, answer.body, answer.isBase64Encoded);
   };
 
@@ -108,8 +113,9 @@ function whyNoHandler(name: string, found: unknown): string {
 function fetchStyle(fetch: Function, self: unknown, face: () => FetchFace): Handler {
   return async (event, context) => {
     const trigger = (context as { trigger?: { type?: unknown } }).trigger;
-    const request = face().toRequest(event, trigger?.type === "http");
-    return face().toResult(await apply(fetch, self, [request, context]));
+    const { toRequest, toResult } = face();
+    const request = toRequest(event, trigger?.type === "http");
+    return toResult(await apply(fetch, self, [request, context]));
   };
 }
 

@@ -1,10 +1,11 @@
 import { BOOTSTRAP_GLOBAL, type GuestApi, type GuestHost } from "../abi.ts";
-import { createActivation, type FetchFace } from "./activation.ts";
+import type { FetchFace, PartContext } from "../part-context.ts";
+import { createActivation } from "./activation.ts";
 import { createConsole } from "./console.ts";
 import { createCs } from "./cs.ts";
 import { createHostCalls } from "./host-calls.ts";
 import { httpFetchArguments } from "./http-arguments.ts";
-import { createParts, defineLazyGlobals, type PartContext } from "./lazy-globals.ts";
+import { createParts, defineLazyGlobals } from "./lazy-globals.ts";
 import { createLineWriter } from "./log.ts";
 import { dateNow, define, freeze, objectKeys } from "./primordials.ts";
 import { sealGlobals } from "./seal-globals.ts";
@@ -34,7 +35,11 @@ function bootstrap(
   const calls = createHostCalls(host);
   const cs = createCs(calls, write);
   const part = createParts(host, () => context);
-  const activation = createActivation(host, () => part("fetch")["face"] as FetchFace);
+  const activation = createActivation({
+    host,
+    fetchFace: () => part("fetch")["face"] as FetchFace,
+    beforeEnd: () => timers.clearBackground(),
+  });
   const timers = createTimers(host, activation.crash);
   const context: PartContext = freeze<PartContext>({
     now,
@@ -42,8 +47,7 @@ function bootstrap(
     part,
     httpFetch: (url: string, options: object) =>
       calls.call("http.fetch", () => httpFetchArguments(url, options)),
-    setTimeout: timers.globals.setTimeout,
-    clearTimeout: timers.globals.clearTimeout,
+    startBackgroundTimer: timers.startBackground,
     crash: activation.crash,
   });
   define(globalThis, "cs", cs, FIXED);

@@ -17,6 +17,7 @@ interface HttpOptions {
   body?: unknown;
   isBase64Encoded?: unknown;
   timeoutMs?: unknown;
+  redirect?: unknown;
 }
 
 /**
@@ -28,7 +29,7 @@ export function httpFetchArguments(url: unknown, options: unknown): string {
   const address = quote(typeof url === "string" ? url : toText(url));
   if (options === undefined || options === null) return `[${address},{}]`;
   if (typeof options !== "object") throw wrong("options must be an object");
-  const { method, headers, body, isBase64Encoded, timeoutMs } = options as HttpOptions;
+  const { method, headers, body, isBase64Encoded, timeoutMs, redirect } = options as HttpOptions;
   let json = "";
   const put = (name: string, text: string): void => {
     json += `${json === "" ? "" : ","}"${name}":${text}`;
@@ -36,6 +37,10 @@ export function httpFetchArguments(url: unknown, options: unknown): string {
   if (method !== undefined) {
     if (typeof method !== "string") throw wrong("method must be a string");
     put("method", quote(method));
+  }
+  if (redirect !== undefined) {
+    if (typeof redirect !== "string") throw wrong("redirect must be a string");
+    put("redirect", quote(redirect));
   }
   if (headers !== undefined && headers !== null) put("headers", headersJson(headers));
   if (body !== undefined && body !== null) {

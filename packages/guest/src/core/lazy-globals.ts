@@ -1,29 +1,13 @@
 import type { GuestHost } from "../abi.ts";
-import { define, defineProperty, NativeError, objectKeys, type Table } from "./primordials.ts";
+import { define, defineProperty, freeze, NativeError, objectKeys, type Table } from "./primordials.ts";
+
+import type { PartContext, PartExports } from "../part-context.ts";
 
 /** The name under which a part, once the host runs it, hands over its factory. */
-export const PART_GLOBAL = "__sous_part__";
+const PART_GLOBAL = "__sous_part__";
 
-/** What a part gives: its globals by name, and things other parts use under names that are no globals. */
-export type PartExports = Readonly<Record<string, unknown>>;
-
-/** What the core gives a part. */
-export interface PartContext {
-  /** The host's clock: milliseconds since the activation started. */
-  now(): number;
-  /** Random bytes, one character each. */
-  random(byteLength: number): string;
-  /** Exports of another part, loaded when needed. */
-  part(name: string): PartExports;
-  /** `cs.http.fetch` as it was at boot. */
-  httpFetch(url: string, options: object): Promise<unknown>;
-  setTimeout(callback: () => void, delayMs: number): number;
-  clearTimeout(timerId: number): void;
-  /** Reports what an event listener threw. */
-  crash(thrown: unknown): void;
-}
-
-type PartFactory = (context: PartContext) => PartExports;
+/** @param scope stands for `globalThis` in the libraries of the part: they look for a platform that is not there */
+type PartFactory = (context: PartContext, scope: object) => PartExports;
 
 /**
  * Loads parts of the web platform on first use. The host runs the part's script inside the callback; all the
@@ -32,6 +16,8 @@ type PartFactory = (context: PartContext) => PartExports;
  */
 export function createParts(host: GuestHost, context: () => PartContext): (name: string) => PartExports {
   const loaded = { __proto__: null } as unknown as Table<PartExports>;
+  const loading = { __proto__: null } as unknown as Table<boolean>;
+  const scope = freeze({ __proto__: null });
   let factory: PartFactory | undefined;
   define(
     globalThis,
@@ -44,17 +30,48 @@ export function createParts(host: GuestHost, context: () => PartContext): (name:
   return (name) => {
     const known = loaded[name];
     if (known !== undefined) return known;
+    // A part that reads its own globals while it is made finds nothing, as on a platform without them.
+    if (loading[name] === true) return scope as PartExports;
     factory = undefined;
     host.load(name);
-    const made = factory as PartFactory | undefined;
-    if (made === undefined) throw new NativeError(`the runtime has no part "${name}"`);
-    factory = undefined;
-    return (loaded[name] = made(context()));
+    const make = factory as PartFactory | undefined;
+    if (make === undefined) throw new NativeError(`the runtime has no part "${name}"`);
+    loading[name] = true;
+    try {
+      return (loaded[name] = make(context(), scope));
+    } finally {
+      loading[name] = false;
+    }
   };
 }
 
 /** Which part each lazy global comes from. */
-export const LAZY_GLOBALS = {} as const;
+const LAZY_GLOBALS = {
+  AbortController: "events",
+  AbortSignal: "events",
+  CustomEvent: "events",
+  DOMException: "events",
+  Event: "events",
+  EventTarget: "events",
+  TextDecoder: "bytes",
+  TextEncoder: "bytes",
+  atob: "bytes",
+  btoa: "bytes",
+  URL: "url",
+  URLSearchParams: "url",
+  structuredClone: "clone",
+  crypto: "crypto",
+  Blob: "fetch",
+  Headers: "fetch",
+  Request: "fetch",
+  Response: "fetch",
+  fetch: "fetch",
+  ByteLengthQueuingStrategy: "streams",
+  CountQueuingStrategy: "streams",
+  ReadableStream: "streams",
+  TransformStream: "streams",
+  WritableStream: "streams",
+} as const;
 
 /**
  * Defines the lazy globals: accessors that turn into plain properties when first read or assigned.
@@ -68,7 +85,7 @@ export function defineLazyGlobals(part: (name: string) => PartExports): void {
       __proto__: null,
       get() {
         const value = part(LAZY_GLOBALS[name])[name];
-        settle(value);
+        if (value !== undefined) settle(value);
         return value;
       },
       set: settle,

@@ -1,6 +1,15 @@
 import { LIMITS } from "@sous/contract/limits";
 import type { GuestHost } from "../abi.ts";
-import { apply, max, min, NativeRangeError, NativeTypeError, type Table, toNumber } from "./primordials.ts";
+import {
+  apply,
+  max,
+  min,
+  NativeRangeError,
+  NativeTypeError,
+  objectKeys,
+  type Table,
+  toNumber,
+} from "./primordials.ts";
 
 /** Longest delay of the web's timers, in milliseconds: 2^31 - 1. */
 const DELAY_MS_MAX = 2_147_483_647;
@@ -23,6 +32,10 @@ export interface Timers {
     queueMicrotask(callback: unknown): void;
   };
   fire(timerId: number): void;
+  /** A timer that must not outlive the answer, for what users start without knowing (`AbortSignal.timeout`). */
+  startBackground(callback: () => void, delayMs: number): void;
+  /** Clears the timers of `startBackground`. */
+  clearBackground(): void;
 }
 
 /**
@@ -47,10 +60,13 @@ export function createTimers(host: GuestHost, crash: (thrown: unknown) => void):
     return id;
   };
 
+  const background = { __proto__: null } as unknown as Table<boolean>;
+
   const clear = (given: unknown): void => {
     const id = toNumber(given);
     if (live[id] === undefined) return;
     delete live[id];
+    delete background[id];
     liveCount--;
     host.clearTimer(id);
   };
@@ -74,6 +90,7 @@ export function createTimers(host: GuestHost, crash: (thrown: unknown) => void):
       if (timer.repeats) host.timer(timerId, timer.delayMs);
       else {
         delete live[timerId];
+        delete background[timerId];
         liveCount--;
       }
       try {
@@ -81,6 +98,13 @@ export function createTimers(host: GuestHost, crash: (thrown: unknown) => void):
       } catch (thrown) {
         crash(thrown);
       }
+    },
+    startBackground(callback, delayMs) {
+      background[begin(callback, delayMs, [], false)] = true;
+    },
+    clearBackground() {
+      const ids = objectKeys(background);
+      for (let index = 0; index < ids.length; index++) clear(ids[index]);
     },
   };
 }

@@ -119,7 +119,8 @@ async function buildGuest(sources: string): Promise<GuestBundle> {
         minifySyntax: true,
         // The script itself only hands over a factory; in parentheses, so that V8 compiles it at once and
         // keeps it in the cached data.
-        banner: { js: "__sous_part__((context=>{" },
+        banner: { js: "__sous_part__(((context,globalThis)=>{" },
+        ...standInsOf(name, sources),
         footer: { js: `return part.createPart(context)}));${footer(name)}` },
       }).then(textOf),
     ),
@@ -127,6 +128,20 @@ async function buildGuest(sources: string): Promise<GuestBundle> {
   const parts: Record<string, string> = {};
   for (const [index, name] of partNames.entries()) parts[name] = texts[index] ?? "";
   return { core, parts, sha256: hashOf(core, parts) };
+}
+
+/** What the URL library pulls in for old documents and names outside ASCII is left out or loaded later. */
+function standInsOf(part: string, sources: string): Pick<BuildOptions, "inject" | "alias"> {
+  if (part !== "url") return {};
+  const stand = (name: string): string => join(sources, "parts", name);
+  return {
+    inject: [stand("url-shared-buffer.ts")],
+    alias: {
+      tr46: stand("url-idna.ts"),
+      "@exodus/bytes/encoding.js": stand("url-encodings.ts"),
+      "@exodus/bytes/whatwg.js": stand("url-percent.ts"),
+    },
+  };
 }
 
 const COMMON = {
