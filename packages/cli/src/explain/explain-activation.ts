@@ -76,10 +76,15 @@ function barsOf(record: ActivationRecord): Bar[] {
     bars.push({ label, ms, startMs });
     if (key !== "handler_ms") startMs += ms;
   }
+  // What lies between the phases: hand-overs, and waiting for a core on a busy machine.
+  const known = bars.slice(1).reduce((sum, bar) => sum + bar.ms, 0);
+  const restMs = (record.duration_ms ?? 0) - known;
+  const handlerEndMs = startMs + record.timings.handler_ms;
   // Host calls happen while the handler runs: their sum is drawn as a part of it.
   const { host_calls_ms } = record.timings;
   const calls = record.host_calls === 1 ? "1 call" : `${record.host_calls} calls`;
   bars.push({ label: "  host calls", ms: host_calls_ms, startMs, note: calls });
+  if (restMs >= 0.1) bars.push({ label: "between", ms: restMs, startMs: handlerEndMs, note: "hand-overs" });
   return bars;
 }
 

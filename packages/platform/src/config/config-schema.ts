@@ -103,7 +103,8 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     cluster_name: "",
     environment: "",
     durability: "relaxed",
-    log_level: "info",
+    // Whoever develops reads the terminal: what went well is told by the command line itself.
+    log_level: mode === "dev" ? "warn" : "info",
     drain_ms: 10_000,
     metrics_public: false,
     trusted_proxies: [],

@@ -47,7 +47,13 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
   const { config } = loadConfig({ mode, flags: given, env, readFile: readIfThere });
   const limits = { ...LIMITS, ...config.limits } as Limits;
   const now = Date.now;
-  const logger = createLogger({ service: "all", level: config.log_level, clock: now });
+  const logger = createLogger({
+    service: "all",
+    level: config.log_level,
+    clock: now,
+    // `cs dev` says on standard output what is in service, as data with --json.
+    ...(mode === "dev" ? { destination: process.stderr } : {}),
+  });
   const metrics = createMetrics();
   const onFault = (error: unknown, request_id?: string): void => {
     logger.error({ error, ...(request_id === undefined ? {} : { request_id }) }, "a fault of the platform");
