@@ -1,0 +1,34 @@
+import type { FastifyRequest } from "fastify";
+import type { ControlContext } from "./control-context.ts";
+
+/** Changes worth a line of audit (`cs.audit.v1`). */
+export type AuditType =
+  | "FunctionCreated"
+  | "FunctionDeleted"
+  | "DraftUploaded"
+  | "FunctionPublished"
+  | "AliasUpdated"
+  | "AliasDeleted"
+  | "ActivationCancelled"
+  | "TokenCreated"
+  | "TokenRevoked";
+
+/** Writes who changed what to the log, once the change is made. */
+export function audit(
+  { logger, clock }: ControlContext,
+  request: FastifyRequest,
+  tenant: string,
+  type: AuditType,
+  data: Record<string, unknown>,
+): void {
+  const { principal } = request.identity;
+  const event = {
+    schema: "cs.audit.v1",
+    ts_ms: clock(),
+    tenant,
+    actor: { sub: principal.sub, roles: principal.roles },
+    type,
+    data,
+  };
+  logger.info({ request_id: request.id, tenant, audit: event }, type);
+}

@@ -1,0 +1,45 @@
+import { type CancelReply, isTerminal, PlatformError } from "@sous/contract";
+import type { TerminalRecord } from "@sous/store";
+import { replyOf } from "../activations/invocation-reply.ts";
+import type { ControlContext } from "./control-context.ts";
+import { findActivation } from "./find-activation.ts";
+
+/**
+ * Asks for an early end: a running activation is stopped, a queued one is taken out of the queue.
+ * @returns the status as it stands: `cancelled` for a queued one, what runs ends a moment later
+ * @throws CS_NOT_FOUND, or CS_CONFLICT when it has ended or runs where this process cannot reach it
+ */
+export async function cancelActivation(
+  context: ControlContext,
+  tenant: string,
+  activationId: string,
+): Promise<CancelReply> {
+  const { live, codeq, store, clock } = context;
+  const record = await findActivation(context, tenant, activationId);
+  if (isTerminal(record.status)) {
+    throw new PlatformError("CS_CONFLICT", `the activation has ended already, with ${record.status}`);
+  }
+  if (live.cancel(tenant, activationId)) return { activation_id: activationId, status: record.status };
+  const message = await codeq.cancel(activationId);
+  if (message === undefined) {
+    // It may have left the queue for this process between the two questions.
+    if (live.cancel(tenant, activationId)) return { activation_id: activationId, status: "running" };
+    throw new PlatformError(
+      "CS_CONFLICT",
+      "the activation runs in another process; it cannot be stopped from here",
+    );
+  }
+  const nowMs = clock();
+  const cancelled: TerminalRecord = {
+    ...record,
+    status: "cancelled",
+    end_ms: nowMs,
+    duration_ms: 0,
+    timings: { ...record.timings, queue_ms: Math.max(0, nowMs - record.enqueued_at_ms) },
+    error: { type: "Cancelled", message: "cancelled before it started" },
+  };
+  await store.activations.finish(cancelled);
+  const { reply_to, request_id } = message.body;
+  if (reply_to !== undefined) codeq.reply(reply_to, request_id, replyOf(cancelled, false));
+  return { activation_id: activationId, status: "cancelled" };
+}

@@ -1,0 +1,41 @@
+import type { Limits } from "@sous/contract";
+import type { Store } from "@sous/store";
+import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
+import type { LiveActivations } from "../activations/live-activations.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { RawRoute } from "../http/front-server.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+/** Everything the control plane works with. */
+export interface ControlOptions {
+  store: Store;
+  catalog: Catalog;
+  auth: Authenticator;
+  /** The activations of this process; a process without an invoker has none. */
+  live: LiveActivations;
+  codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply">;
+  metrics: Metrics;
+  logger: Logger;
+  /** Epoch milliseconds. */
+  clock: () => number;
+  /** @returns that many cryptographically random bytes */
+  randomBytes: (size: number) => Uint8Array;
+  limits: Limits;
+  /** Serves the endpoints that run functions, where this process has a gateway. */
+  gateway?: RawRoute;
+  /** Whether the process is shutting down: `/readyz` says so. */
+  draining?: () => boolean;
+  /** Whether `/metrics` answers everybody, not only this machine (false). */
+  metricsPublic?: boolean;
+  /** How often a followed log looks for what other processes wrote, milliseconds (500). */
+  followIntervalMs?: number;
+}
+
+/** The options with their defaults, and what the parts of control share. */
+export interface ControlContext extends Required<Omit<ControlOptions, "gateway">> {
+  readonly gateway: RawRoute | undefined;
+  /** Ends every open event stream when the server closes. */
+  readonly closing: AbortSignal;
+}

@@ -1,0 +1,107 @@
+import {
+  EnqueueReply,
+  FunctionParams,
+  InvokeAcceptedReply,
+  InvokeBody,
+  InvokeReply,
+  PlatformError,
+  ResourceName,
+  TenantId,
+} from "@sous/contract";
+import Type from "typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { sendError } from "../http/error-reply.ts";
+import { answers } from "./answers.ts";
+import type { ControlApp } from "./control-app.ts";
+import type { ControlContext } from "./control-context.ts";
+import { FUNCTIONS_PATH } from "./function-routes.ts";
+
+const closed = { additionalProperties: false } as const;
+const tags = ["invoke"];
+const NameParams = Type.Object(
+  { name: Type.String({ description: "Name, or name@alias, or name@version" }) },
+  closed,
+);
+const WebParams = Type.Object(
+  {
+    tenant: TenantId,
+    namespace: ResourceName,
+    function: ResourceName,
+    ref: Type.String({ description: "Alias or version" }),
+    "*": Type.String({ description: "Path the function sees" }),
+  },
+  closed,
+);
+const Anything = Type.Unknown({ description: "What the function returned" });
+
+/**
+ * The endpoints that run functions. They are the gateway's, which reads the raw request; here they stand in the
+ * OpenAPI document, and hand over what did not reach the gateway first. Nothing is parsed on the way.
+ */
+export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContext): void {
+  const handOver = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    reply.hijack();
+    if (gateway?.(request.raw, reply.raw) === true) return;
+    const missing = new PlatformError("CS_NOT_FOUND", "this process runs no functions; ask the gateway");
+    sendError(reply.raw, missing, request.id);
+  };
+  const route = { onRequest: handOver, validatorCompiler: () => () => true } as const;
+  app.post(
+    `${FUNCTIONS_PATH}/:name(^[^:]+)::invoke`,
+    {
+      ...route,
+      schema: {
+        tags,
+        summary: "Run a function, waiting for its result or not",
+        params: FunctionParams,
+        body: InvokeBody,
+        response: answers({ 200: InvokeReply, 202: InvokeAcceptedReply }),
+      },
+    },
+    never,
+  );
+  app.post(
+    "/v1/functions/:name(^[^:]+)::invoke",
+    {
+      ...route,
+      schema: {
+        tags,
+        summary: "Run a function; the body is the event, the answer its output",
+        params: NameParams,
+        body: Anything,
+        response: answers({ 200: Anything }),
+      },
+    },
+    never,
+  );
+  app.post(
+    "/v1/functions/:name(^[^:]+)::enqueue",
+    {
+      ...route,
+      schema: {
+        tags,
+        summary: "Queue a run of a function; the body is the event",
+        params: NameParams,
+        body: Anything,
+        response: answers({ 202: EnqueueReply }),
+      },
+    },
+    never,
+  );
+  app.route({
+    ...route,
+    method: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+    url: "/v1/web/:tenant/:namespace/:function/:ref/*",
+    schema: {
+      tags,
+      summary: "Call a function over the web",
+      params: WebParams,
+      response: answers({ 200: Anything }),
+    },
+    handler: never,
+  });
+}
+
+function never(): never {
+  throw new PlatformError("CS_INTERNAL", "the gateway did not take the request");
+}

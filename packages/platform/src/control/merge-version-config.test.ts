@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Manifest, VersionConfigInput } from "@sous/contract";
+import { mergeVersionConfig } from "./merge-version-config.ts";
+import { narrowCapabilities } from "./narrow-capabilities.ts";
+
+const manifest: Manifest = {
+  schema: "cs.function.script.v1",
+  runtime: "cs-js",
+  entry: "function.js",
+  handler: "default",
+  limits: { timeoutMs: 3000, memoryMb: 64, maxConcurrency: 10 },
+  capabilities: {
+    kv: { prefixes: ["orders:"], ops: ["get", "set"] },
+    codeq: { publishTopics: ["jobs.*", "mail"] },
+    http: { allowHosts: ["api.example.com", "*.example.org"], timeoutMs: 10_000 },
+  },
+  isolation: "context",
+};
+const merge = (input: VersionConfigInput) => mergeVersionConfig(manifest, input, "t_default");
+const refused = (input: VersionConfigInput, message: RegExp) =>
+  assert.throws(
+    () => merge(input),
+    (error: Error & { code?: string }) =>
+      error.code === "CS_VALIDATION_FAILED" && message.test(error.message),
+  );
+
+test("without a config the manifest holds as it is", () => {
+  const config = merge({});
+  assert.deepEqual(config.capabilities, {
+    kv: { prefixes: ["orders:"], ops: ["get", "set"] },
+    codeq: { publish_topics: ["jobs.*", "mail"] },
+    http: { allow_hosts: ["api.example.com", "*.example.org"], timeout_ms: 10_000 },
+  });
+  assert.equal(config.isolation, "context");
+});
+
+test("limits move freely in both directions", () => {
+  const config = merge({ timeout_ms: 900_000, memory_mb: 16, max_concurrency: 100, isolation: "warm" });
+  assert.deepEqual(
+    [config.timeout_ms, config.memory_mb, config.max_concurrency, config.isolation],
+    [900_000, 16, 100, "warm"],
+  );
+});
+
+test("capabilities narrow: a longer prefix, fewer ops, a part of a pattern", () => {
+  const config = merge({
+    capabilities: {
+      kv: { prefixes: ["orders:2026:"], ops: ["get"] },
+      codeq: { publish_topics: ["jobs.mail.*", "mail"] },
+      http: { allow_hosts: ["EU.example.org", "*.eu.example.org"], timeout_ms: 1000 },
+    },
+  });
+  assert.deepEqual(config.capabilities.kv, { prefixes: ["orders:2026:"], ops: ["get"] });
+  assert.equal(config.capabilities.http.timeout_ms, 1000);
+});
+
+test("each power that is wider is refused by name", () => {
+  refused({ capabilities: { kv: { prefixes: ["order"], ops: [] } } }, /kv\.prefixes/);
+  refused({ capabilities: { kv: { prefixes: [], ops: ["del"] } } }, /kv\.ops/);
+  refused({ capabilities: { codeq: { publish_topics: ["jobs"] } } }, /publish_topics/);
+  refused({ capabilities: { codeq: { publish_topics: ["mail.x"] } } }, /publish_topics/);
+  refused({ capabilities: { codeq: { publish_topics: ["*"] } } }, /publish_topics/);
+  for (const host of [
+    "example.com",
+    "*.example.com",
+    "example.org",
+    "*.org",
+    "badexample.org",
+    "api.example.com.evil.org",
+  ]) {
+    refused({ capabilities: { http: { allow_hosts: [host] } } }, /allow_hosts/);
+  }
+  refused({ capabilities: { http: { allow_hosts: ["evil.com/.example.org"] } } }, /no host/);
+  refused({ capabilities: { http: { allow_hosts: [], timeout_ms: 10_001 } } }, /http\.timeout_ms/);
+});
+
+test("a manifest without capabilities grants nothing", () => {
+  assert.deepEqual(narrowCapabilities(undefined, undefined), {
+    kv: { prefixes: [], ops: [] },
+    codeq: { publish_topics: [] },
+    http: { allow_hosts: [], timeout_ms: 5000 },
+  });
+  assert.throws(() => narrowCapabilities(undefined, { kv: { prefixes: ["a"], ops: [] } }));
+  assert.throws(() => narrowCapabilities({}, { codeq: { publish_topics: ["a"] } }));
+});
+
+test("role lists that are left out deny; api and event follow only when they are given", () => {
+  assert.deepEqual(merge({ authz: { invoke_http_roles: ["admin"] } }).authz, {
+    invoke_http_roles: ["admin"],
+    invoke_schedule_roles: [],
+    invoke_cadence_roles: [],
+  });
+  assert.deepEqual(merge({ authz: { invoke_api_roles: [] } }).authz.invoke_api_roles, []);
+});
+
+test("a retry policy may be given in part, and must make sense", () => {
+  assert.deepEqual(merge({ retry: { max_attempts: 1 } }).retry, {
+    max_attempts: 1,
+    backoff_ms: 1000,
+    backoff_max_ms: 60_000,
+    max_age_ms: 21_600_000,
+  });
+  refused({ retry: { backoff_ms: 5000, backoff_max_ms: 100 } }, /backoff_ms/);
+});
+
+test("secrets have the form kv:tenant/namespace/name and belong to the tenant", () => {
+  assert.deepEqual(merge({ secrets: ["kv:t_default/payments/stripe_key"] }).secrets, [
+    "kv:t_default/payments/stripe_key",
+  ]);
+  refused({ secrets: ["stripe_key"] }, /kv:tenant\/namespace\/name/);
+  refused({ secrets: ["kv:t_others/payments/stripe_key"] }, /another tenant/);
+});

@@ -1,0 +1,63 @@
+import {
+  LIMITS,
+  type Manifest,
+  PlatformError,
+  type VersionConfig,
+  type VersionConfigInput,
+} from "@sous/contract";
+import { narrowCapabilities } from "./narrow-capabilities.ts";
+
+/**
+ * Makes a version's config: the manifest and the defaults, overridden by what the caller sent. Limits move
+ * freely, capabilities only narrow, role lists that are left out deny.
+ * @throws CS_VALIDATION_FAILED naming the power that is wider than the manifest's, a secret of another tenant,
+ *   or a back-off that starts above its bound
+ */
+export function mergeVersionConfig(
+  manifest: Manifest,
+  input: VersionConfigInput,
+  tenant: string,
+): VersionConfig {
+  const { authz = {} } = input;
+  const retry = {
+    max_attempts: LIMITS.asyncAttemptsMax,
+    backoff_ms: LIMITS.asyncBackoffMs,
+    backoff_max_ms: LIMITS.asyncBackoffMaxMs,
+    max_age_ms: LIMITS.asyncMaxAgeMs,
+    ...input.retry,
+  };
+  if (retry.backoff_ms > retry.backoff_max_ms) {
+    throw new PlatformError("CS_VALIDATION_FAILED", "retry.backoff_ms is above retry.backoff_max_ms");
+  }
+  const secrets = input.secrets ?? [];
+  for (const name of secrets) checkSecretName(name, tenant);
+  return {
+    timeout_ms: input.timeout_ms ?? manifest.limits.timeoutMs,
+    memory_mb: input.memory_mb ?? manifest.limits.memoryMb,
+    max_concurrency: input.max_concurrency ?? manifest.limits.maxConcurrency,
+    env: input.env ?? {},
+    capabilities: narrowCapabilities(manifest.capabilities, input.capabilities),
+    authz: {
+      ...authz,
+      invoke_http_roles: authz.invoke_http_roles ?? [],
+      invoke_schedule_roles: authz.invoke_schedule_roles ?? [],
+      invoke_cadence_roles: authz.invoke_cadence_roles ?? [],
+    },
+    secrets,
+    retry,
+    isolation: input.isolation ?? manifest.isolation ?? "warm",
+    durability: input.durability ?? "relaxed",
+  };
+}
+
+/** Names have the form `kv:tenant/namespace/name`, of the function's own tenant. */
+function checkSecretName(name: string, tenant: string): void {
+  const [, owner] =
+    /^kv:(t_[a-z0-9]{6,32})\/[a-z][a-z0-9_-]{2,63}\/[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.exec(name) ?? [];
+  if (owner === undefined) {
+    throw new PlatformError("CS_VALIDATION_FAILED", `secret ${name} must read kv:tenant/namespace/name`);
+  }
+  if (owner !== tenant) {
+    throw new PlatformError("CS_VALIDATION_FAILED", `secret ${name} belongs to another tenant`);
+  }
+}

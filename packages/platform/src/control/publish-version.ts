@@ -1,0 +1,60 @@
+import { LATEST_ALIAS, PlatformError, type PublishBody, type PublishReply } from "@sous/contract";
+import type { FunctionKey } from "@sous/store";
+import { readBundle } from "../bundle/read-bundle.ts";
+import type { ControlContext } from "./control-context.ts";
+import { findFunction } from "./find-function.ts";
+import { mergeVersionConfig } from "./merge-version-config.ts";
+
+/**
+ * Publishes a draft as the next version, and points an alias at it in the same transaction.
+ * @param publishedBy subject of the caller
+ * @throws CS_NOT_FOUND without function or draft, CS_CONFLICT for an expired or consumed draft,
+ *   CS_VALIDATION_FAILED for a config the manifest does not grant
+ */
+export async function publishVersion(
+  { store, catalog, clock }: ControlContext,
+  key: FunctionKey,
+  body: PublishBody,
+  publishedBy: string,
+): Promise<PublishReply> {
+  if (body.alias !== undefined) refuseLatest(body.alias);
+  await findFunction(store, key);
+  const found = await store.drafts.get(key, body.draft_id);
+  if (found === undefined) {
+    throw new PlatformError("CS_NOT_FOUND", `function ${key.name} has no draft ${body.draft_id}; upload one`);
+  }
+  const { draft, bundle } = found;
+  const nowMs = clock();
+  if (draft.consumed || draft.expires_at_ms <= nowMs) {
+    const why = draft.consumed ? "was published already" : "has expired";
+    throw new PlatformError("CS_CONFLICT", `draft ${body.draft_id} ${why}; upload a new one`);
+  }
+  const { manifest } = readBundle(bundle, draft.sha256);
+  const version = await store.versions.publish({
+    key,
+    draftId: body.draft_id,
+    alias: body.alias,
+    nowMs,
+    version: {
+      sha256: draft.sha256,
+      size_bytes: draft.size_bytes,
+      runtime: manifest.runtime,
+      entry: manifest.entry,
+      handler: manifest.handler,
+      config: mergeVersionConfig(manifest, body.config ?? {}, key.tenant),
+      published_at_ms: nowMs,
+      published_by: publishedBy,
+    },
+  });
+  catalog.invalidate(key);
+  return { version: version.version, sha256: version.sha256, published_at_ms: version.published_at_ms };
+}
+
+/** @throws CS_VALIDATION_FAILED for the alias nobody may write */
+export function refuseLatest(alias: string): void {
+  if (alias !== LATEST_ALIAS) return;
+  throw new PlatformError(
+    "CS_VALIDATION_FAILED",
+    "the alias latest always means the newest version; choose another name",
+  );
+}
