@@ -10,7 +10,8 @@ export default {
       return new Response("only GET and POST", { status: 405, headers: { allow: "GET, POST" } });
     }
     const body = await request.json();
-    if (typeof body?.text !== "string") return Response.json({ error: "text must be a string" }, { status: 400 });
+    if (typeof body?.text !== "string")
+      return Response.json({ error: "text must be a string" }, { status: 400 });
     const bytes = new TextEncoder().encode(body.text);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");

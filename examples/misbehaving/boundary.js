@@ -17,7 +17,8 @@ export const boundary = {
       callback: () => cs.log.info.constructor("return process")(),
       host: () => cs.kv.get.constructor("return process")(),
       frames() {
-        Error.prepareStackTrace = (_, frames) => frames.map((frame) => frame.getThis?.() ?? frame.getFunction?.());
+        Error.prepareStackTrace = (_, frames) =>
+          frames.map((frame) => frame.getThis?.() ?? frame.getFunction?.());
         return new Error("frames").stack.find?.((value) => value?.process !== undefined);
       },
       webAssembly: () => globalThis.WebAssembly,

@@ -4,7 +4,8 @@
  */
 export default async function handle(event, ctx) {
   const day = event?.day;
-  if (typeof day !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(day)) throw new TypeError("event.day must be YYYY-MM-DD");
+  if (typeof day !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(day))
+    throw new TypeError("event.day must be YYYY-MM-DD");
   const orders = event.orders ?? [];
   const report = {
     day,
