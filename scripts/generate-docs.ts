@@ -1,32 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { ERROR_CATALOGUE } from "@sous/contract";
+import { generatedDocuments } from "./documents/generated-documents.ts";
 
-// Writes the reference documents that are derived from code. Run it after a change of the catalogue:
-// a test compares code and document both ways.
+// Writes what documents derive from code. Run it after a change of the error catalogue, the limits, the attack
+// cases or the table of imports: test/documents.test.ts compares code and documents both ways.
 
-const REFERENCE = new URL("../docs/reference/", import.meta.url);
+const ROOT = new URL("../", import.meta.url);
 
-function errorReference(): string {
-  const rows = Object.entries(ERROR_CATALOGUE).map(
-    ([code, { status, retryable, hint }]) =>
-      `| \`${code}\` | ${status} | ${retryable ? "yes" : "no"} | ${hint} |`,
-  );
-  return [
-    "# Errors",
-    "",
-    "Generated from `packages/contract/src/errors.ts` by `scripts/generate-docs.ts`; change it there.",
-    "",
-    "Every error answer has the body",
-    '`{"error": {"code", "message", "request_id", "details"?}}` and the header `x-request-id`.',
-    "*Again* says whether the same request may succeed later; 429 and 503 carry `Retry-After` where the time is known.",
-    "Over `:invoke` the `CS_RUNTIME_…` failures of a function stand in the body of a 200; over `/v1/web` they have the status shown.",
-    "",
-    "| code | status | again | what to do |",
-    "|---|---|---|---|",
-    ...rows,
-    "",
-  ].join("\n");
-}
-
-await mkdir(REFERENCE, { recursive: true });
-await writeFile(new URL("errors.md", REFERENCE), errorReference());
+await mkdir(new URL("docs/reference/", ROOT), { recursive: true });
+for (const [path, text] of await generatedDocuments()) await writeFile(new URL(path, ROOT), text);
