@@ -3,12 +3,15 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import {
+  NOT_USED_SO_FAR,
+  OTHER_ENTRIES,
   PACKAGE_IMPORTS,
   PLATFORM_IMPORTS,
   PLATFORM_PACKAGE_LIMITS,
   PORTABLE_PACKAGES,
+  TEST_IMPORTS,
 } from "./architecture/allowed-imports.ts";
 import {
   findCycles,
@@ -34,7 +37,13 @@ const isNodeModule = (specifier: string): boolean =>
   specifier.startsWith("node:") || builtinModules.includes(specifier);
 const fileImporting = (name: string, target: string): SourceFile =>
   parseSourceFile(`packages/cli/src/${name}.ts`, `import { x } from "./${target}.ts";`);
-const isTest = (path: string): boolean => path.endsWith(".test.ts") || path.includes("/testing/");
+/** @returns the files that one brings in: its imports, and programs of their own that it names by a URL */
+const reachedFrom = (file: SourceFile): string[] =>
+  [
+    ...file.imports.map((one) => one.specifier),
+    ...[...file.text.matchAll(/new URL\(\s*"(\.[^"]+\.ts)"/g)].map((found) => found[1] ?? ""),
+  ].flatMap((specifier) => resolveRelative(file, specifier) ?? []);
+const isTest = (path: string): boolean => /\.(test|fixture)\.ts$/.test(path) || path.includes("/testing/");
 const sourcesOf = (name: string): SourceFile[] => sources.filter((file) => packageOf(file.path) === name);
 
 /** @returns the name of an imported package: `@sous/store` of `@sous/store/x`, nothing of `node:` or `./x` */
@@ -77,7 +86,8 @@ test("a package imports only what the table allows, and by its name", () => {
     siblingImports(file)
       .filter(
         ({ target, specifier }) =>
-          specifier.startsWith(".") || !PACKAGE_IMPORTS[packageOf(file.path)]?.includes(target),
+          !(isTest(file.path) && TEST_IMPORTS[packageOf(file.path)]?.includes(target)) &&
+          (specifier.startsWith(".") || !PACKAGE_IMPORTS[packageOf(file.path)]?.includes(target)),
       )
       .map(({ line, specifier }) => `${file.path}:${line}: ${specifier}`),
   );
@@ -125,7 +135,7 @@ test("the folders of platform import only what the table allows", () => {
   );
 });
 
-test("package.json declares what is imported", () => {
+test("package.json declares exactly what is imported", () => {
   const problems = packages.flatMap((name) => {
     const path = join(ROOT, "packages", name, "package.json");
     const manifest: Record<string, unknown> = JSON.parse(readFileSync(path, "utf8"));
@@ -136,16 +146,25 @@ test("package.json declares what is imported", () => {
       ...namesOf("peerDependencies"),
     ]);
     const development = namesOf("devDependencies");
-    return sourcesOf(name).flatMap((file) =>
+    const used = new Set<string>();
+    const undeclared = sourcesOf(name).flatMap((file) =>
       file.imports.flatMap(({ specifier, line }) => {
         const imported = importedPackage(specifier);
         if (imported === undefined || imported === `@sous/${name}`) return [];
+        used.add(imported);
         const declared = runtime.has(imported) || (isTest(file.path) && development.includes(imported));
         return declared
           ? []
           : [`${file.path}:${line}: ${imported} is not declared in packages/${name}/package.json`];
       }),
     );
+    const isUsed = (dependency: string): boolean =>
+      used.has(dependency) ||
+      (dependency.startsWith("@types/") && used.has(dependency.slice("@types/".length)));
+    const unused = [...runtime, ...development]
+      .filter((dependency) => !isUsed(dependency))
+      .map((dependency) => `packages/${name}/package.json: ${dependency} is declared and never imported`);
+    return [...undeclared, ...unused];
   });
   assertNone(problems, "Add it with an exact version, or take it out, and run `npm install`:");
 });
@@ -182,7 +201,7 @@ test("portable packages import nothing of Node", () => {
   );
 });
 
-test("no files import one another in a circle", () => {
+test("no files need one another in a circle", () => {
   const found = findCycles(tree).map((circle) => [...circle, circle[0]].join(" → "));
   assertNone(found, "Move what both need into a third file:");
 });
@@ -199,6 +218,40 @@ test("every relative import names a file", () => {
   assertNone(found, "Mend the path; imports end in .ts:");
 });
 
+test("every source file is reached from an entry of its package, or a test of something else", () => {
+  const reached = new Set<string>();
+  const byPath = new Map(sources.map((file) => [file.path, file]));
+  const visit = (path: string): void => {
+    const file = byPath.get(path);
+    if (file === undefined || reached.has(path)) return;
+    reached.add(path);
+    for (const target of reachedFrom(file)) visit(target);
+  };
+  for (const name of packages) {
+    const manifest: { exports?: Record<string, string> } = JSON.parse(
+      readFileSync(join(ROOT, "packages", name, "package.json"), "utf8"),
+    );
+    for (const entry of Object.values(manifest.exports ?? {})) visit(posix.join("packages", name, entry));
+  }
+  for (const { path } of sources) if (OTHER_ENTRIES.some((entry) => entry.test(path))) visit(path);
+  for (const file of sources.filter(({ path }) => path.endsWith(".test.ts"))) {
+    // Its own test alone does not make a file of use.
+    const tested = file.path.replace(/\.test\.ts$/, ".ts");
+    for (const target of reachedFrom(file)) if (target !== tested) visit(target);
+  }
+  const dead = sources
+    .filter(({ path }) => !reached.has(path) && !isTest(path) && !path.endsWith(".d.ts"))
+    .map((file) => file.path);
+  assertNone(
+    dead.filter((path) => !NOT_USED_SO_FAR.includes(path)),
+    "Export it from the package's index.ts, use it, or delete it:",
+  );
+  assertNone(
+    NOT_USED_SO_FAR.filter((path) => !dead.includes(path)),
+    "Take it off the list in test/architecture/allowed-imports.ts, it is used or gone:",
+  );
+});
+
 test(`no file holds more than ${CODE_LINES_MAX} lines of code`, () => {
   const found = tree
     .filter((file) => linesOfCode(file) > CODE_LINES_MAX)
@@ -209,7 +262,8 @@ test(`no file holds more than ${CODE_LINES_MAX} lines of code`, () => {
 test("no `any`, no barrels, no default exports, no open ends", () => {
   assertNone(findIn(tree, /(:\s*|\bas\s+|<)any\b(?!\s*\()/, "code"), "Use `unknown` and a check:");
   assertNone(findIn(tree, /^\s*export\s*\*/, "code"), "Name each export:");
-  assertNone(findIn(tree, /^\s*export\s+default\b/, "code"), "Export by name:");
+  const ours = tree.filter((file) => !file.path.endsWith(".d.ts"));
+  assertNone(findIn(ours, /^\s*export\s+default\b/, "code"), "Export by name:");
   const open = new RegExp(
     `\\b(${["TO", "FIX"].map((word) => word + (word === "TO" ? "DO" : "ME")).join("|")})\\b`,
   );
@@ -242,6 +296,7 @@ test("the scanner sees imports of every form and none in comments or strings", (
       'export { d } from "./d.ts";',
       'import "./e.ts";',
       'const f = await import("./f.ts");',
+      'export type { G, H } from "./g.ts";',
       '// import "./not-1.ts";',
       'const text = `import "./not-2.ts"`;',
       'const list = Array.from("abc");',
@@ -249,8 +304,8 @@ test("the scanner sees imports of every form and none in comments or strings", (
     ].join("\n"),
   );
   assert.deepEqual(
-    file.imports.map(({ specifier, line }) => `${line} ${specifier}`),
-    ["1 node:test", "2 ./b.ts", "5 ./c.ts", "6 ./d.ts", "7 ./e.ts", "8 ./f.ts"],
+    file.imports.map(({ specifier, line, typeOnly }) => `${line} ${specifier}${typeOnly ? " type" : ""}`),
+    ["1 node:test", "2 ./b.ts type", "5 ./c.ts", "6 ./d.ts", "7 ./e.ts", "8 ./f.ts", "9 ./g.ts type"],
   );
 });
 

@@ -9,6 +9,9 @@ export const PACKAGE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   cli: ["contract", "platform"],
 };
 
+/** What only tests may import besides: the guest is tested in the isolates it is made for. */
+export const TEST_IMPORTS: Readonly<Record<string, readonly string[]>> = { guest: ["sandbox"] };
+
 /** Packages that must run where there is no Node: they import nothing of it. */
 export const PORTABLE_PACKAGES: readonly string[] = ["contract", "guest"];
 
@@ -39,7 +42,23 @@ export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that platform's folders may not use although the package may: a service never picks a driver. */
 export const PLATFORM_PACKAGE_LIMITS: Readonly<Record<string, readonly string[]>> = {
-  powers: ["contract", "store", "codeq", "sandbox"],
+  powers: ["contract", "guest", "store", "codeq", "sandbox"],
   fleet: ["contract", "sandbox"],
   bundle: ["contract", "store", "sandbox"],
 };
+
+/** Files that run without being imported: programs of their own, and what the sandbox bundles for the guest. */
+export const OTHER_ENTRIES: readonly RegExp[] = [
+  /^packages\/cli\/src\/main\.ts$/,
+  /^packages\/guest\/src\/core\/bootstrap\.ts$/,
+  /^packages\/guest\/src\/parts\/[^/]+-part\.ts$/,
+  // What a library of the part `url` finds in place of its own dependencies.
+  /^packages\/guest\/src\/parts\/url-[a-z-]+\.ts$/,
+];
+
+/** Finished parts that nothing uses so far; each leaves this list with its first use. */
+export const NOT_USED_SO_FAR: readonly string[] = [
+  "packages/platform/src/powers/redact-stream.ts",
+  "packages/platform/src/powers/secret-patterns.ts",
+  "packages/platform/src/telemetry/traceparent.ts",
+];

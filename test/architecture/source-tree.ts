@@ -5,6 +5,8 @@ import { posix } from "node:path";
 export interface SourceImport {
   specifier: string;
   line: number;
+  /** Whether it vanishes with the types. */
+  typeOnly: boolean;
 }
 
 /** One source file of the project: its text, and what it imports. */
@@ -37,7 +39,11 @@ export function parseSourceFile(path: string, text: string): SourceFile {
     const isStatic = /(^|[\s}*])(from|import)$/.test(before) && !/[.\w$]\s*\.\s*from$/.test(before);
     const isDynamic =
       /(^|[^.\w$])import\s*\($/.test(before) || /(^|[^.\w$])import\.meta\.resolve\($/.test(before);
-    if (isStatic || isDynamic) imports.push({ specifier: value, line });
+    if (!isStatic && !isDynamic) continue;
+    const statement =
+      /(?:^|[;}\n])\s*(?:import|export)\b(?!\s*[.(])(?:(?!\b(?:import|export)\b)[\s\S])*$/.exec(before);
+    const typeOnly = isStatic && /^[;}\s]*(?:import|export)\s+type\b/.test(statement?.[0] ?? "");
+    imports.push({ specifier: value, line, typeOnly });
   }
   return { path, text, code, imports };
 }
@@ -87,7 +93,8 @@ export const linesOfCode = (file: SourceFile): number =>
   file.text.split("\n").filter((line) => line.trim() !== "" && !/^\s*(\/\/|\/?\*)/.test(line)).length;
 
 /**
- * Finds the groups of files that import one another in a circle.
+ * Finds the groups of files that import one another in a circle. Types do not count: they vanish before the files
+ * run, and two halves of one thing may well name each other.
  * @returns each circle as its paths in order, from the alphabetically first
  */
 export function findCycles(files: readonly SourceFile[]): string[][] {
@@ -105,8 +112,9 @@ export function findCycles(files: readonly SourceFile[]): string[][] {
     }
     if (done.has(path)) return;
     const file = byPath.get(path);
-    for (const { specifier } of file?.imports ?? []) {
+    for (const { specifier, typeOnly } of file?.imports ?? []) {
       const target = file && resolveRelative(file, specifier);
+      if (typeOnly) continue;
       if (target !== undefined && byPath.has(target)) visit(target, [...trail, path]);
     }
     done.add(path);
