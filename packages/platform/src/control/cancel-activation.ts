@@ -39,7 +39,7 @@ export async function cancelActivation(
     error: { type: "Cancelled", message: "cancelled before it started" },
   };
   await store.activations.finish(cancelled);
-  const { reply_to, request_id } = message.body;
-  if (reply_to !== undefined) codeq.reply(reply_to, request_id, replyOf(cancelled, false));
+  const { reply_to } = message.body;
+  if (reply_to !== undefined) codeq.reply(reply_to, activationId, replyOf(cancelled, false));
   return { activation_id: activationId, status: "cancelled" };
 }

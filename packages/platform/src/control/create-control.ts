@@ -12,6 +12,7 @@ import { registerFunctionRoutes } from "./function-routes.ts";
 import { registerInvokeRoutes } from "./invoke-routes.ts";
 import { registerOpenapi } from "./openapi.ts";
 import { compileValidator } from "./schema-compiler.ts";
+import { createMethodTable, routeLabel } from "./route-patterns.ts";
 import { registerServiceRoutes } from "./service-routes.ts";
 import { registerShortRoutes } from "./short-routes.ts";
 import { registerTokenRoutes } from "./token-routes.ts";
@@ -88,8 +89,17 @@ function createApp(context: ControlContext): ControlApp {
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler(answerError);
+  const methods = createMethodTable();
+  app.addHook("onRoute", ({ method, url }) => methods.add(method, url));
   app.setNotFoundHandler((request, reply) => {
-    answerError(new PlatformError("CS_NOT_FOUND", "there is nothing here; see /docs"), request, reply);
+    const allowed = methods.allowed(request.url.split("?", 1)[0] ?? "");
+    if (allowed.length === 0) {
+      answerError(new PlatformError("CS_NOT_FOUND", "there is nothing here; see /docs"), request, reply);
+      return;
+    }
+    const message = `this path takes ${allowed.join(", ")}; see /docs`;
+    reply.header("allow", allowed.join(", "));
+    answerError(new PlatformError("CS_METHOD_NOT_ALLOWED", message), request, reply);
   });
   parseJsonStrictly(app);
   app.decorateRequest("identity");
@@ -110,7 +120,8 @@ function createApp(context: ControlContext): ControlApp {
     reply.headers(API_SECURITY_HEADERS);
   });
   app.addHook("onResponse", async (request, reply) => {
-    const route = request.routeOptions.url ?? "unmatched";
+    const { url } = request.routeOptions;
+    const route = url === undefined ? "unmatched" : routeLabel(url);
     metrics.request(route, request.method).done(reply.statusCode, reply.elapsedTime);
   });
   return app;

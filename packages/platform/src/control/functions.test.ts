@@ -122,6 +122,11 @@ test("paths that are not there, broken escapes, long queries and large headers g
     return [answer.status, codeOf(answer.body)];
   };
   assert.deepEqual(await status("/nothing"), [404, "CS_NOT_FOUND"]);
+  const wrong = await control.call<ErrorReply>("PATCH", FUNCTIONS);
+  assert.deepEqual(
+    [wrong.status, codeOf(wrong.body), wrong.headers.get("allow")],
+    [405, "CS_METHOD_NOT_ALLOWED", "POST, GET"],
+  );
   assert.deepEqual(await status("/v1/%zz"), [400, "CS_VALIDATION_FAILED"]);
   assert.deepEqual(await status(`${FUNCTIONS}?cursor=${"x".repeat(17_000)}`), [414, "CS_QUERY_TOO_LARGE"]);
   assert.deepEqual(await status(FUNCTIONS, { "x-large": "x".repeat(66_000) }), [431, "CS_HEADERS_TOO_LARGE"]);

@@ -29,7 +29,7 @@ test("health, readiness and metrics answer without a token", async () => {
   const text = await metrics.text();
   assert.match(
     text,
-    /cs_api_requests_total\{route="\/v1\/tenants\/:tenant\/namespaces\/:namespace\/functions",method="GET",status="200"\} 1/,
+    /cs_api_requests_total\{route="\/v1\/tenants\/\{tenant\}\/namespaces\/\{namespace\}\/functions",method="GET",status="200"\} 1/,
   );
 });
 

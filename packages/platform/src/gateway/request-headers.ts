@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { PlatformError } from "@sous/contract";
+import { parseTraceparent } from "../telemetry/traceparent.ts";
 
 /** What the platform itself reads from a request's headers. */
 export interface RequestHeaders {
@@ -14,7 +15,6 @@ export interface RequestHeaders {
 }
 
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,128}$/;
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const TRACE_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** @throws CS_VALIDATION_FAILED for a key or timeout that cannot be; unusable trace headers are ignored */
@@ -30,7 +30,10 @@ export function requestHeaders(request: IncomingMessage): RequestHeaders {
   return {
     idempotencyKey: key,
     timeoutMs: timeoutOf(headers["x-timeout-ms"]),
-    traceparent: typeof traceparent === "string" && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+    traceparent:
+      typeof traceparent === "string" && parseTraceparent(traceparent) !== undefined
+        ? traceparent
+        : undefined,
     traceId: typeof traceId === "string" && TRACE_ID.test(traceId) ? traceId : undefined,
     respondAsync: typeof prefer === "string" && prefer.includes("respond-async"),
   };
