@@ -59,15 +59,19 @@ export function transactionSuite(storeTest: StoreTest): void {
         store.journal.append(sampleEntry(first)),
         Promise.resolve().then(() => store.journal.append(sampleEntry(second))),
       ];
-      let seen = 0;
-      while (seen === 0) {
+      const all = Promise.all(writes);
+      const progress = { settled: false };
+      void all.catch(() => {}).finally(() => (progress.settled = true));
+      while (!progress.settled) {
         await nextTurn();
         const ids = (await store.journal.load()).map((entry) => entry.id);
         const ended = await store.activations.get(record.tenant, record.activation_id);
-        seen = ids.filter((id) => id === first || id === second).length;
-        if (seen > 0) assert.ok(ended !== undefined && seen === 2, `${seen} of 2, record ${ended?.status}`);
+        const seen = ids.filter((id) => id === first || id === second).length;
+        if (seen === 0) continue;
+        assert.ok(ended !== undefined && seen === 2, `${seen} of 2, record ${ended?.status}`);
+        break;
       }
-      await Promise.all(writes);
+      await all;
     }
   });
 
