@@ -76,11 +76,11 @@ export class Body {
     return text;
   }
 
-  /** Moves the content into a new body; this one counts as read. */
+  /** Moves the content into a new body without a type of its own; this one counts as read. */
   take(): Body {
     const content = this.#content;
     this.#claim();
-    return new Body(content, this.type);
+    return new Body(content, null);
   }
 
   clone(): Body {

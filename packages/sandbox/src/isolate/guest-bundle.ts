@@ -85,7 +85,15 @@ function writeCache(directory: string, file: string, bundle: GuestBundle): void 
     renameSync(temporary, file);
   } catch {
     // A read-only installation works as well, it only builds at every start.
-    rmSync(temporary, { force: true });
+    removeQuietly(temporary);
+  }
+}
+
+function removeQuietly(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // It was never there.
   }
 }
 
@@ -96,7 +104,7 @@ function hashOf(core: string, parts: Record<string, string>): string {
 }
 
 /** What a script must end in: a function as completion value would pin its context for ever. */
-const footer = (name: string): string => `0;\n//# sourceURL=sous:guest/${name}.js\n`;
+const footer = (name: string): string => `0;\n//# sourceURL=sous:guest/${name}.js`;
 
 async function buildGuest(sources: string): Promise<GuestBundle> {
   // Loaded here only: with a cache, a host starts without it.
@@ -117,6 +125,7 @@ async function buildGuest(sources: string): Promise<GuestBundle> {
         // Names of classes are part of the web platform, so they stay.
         minifyWhitespace: true,
         minifySyntax: true,
+        keepNames: true,
         // The script itself only hands over a factory; in parentheses, so that V8 compiles it at once and
         // keeps it in the cached data.
         banner: { js: "__sous_part__(((context,globalThis)=>{" },
