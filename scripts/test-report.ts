@@ -107,8 +107,16 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   else list.push(value);
 }
 
-/** An error as text, without the lines of its stack that lie in the test runner. */
-const explain = (error: unknown): string =>
-  inspect(error).replaceAll(/^ +at .*\bnode:internal\/test_runner\/.*\n/gm, "");
+const FAILURE_LINES_MAX = 60;
+
+/** An error as text: without the lines of its stack that lie in the test runner, and not without end. */
+function explain(error: unknown): string {
+  const text = inspect(error).replaceAll(/^ +at .*\bnode:internal\/test_runner\/.*\n/gm, "");
+  const lines = text.split("\n");
+  if (lines.length <= FAILURE_LINES_MAX) return text;
+  return [...lines.slice(0, FAILURE_LINES_MAX), `… ${lines.length - FAILURE_LINES_MAX} lines more`].join(
+    "\n",
+  );
+}
 
 const indent = (text: string): string => text.replace(/^/gm, "  ");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { createFrameReader, FrameError } from "./frame-reader.ts";
+import { createFrameReader, type FrameCursor, FrameError } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 
 async function bytesOf(write: (writer: FrameWriter) => void): Promise<Buffer> {
@@ -42,7 +42,7 @@ test("frames that break the protocol are refused", () => {
     Buffer.from(rest).copy(buffer, 4);
     return buffer;
   };
-  const read = (buffer: Buffer, use: (cursor: import("./frame-reader.ts").FrameCursor) => void) => () =>
+  const read = (buffer: Buffer, use: (cursor: FrameCursor) => void) => () =>
     createFrameReader(64, (_type, cursor) => use(cursor)).push(buffer);
   assert.throws(
     read(frame(65, 1), () => {}),

@@ -1,6 +1,6 @@
 import type { FrameWriter } from "../frame-writer.ts";
 import { COLD_REASONS, type Failure, FROM_HOST } from "../protocol.ts";
-import { Activation, type Answer } from "./activation.ts";
+import type { Activation, Answer } from "./activation.ts";
 import type { Marker } from "./marker.ts";
 import type { Place } from "./place.ts";
 import type { PlacePool } from "./place-pool.ts";
@@ -71,7 +71,8 @@ export class Engine {
 
   /** Drops places that have been idle since before a moment of the monotonic clock. */
   reap(program: Program, idleSince: number): void {
-    for (const place of [...program.idle]) if (place.lastUsedMs < idleSince) this.#retire(program, place);
+    const late = program.idle.filter((place) => place.lastUsedMs < idleSince);
+    for (const place of late) this.#retire(program, place);
   }
 
   timer(activation: Activation, timerId: number, delayMs: number): void {

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import ivm from "isolated-vm";
+import type ivm from "isolated-vm";
 import type { ProgramHeader } from "../protocol.ts";
 import type { Activation } from "./activation.ts";
 import type { Place } from "./place.ts";
