@@ -27,11 +27,14 @@ interface Running {
   number: number;
   task: SandboxTask;
   client: SandboxClient;
-  deadline: NodeJS.Timeout | undefined;
   /** Its outcome is out; the sandbox still has to let go of it. */
   ended: boolean;
-  grace: NodeJS.Timeout | undefined;
+  /** When the sandbox must have let go of it, epoch milliseconds; 0 while it may go on. */
+  letGoMs: number;
 }
+
+/** Milliseconds between two looks at the marker and the memory. */
+const LOOK_MS = 25;
 
 const NO_TIMINGS = { placementMs: 0, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 };
 
@@ -53,7 +56,6 @@ export class SupervisedSandbox implements Sandbox {
   readonly #slowSliceMs: number;
   readonly #onActive: (() => void) | undefined;
   readonly #running = new Map<number, Running>();
-  readonly #numbers = new Map<string, number>();
   readonly #listeners: ((event: SandboxEvent) => void)[] = [];
   readonly #gone: Promise<void>;
   #announceGone: () => void = () => {};
@@ -61,6 +63,7 @@ export class SupervisedSandbox implements Sandbox {
   #active = 0;
   #dead: string | undefined;
   #blamed: string | undefined;
+  #lookedMs = 0;
   #watched = { slice: 0, sinceMs: 0, reported: false };
 
   constructor(mechanism: SandboxMechanism, options: SuperviseOptions) {
@@ -110,24 +113,22 @@ export class SupervisedSandbox implements Sandbox {
 
   start(task: SandboxTask, client: SandboxClient): void {
     const number = ++this.#lastNumber;
-    const running: Running = { number, task, client, deadline: undefined, ended: false, grace: undefined };
     if (this.#dead !== undefined) {
       client.onOutcome(failure("SandboxCrashed", `the sandbox had ended: ${this.#dead}`, false));
       return;
     }
-    this.#running.set(number, running);
-    this.#numbers.set(task.activationId, number);
+    this.#running.set(number, { number, task, client, ended: false, letGoMs: 0 });
     if (this.#active++ === 0) this.#onActive?.();
-    running.deadline = setTimeout(() => this.#onDeadline(running), Math.max(0, task.deadlineMs - Date.now()));
     this.#mechanism.start(number, task);
   }
 
   cancel(activationId: string): void {
-    const number = this.#numbers.get(activationId);
-    const running = number === undefined ? undefined : this.#running.get(number);
-    if (running === undefined || running.ended) return;
-    this.#end(running, failure("Cancelled", "the activation was cancelled", this.#begun(running)));
-    this.#letGo(running);
+    for (const running of this.#running.values()) {
+      if (running.task.activationId !== activationId || running.ended) continue;
+      this.#end(running, failure("Cancelled", "the activation was cancelled", this.#begun(running)));
+      this.#letGo(running);
+      return;
+    }
   }
 
   evict(programKey: string): void {
@@ -149,12 +150,31 @@ export class SupervisedSandbox implements Sandbox {
     await this.#gone;
   }
 
+  /** Whether there is something to watch: work, or a slice that lasts too long. */
+  get watchful(): boolean {
+    return this.#running.size > 0 || this.#watched.reported;
+  }
+
   /**
-   * Looks at the sandbox from outside: a slice that lasts too long is reported once, a process that outgrew
-   * its memory is killed. Called by whoever owns the sandbox, every few dozen milliseconds while it is active.
+   * Looks at the sandbox from outside, every few milliseconds while it is watchful: ends what passed its
+   * deadline, kills the sandbox when that does not let go, reports a slice that lasts too long once, and kills
+   * a process that outgrew its memory. One look for all costs less than a timer for each.
+   * @param nowMs epoch milliseconds
    */
   watch(nowMs: number): void {
     if (this.#dead !== undefined) return;
+    for (const running of this.#running.values()) {
+      if (!running.ended) {
+        if (nowMs >= running.task.deadlineMs) this.#onDeadline(running);
+      } else if (nowMs >= running.letGoMs) this.#checkHold(running, nowMs);
+      if (this.#dead !== undefined) return;
+    }
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
+    this.#look(nowMs);
+  }
+
+  #look(nowMs: number): void {
     const { activation, slice } = this.#mechanism.holder();
     const watched = this.#watched;
     if (activation === 0 || slice !== watched.slice)
@@ -168,10 +188,9 @@ export class SupervisedSandbox implements Sandbox {
     if (this.pid === undefined) return;
     const bytes = memoryOf(this.pid);
     if (bytes <= this.#memoryBytesMax) return;
-    const holder = this.#running.get(activation);
     const MiB = 1024 * 1024;
     const reason = `its process held ${Math.round(bytes / MiB)} MiB of at most ${Math.round(this.#memoryBytesMax / MiB)}`;
-    this.#die(reason, holder, "MemoryLimit");
+    this.#die(reason, this.#running.get(activation), "MemoryLimit");
   }
 
   #answer(running: Running, callId: number, answer: HostAnswer): void {
@@ -206,19 +225,20 @@ export class SupervisedSandbox implements Sandbox {
     this.#letGo(running);
   }
 
-  /** Waits for the sandbox to let go of an ended activation, and kills it when that activation is in the way. */
+  /** Asks the sandbox to let go of an ended activation, within the grace. */
   #letGo(running: Running): void {
     if (this.#dead !== undefined) return;
+    running.letGoMs = Date.now() + this.#killGraceMs;
     this.#mechanism.cancel(running.number);
-    const check = (): void => {
-      if (!this.#running.has(running.number) || this.#dead !== undefined) return;
-      const { activation } = this.#mechanism.holder();
-      const other = activation === running.number ? undefined : this.#running.get(activation);
-      // Another activation holds the slice and its own deadline is to come: it answers for the delay.
-      if (other !== undefined && !other.ended) running.grace = setTimeout(check, this.#killGraceMs);
-      else this.#die("an activation held it past its deadline", other ?? running, "Timeout");
-    };
-    running.grace = setTimeout(check, this.#killGraceMs);
+  }
+
+  /** An ended activation is still there after its grace: the sandbox is killed when that one is in the way. */
+  #checkHold(running: Running, nowMs: number): void {
+    const { activation } = this.#mechanism.holder();
+    const other = activation === running.number ? undefined : this.#running.get(activation);
+    // Another activation holds the slice and its own deadline is to come: it answers for the delay.
+    if (other !== undefined && !other.ended) running.letGoMs = nowMs + this.#killGraceMs;
+    else this.#die("an activation held it past its deadline", other ?? running, "Timeout");
   }
 
   #begun(running: Running): boolean {
@@ -227,7 +247,6 @@ export class SupervisedSandbox implements Sandbox {
 
   #end(running: Running, outcome: SandboxOutcome): void {
     running.ended = true;
-    clearTimeout(running.deadline);
     this.#active--;
     running.client.onOutcome(outcome);
   }
@@ -236,9 +255,6 @@ export class SupervisedSandbox implements Sandbox {
     const running = this.#running.get(number);
     if (running === undefined) return;
     this.#running.delete(number);
-    if (this.#numbers.get(running.task.activationId) === number)
-      this.#numbers.delete(running.task.activationId);
-    clearTimeout(running.grace);
     if (!running.ended) {
       this.#end(running, failure("SandboxCrashed", "the sandbox gave the activation back", false));
     }
@@ -272,10 +288,8 @@ export class SupervisedSandbox implements Sandbox {
     if (this.#blamed !== undefined) this.#emit({ type: "abnormal", programKey: this.#blamed, reason });
     const all = [...this.#running.values()];
     this.#running.clear();
-    this.#numbers.clear();
     this.warmPrograms.clear();
     for (const running of all) {
-      clearTimeout(running.grace);
       if (running.ended) continue;
       const own = running === blamed;
       const message =

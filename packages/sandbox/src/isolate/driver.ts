@@ -8,7 +8,7 @@ import { startHost } from "./start-host.ts";
 
 const MiB = 1024 * 1024;
 const READY_TIMEOUT_MS = 10_000;
-const WATCH_MS = 25;
+const WATCH_MS = 10;
 
 export interface IsolateDriverOptions {
   /** Hosts kept ready for a tenant that has none (1). */
@@ -89,10 +89,10 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
   }
 
   function watch(): void {
-    const now = performance.now();
+    const now = Date.now();
     let active = false;
     for (const sandbox of live) {
-      if (sandbox.active === 0 && !sandbox.stalled) continue;
+      if (!sandbox.watchful) continue;
       active = true;
       sandbox.watch(now);
     }
