@@ -60,5 +60,4 @@ export const OTHER_ENTRIES: readonly RegExp[] = [
 export const NOT_USED_SO_FAR: readonly string[] = [
   "packages/platform/src/powers/redact-stream.ts",
   "packages/platform/src/powers/secret-patterns.ts",
-  "packages/platform/src/telemetry/traceparent.ts",
 ];
