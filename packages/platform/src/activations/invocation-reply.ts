@@ -1,4 +1,4 @@
-import type { FunctionError, FunctionResult, TerminalStatus } from "@sous/contract";
+import type { FunctionError, FunctionResult, PlatformError, TerminalStatus } from "@sous/contract";
 import type { TerminalRecord } from "@sous/store";
 
 /** What goes back to whoever waits for an activation: the result as it is, never cut. */
@@ -12,6 +12,8 @@ export interface InvocationReply {
   error: FunctionError | undefined;
   /** It ended before and is answered from its record. */
   replayed: boolean;
+  /** Why the record that was to come first is not on disk; then the outcome must not be told. */
+  unrecorded?: PlatformError;
 }
 
 /** @returns the reply that repeats a stored record */

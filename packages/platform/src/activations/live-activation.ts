@@ -14,7 +14,7 @@ const CUT_MARK = "[warn] the log is cut here: an activation may write 1 MiB";
 /** An activation while this process works on it: everything its record will say, and its log so far. */
 export class LiveActivation {
   readonly invocation: Invocation;
-  readonly version: number;
+  version: number;
   readonly tier: string;
   status: ActivationRecord["status"] = "queued";
   startMs: number | null = null;
@@ -26,9 +26,15 @@ export class LiveActivation {
   logsTruncated = false;
   /** Failed attempts before this one. */
   earlier: ActivationAttempt[] = [];
+  /** Lines of this attempt; those of earlier ones are in the store, `logBase` in number. */
   readonly logs: string[] = [];
-  /** Its terminal record, from its end until that is on disk. */
+  logBase = 0;
+  /** Somebody asked for an early end; seen before each start, as a sandbox that does not have it yet cannot. */
+  cancelRequested = false;
+  /** Its terminal record, from its end on: nothing can change it any more. */
   ended: TerminalRecord | undefined;
+  /** Whether others may see the end: where the record comes first, only once that is on disk. */
+  closed = false;
   #followers: Set<(event: LogEvent) => void> | undefined;
 
   constructor(invocation: Invocation, version: number, tier: string) {
@@ -48,17 +54,23 @@ export class LiveActivation {
   }
 
   follow(from: number, listener: (event: LogEvent) => void): () => void {
-    for (let index = from; index < this.logs.length; index++) {
-      listener({ type: "chunk", index, text: this.logs[index] ?? "" });
+    for (let at = Math.max(0, from - this.logBase); at < this.logs.length; at++) {
+      listener({ type: "chunk", index: this.logBase + at, text: this.logs[at] ?? "" });
     }
     const followers = (this.#followers ??= new Set());
     followers.add(listener);
     return () => followers.delete(listener);
   }
 
-  /** Tells the followers that it is over. */
+  /** Makes its end known, and tells the followers. */
   close(record: TerminalRecord): void {
     this.ended = record;
+    this.closed = true;
+    this.leave(record);
+  }
+
+  /** Lets the followers go: it has ended, or goes on as another attempt, as the record says. */
+  leave(record: ActivationRecord): void {
     this.status = record.status;
     for (const listener of this.#followers ?? []) listener({ type: "end", record });
     this.#followers = undefined;
@@ -144,7 +156,7 @@ export class LiveActivation {
   }
 
   #append(line: string): void {
-    const index = this.logs.push(line) - 1;
+    const index = this.logBase + this.logs.push(line) - 1;
     for (const listener of this.#followers ?? []) listener({ type: "chunk", index, text: line });
   }
 }

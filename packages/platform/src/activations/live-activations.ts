@@ -1,6 +1,9 @@
 import type { ActivationRecord } from "@sous/contract";
 
-/** What a follower of one activation's log hears: every line in order, then the end. */
+/**
+ * What a follower of one activation's log hears: every line in order, then once `end`, with a record that is
+ * not terminal where another attempt is to come.
+ */
 export type LogEvent =
   | { type: "chunk"; index: number; text: string }
   | { type: "end"; record: ActivationRecord };

@@ -27,24 +27,29 @@ export class LiveRegistry implements LiveActivations {
 
   get(tenant: string, activationId: string): ReturnType<LiveActivations["get"]> {
     const activation = this.find(tenant, activationId);
-    return activation?.ended ?? activation?.record();
+    return activation?.closed === true ? activation.ended : activation?.record();
   }
 
   logs(tenant: string, activationId: string, from: number, limit: number): string[] | undefined {
-    return this.find(tenant, activationId)?.logs.slice(from, from + limit);
+    const activation = this.find(tenant, activationId);
+    // What an earlier attempt wrote is in the store.
+    if (activation === undefined || from < activation.logBase) return undefined;
+    const at = from - activation.logBase;
+    return activation.logs.slice(at, at + limit);
   }
 
   follow(
     ...[tenant, activationId, from, listener]: Parameters<LiveActivations["follow"]>
   ): (() => void) | undefined {
     const activation = this.find(tenant, activationId);
-    if (activation === undefined || activation.ended !== undefined) return undefined;
+    if (activation === undefined || activation.closed || from < activation.logBase) return undefined;
     return activation.follow(from, listener);
   }
 
   cancel(tenant: string, activationId: string): boolean {
     const activation = this.find(tenant, activationId);
     if (activation === undefined || activation.ended !== undefined) return false;
+    activation.cancelRequested = true;
     this.#cancel(activation);
     return true;
   }

@@ -93,8 +93,13 @@ export function createFleet(options: FleetOptions): Fleet {
     const timer = setTimeout(give, Math.max(0, task.deadlineMs - now()));
     const entry: Waiting = { task, client, started, sinceMs: now(), timer, only };
     queue.push(entry);
+    growFor(tenant, only);
+  }
+
+  /** Asks for a host for waiting work, one at a time and no more than a tenant may share. */
+  function growFor(tenant: TenantHosts, only: string | undefined): void {
     const stuck = only === undefined && sharedHosts(tenant) >= SHARED_HOSTS_MAX;
-    if (tenant.creating === 0 && !stuck) grow(tenant, only);
+    if (tenant.creating === 0 && !stuck && !closed) grow(tenant, only);
   }
 
   function grow(tenant: TenantHosts, only: string | undefined): void {
@@ -154,7 +159,7 @@ export function createFleet(options: FleetOptions): Fleet {
       const host = hostFor(tenant, entry);
       if (host === undefined) {
         queue.push(entry);
-        if (tenant.creating === 0 && !closed) grow(tenant, entry.only);
+        growFor(tenant, entry.only);
         continue;
       }
       clearTimeout(entry.timer);
@@ -203,6 +208,8 @@ export function createFleet(options: FleetOptions): Fleet {
         if (at - host.lastUsedMs > options.hostIdleMs) host.sandbox.kill("idle");
         else trim(tenant, host);
       }
+      // A host of another tenant may have fallen idle since: it makes room for this one's.
+      serve(tenant);
       if (tenant.hosts.size === 0 && tenant.creating === 0 && (waiting.get(tenant)?.length ?? 0) === 0) {
         waiting.delete(tenant);
         if (tenant.heavy.size === 0) tenants.delete(id);
@@ -233,7 +240,18 @@ export function createFleet(options: FleetOptions): Fleet {
       else begin(host, task, client, started);
     },
     cancel(tenantId, activationId) {
-      for (const host of tenants.get(tenantId)?.hosts ?? []) host.sandbox.cancel(activationId);
+      const tenant = tenants.get(tenantId);
+      if (tenant === undefined) return;
+      const queue = waiting.get(tenant) ?? [];
+      const at = queue.findIndex(({ task }) => task.activationId === activationId);
+      const [entry] = at < 0 ? [] : queue.splice(at, 1);
+      if (entry === undefined) {
+        for (const host of tenant.hosts) host.sandbox.cancel(activationId);
+        return;
+      }
+      clearTimeout(entry.timer);
+      const message = "cancelled before a sandbox was ready";
+      entry.client.onOutcome(unplaced("Cancelled", message, now() - entry.sinceMs));
     },
     stats() {
       let active = 0;
@@ -270,9 +288,13 @@ function afterWaiting(entry: Waiting, atMs: number): SandboxClient {
   };
 }
 
-function unplaced(type: "Timeout" | "SandboxCrashed", message: string, waitedMs: number): SandboxOutcome {
+function unplaced(
+  type: "Timeout" | "SandboxCrashed" | "Cancelled",
+  message: string,
+  waitedMs: number,
+): SandboxOutcome {
   return {
-    status: type === "Timeout" ? "timeout" : "error",
+    status: type === "Timeout" ? "timeout" : type === "Cancelled" ? "cancelled" : "error",
     error: { type, message },
     cold: true,
     coldReason: "new_host",

@@ -43,21 +43,44 @@ export interface AdmissionOptions {
   clientIp: (request: IncomingMessage) => string;
 }
 
+const isNotFound = (error: unknown): boolean =>
+  error instanceof PlatformError && error.code === "CS_NOT_FOUND";
+
 const ANONYMOUS: Principal = Object.freeze({ sub: "anonymous", roles: [] }) as Principal;
 
+/** Who comes in. Everything throws PlatformErrors, also as rejections. */
+export interface Admission {
+  /** Checks a whole request. */
+  admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted>;
+  /** Checks what can be checked before the body names the reference; `admitIdentified` does the rest. */
+  identify(request: IncomingMessage, wanted: { action: Action; tenant: string }): void | Promise<void>;
+  admitIdentified(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted>;
+}
+
 /**
- * Checks a request in the order of SPEC 9: client rate, token, action, tenant, rates, reference, role list.
+ * Checks requests in the order of SPEC 9: client rate, token, action, tenant, rates, reference, role list.
  * Everything it needs is usually in memory, so that the answer is usually there at once.
- * @throws PlatformError, also as a rejection
  */
-export function createAdmission(options: AdmissionOptions) {
+export function createAdmission(options: AdmissionOptions): Admission {
   const { auth, catalog, limits, clientIp } = options;
+
+  function limitClient(request: IncomingMessage): void {
+    if (limits.client !== undefined) take(limits.client, clientIp(request), "from this address");
+  }
 
   function take(limiter: RateLimiter | undefined, key: string, whose: string): void {
     if (limiter === undefined) return;
     const wait = limiter.take(key);
     if (wait === true) return;
     throw new PlatformError("CS_RATE_LIMITED", `too many requests ${whose}`, { retryAfterSeconds: wait });
+  }
+
+  function resolve(
+    tenant: string,
+    { namespace, name, target }: Wanted,
+  ): VersionRecord | Promise<VersionRecord> {
+    const newest = target !== undefined && "alias" in target && target.alias === LATEST_ALIAS;
+    return catalog.resolve({ tenant, namespace, name }, newest ? undefined : target);
   }
 
   function withIdentity(identity: Identity | PlatformError, wanted: Wanted): Admitted | Promise<Admitted> {
@@ -78,13 +101,15 @@ export function createAdmission(options: AdmissionOptions) {
         "for this function",
       );
     }
-    const { target } = wanted;
-    const newest = target !== undefined && "alias" in target && target.alias === LATEST_ALIAS;
-    const key = { tenant, namespace: wanted.namespace, name: wanted.name };
-    const version = catalog.resolve(key, newest ? undefined : target);
-    if (version instanceof Promise)
-      return version.then((found) => withVersion(identity, tenant, found, wanted));
-    return withVersion(identity, tenant, version, wanted);
+    const version = resolve(tenant, wanted);
+    if (!(version instanceof Promise)) return withVersion(identity, tenant, version, wanted);
+    return version.then(
+      (found) => withVersion(identity, tenant, found, wanted),
+      (error: unknown) => {
+        // Which functions there are is not for strangers to learn.
+        throw identity instanceof PlatformError && isNotFound(error) ? identity : error;
+      },
+    );
   }
 
   function withVersion(
@@ -107,8 +132,7 @@ export function createAdmission(options: AdmissionOptions) {
     return { tenant, principal: identity.principal, version, isPublic: open };
   }
 
-  return function admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted> {
-    if (limits.client !== undefined) take(limits.client, clientIp(request), "from this address");
+  function admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted> {
     let identity: Identity | Promise<Identity>;
     try {
       identity = auth.authenticate(request.headers.authorization);
@@ -119,5 +143,19 @@ export function createAdmission(options: AdmissionOptions) {
     }
     if (identity instanceof Promise) return identity.then((known) => withIdentity(known, wanted));
     return withIdentity(identity, wanted);
+  }
+
+  return {
+    admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted> {
+      limitClient(request);
+      return admit(request, wanted);
+    },
+    identify(request: IncomingMessage, { action, tenant }: { action: Action; tenant: string }) {
+      limitClient(request);
+      const identity = auth.authenticate(request.headers.authorization);
+      if (identity instanceof Promise) return identity.then((known) => authorize(known, action, tenant));
+      authorize(identity, action, tenant);
+    },
+    admitIdentified: admit,
   };
 }

@@ -4,7 +4,7 @@ import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { sendError, toPlatformError } from "../http/error-reply.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { requestIdOf } from "../http/request-id.ts";
-import type { Admitted, Wanted } from "./admission.ts";
+import type { Admission, Admitted, Wanted } from "./admission.ts";
 import type { Ingress, IngressRequest } from "./ingress.ts";
 import { parseInvokeBody } from "./invoke-body.ts";
 import { parseRoute, type Route } from "./parse-route.ts";
@@ -15,7 +15,7 @@ import { sendInvokeReply, sendShortReply } from "./api-answers.ts";
 import { webEvent } from "./web-event.ts";
 
 export interface GatewayOptions {
-  admit: (request: IncomingMessage, wanted: Wanted) => Admitted | Promise<Admitted>;
+  admission: Admission;
   ingress: Ingress;
   limits: Limits;
   /** Functions answer on the console's port: their pages are kept in a sandbox of the browser. */
@@ -40,7 +40,7 @@ interface Exchange {
  * @returns a raw route that takes the gateway's paths and leaves all others
  */
 export function createGateway(options: GatewayOptions): RawRoute {
-  const { admit, ingress, limits } = options;
+  const { admission, ingress, limits } = options;
 
   function fail(exchange: Exchange, error: unknown): void {
     const known = toPlatformError(error);
@@ -54,29 +54,8 @@ export function createGateway(options: GatewayOptions): RawRoute {
   }
 
   function begin(exchange: Exchange, route: Known): void {
-    // The full form names its reference in the body: it can only be checked once that is here.
     if (route.kind === "invoke") {
-      receive(exchange, (body) => {
-        const { mode, target, refText, eventJson } = parseInvokeBody(body);
-        const { tenant, namespace, name } = route;
-        const wanted: Wanted = {
-          tenant,
-          namespace,
-          name,
-          refText,
-          target,
-          action: "cs:function:invoke:api",
-          trigger: "api",
-        };
-        withAdmission(exchange, wanted, (admitted) => {
-          const request = ingressRequest(exchange, wanted, admitted, eventJson, {
-            path: exchange.request.url,
-          });
-          if (mode === "async") enqueue(exchange, request);
-          else
-            run(exchange, request, (reply) => sendInvokeReply(exchange.response, reply, exchange.requestId));
-        });
-      });
+      beginInvoke(exchange, route);
       return;
     }
     const web = route.kind === "web";
@@ -89,8 +68,35 @@ export function createGateway(options: GatewayOptions): RawRoute {
       action: web ? "cs:function:invoke:http" : "cs:function:invoke:api",
       trigger: web ? "http" : "api",
     };
-    withAdmission(exchange, wanted, (admitted) =>
-      receive(exchange, (body) => dispatch(exchange, route, wanted, admitted, body)),
+    settle(
+      exchange,
+      () => admission.admit(exchange.request, wanted),
+      (admitted) => receive(exchange, (body) => dispatch(exchange, route, wanted, admitted, body)),
+    );
+  }
+
+  /** The full form names its reference in the body; who asks is checked before that is read. */
+  function beginInvoke(exchange: Exchange, route: Extract<Known, { kind: "invoke" }>): void {
+    const { request, response, requestId } = exchange;
+    const { tenant, namespace, name } = route;
+    const action = "cs:function:invoke:api";
+    const withBody = (body: Buffer): void => {
+      const { mode, target, refText, eventJson } = parseInvokeBody(body);
+      const wanted: Wanted = { tenant, namespace, name, refText, target, action, trigger: "api" };
+      settle(
+        exchange,
+        () => admission.admitIdentified(request, wanted),
+        (admitted) => {
+          const submitted = ingressRequest(exchange, wanted, admitted, eventJson, { path: request.url });
+          if (mode === "async") enqueue(exchange, submitted);
+          else run(exchange, submitted, (reply) => sendInvokeReply(response, reply, requestId));
+        },
+      );
+    };
+    settle(
+      exchange,
+      () => admission.identify(request, { action, tenant }),
+      () => receive(exchange, withBody),
     );
   }
 
@@ -116,20 +122,26 @@ export function createGateway(options: GatewayOptions): RawRoute {
     else run(exchange, submitted, (reply) => sendShortReply(response, reply, requestId, headers.traceId));
   }
 
-  function withAdmission(exchange: Exchange, wanted: Wanted, next: (admitted: Admitted) => void): void {
-    const go = (admitted: Admitted): void => {
+  /** Goes on with what a check says, at once where it says it at once; whatever is thrown is the answer. */
+  function settle<T>(exchange: Exchange, check: () => T | Promise<T>, next: (value: T) => void): void {
+    const refuse = (error: unknown): void => {
+      // What is left of the body is read and dropped, so that the connection can go on.
+      exchange.request.resume();
+      fail(exchange, error);
+    };
+    const go = (value: T): void => {
       try {
-        next(admitted);
+        next(value);
       } catch (error) {
-        fail(exchange, error);
+        refuse(error);
       }
     };
     try {
-      const admitted = admit(exchange.request, wanted);
-      if (admitted instanceof Promise) admitted.then(go, (error) => fail(exchange, error));
-      else go(admitted);
+      const value = check();
+      if (value instanceof Promise) value.then(go, refuse);
+      else go(value);
     } catch (error) {
-      fail(exchange, error);
+      refuse(error);
     }
   }
 
@@ -234,6 +246,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
       if (route.kind !== "web" && request.method !== "POST") {
         throw new PlatformError("CS_METHOD_NOT_ALLOWED", "functions are invoked with POST");
       }
+      checkSizes(request, limits);
       exchange.headers = requestHeaders(request);
       begin(exchange, route);
     } catch (error) {
@@ -242,6 +255,21 @@ export function createGateway(options: GatewayOptions): RawRoute {
     }
     return true;
   };
+}
+
+/** @throws CS_QUERY_TOO_LARGE, CS_HEADERS_TOO_LARGE */
+function checkSizes({ url = "", rawHeaders }: IncomingMessage, limits: Limits): void {
+  if (url.length > limits.queryBytesMax) {
+    const query = url.indexOf("?");
+    if (query >= 0 && url.length - query - 1 > limits.queryBytesMax) {
+      throw new PlatformError("CS_QUERY_TOO_LARGE", `a query holds at most ${limits.queryBytesMax} bytes`);
+    }
+  }
+  let bytes = 0;
+  for (const part of rawHeaders) bytes += part.length + 2;
+  if (bytes > limits.headersBytesMax) {
+    throw new PlatformError("CS_HEADERS_TOO_LARGE", `headers hold at most ${limits.headersBytesMax} bytes`);
+  }
 }
 
 const NO_HEADERS: RequestHeaders = {

@@ -52,12 +52,24 @@ export interface IngressRequest {
 export interface Ingress {
   /** Runs it and waits. `settle` is called once: with the reply, or with why there is none. */
   sync(request: IngressRequest, settle: (reply: InvocationReply | PlatformError) => void): void;
-  /** Queues it durably. @returns the activation's id and, where the key was used before, its status then */
+  /** Queues it durably. @returns the activation's id, and whether the key was used before */
   enqueue(request: IngressRequest): Promise<{ activationId: string; replayed: boolean }>;
+}
+
+type Settle = (reply: InvocationReply | PlatformError) => void;
+
+/** A request with an idempotency key on its way in this process; the same request joins it. */
+interface OpenKey {
+  fingerprint: string;
+  /** Wait for the same answer. */
+  others: Settle[];
+  /** Of an asynchronous one: settles when it is acknowledged. */
+  accepted?: Promise<unknown>;
 }
 
 export function createIngress(options: IngressOptions): Ingress {
   const { codeq, store, live, replies, limits, tier, now } = options;
+  const open = new Map<string, OpenKey>();
 
   function invocationOf(
     request: IngressRequest,
@@ -110,93 +122,62 @@ export function createIngress(options: IngressOptions): Ingress {
     };
   }
 
-  function submit(
-    invocation: Invocation,
-    waitMs: number,
-    settle: (reply: InvocationReply | PlatformError) => void,
-  ): void {
-    const { request_id } = invocation;
+  function submit(invocation: Invocation, waitMs: number, settle: Settle): void {
+    // Not the request id: that one is the caller's to choose, and two callers may choose the same.
+    const { activation_id } = invocation;
     const timer = setTimeout(() => {
-      replies.forget(request_id);
-      const details = { activation_id: invocation.activation_id };
-      settle(
-        new PlatformError(
-          "CS_CODEQ_CORRELATION_TIMEOUT",
-          "no answer came in time; read the activation record",
-          { details },
-        ),
-      );
+      replies.forget(activation_id);
+      settle(tooLate("no answer came in time; read the activation record", activation_id));
     }, waitMs);
-    replies.expect(request_id, (reply) => {
+    replies.expect(activation_id, (reply) => {
       clearTimeout(timer);
-      settle(reply);
+      settle(reply.unrecorded ?? reply);
     });
     codeq
       .publish(messageOf(invocation), { depthMax: limits.syncDepthMax, durable: false })
       .catch((error: unknown) => {
         clearTimeout(timer);
-        replies.forget(request_id);
+        replies.forget(activation_id);
         settle(asPlatformError(error));
       });
   }
 
-  /** @returns the answer of an earlier request with the same key, live or ended, if there was one */
+  /** @returns what there is of an earlier request with the same key, live or ended. @throws CS_IDEMPOTENCY_CONFLICT */
   async function earlier(request: IngressRequest, id: string, fingerprint: string) {
-    const running = live.find(request.tenant, id);
-    const known = running?.invocation.fingerprint ?? undefined;
+    let running = live.find(request.tenant, id);
     const stored = running === undefined ? await store.activations.get(request.tenant, id) : undefined;
-    const other = known ?? stored?.fingerprint;
-    if (other !== undefined && other !== fingerprint) {
-      throw new PlatformError("CS_IDEMPOTENCY_CONFLICT", "this Idempotency-Key was used with another body");
-    }
+    // Asked again: it may have begun meanwhile.
+    running ??= live.find(request.tenant, id);
+    const other = running?.invocation.fingerprint ?? stored?.fingerprint;
+    if (other !== undefined && other !== fingerprint) throw conflict();
     return { running, stored };
   }
 
-  async function syncWithKey(
+  async function begin(
     request: IngressRequest,
-    key: string,
-    settle: (reply: InvocationReply | PlatformError) => void,
+    id: string,
+    fingerprint: string,
+    settle: Settle,
   ): Promise<void> {
-    const id = idOf(request, key);
-    const fingerprint = hashOf(request.eventJson);
     const { running, stored } = await earlier(request, id, fingerprint);
-    if (stored !== undefined && isTerminal(stored.status)) {
-      settle(replyOf(stored as TerminalRecord, true));
-      return;
-    }
-    const again = live.find(request.tenant, id) ?? running;
-    if (again === undefined && stored === undefined) {
+    if (running !== undefined) join(running, request, settle);
+    else if (stored === undefined) {
       submit(invocationOf(request, "sync", id, fingerprint), request.timeoutMs + limits.replyGraceMs, settle);
-      return;
-    }
-    join(again, request, id, settle);
+    } else if (isTerminal(stored.status)) settle(replyOf(stored as TerminalRecord, true));
+    else settle(tooLate("the activation of this key has not ended yet", id));
   }
 
   /** Waits for the end of an activation somebody else started. */
-  function join(
-    activation: LiveActivation | undefined,
-    request: IngressRequest,
-    id: string,
-    settle: (reply: InvocationReply | PlatformError) => void,
-  ): void {
-    const details = { activation_id: id };
-    const late = new PlatformError(
-      "CS_CODEQ_CORRELATION_TIMEOUT",
-      "the activation of this key has not ended yet",
-      { details },
-    );
-    if (activation === undefined) {
-      settle(late);
-      return;
-    }
-    if (activation.ended !== undefined) {
+  function join(activation: LiveActivation, request: IngressRequest, settle: Settle): void {
+    if (activation.closed && activation.ended !== undefined) {
       settle(replyOf(activation.ended, true));
       return;
     }
-    const stop = activation.follow(activation.logs.length, (event) => {
+    const late = tooLate("the activation of this key has not ended yet", activation.invocation.activation_id);
+    const stop = activation.follow(Infinity, (event) => {
       if (event.type !== "end") return;
       clearTimeout(timer);
-      settle(replyOf(event.record as TerminalRecord, true));
+      settle(isTerminal(event.record.status) ? replyOf(event.record as TerminalRecord, true) : late);
     });
     const timer = setTimeout(() => {
       stop();
@@ -204,42 +185,76 @@ export function createIngress(options: IngressOptions): Ingress {
     }, request.timeoutMs + limits.replyGraceMs);
   }
 
+  function syncWithKey(request: IngressRequest, key: string, settle: Settle): void {
+    const id = idOf(request, key);
+    const fingerprint = hashOf(request.eventJson);
+    const first = open.get(id);
+    if (first !== undefined) {
+      if (first.fingerprint !== fingerprint) settle(conflict());
+      else first.others.push(settle);
+      return;
+    }
+    const mine: OpenKey = { fingerprint, others: [] };
+    open.set(id, mine);
+    const settleAll: Settle = (reply) => {
+      open.delete(id);
+      settle(reply);
+      const again = reply instanceof PlatformError ? reply : { ...reply, replayed: true };
+      for (const other of mine.others) other(again);
+    };
+    begin(request, id, fingerprint, settleAll).catch((error: unknown) => settleAll(asPlatformError(error)));
+  }
+
+  async function publish(invocation: Invocation, version: number): Promise<void> {
+    const record = new LiveActivation(invocation, version, tier).record();
+    // The record follows the journal: a crash between the two leaves work that runs and writes its record.
+    await codeq.publish(messageOf(invocation), { depthMax: limits.asyncDepthMax, durable: true });
+    await store.activations.create(record).catch((error: unknown) => {
+      // The consumer was faster: there is a record, which is the point.
+      if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
+    });
+  }
+
+  async function enqueueWithKey(request: IngressRequest, key: string) {
+    const activationId = idOf(request, key);
+    const fingerprint = hashOf(request.eventJson);
+    const first = open.get(activationId);
+    if (first !== undefined) {
+      if (first.fingerprint !== fingerprint) throw conflict();
+      // Acknowledged when the first one is, never before.
+      await first.accepted;
+      return { activationId, replayed: true };
+    }
+    const accept = async (): Promise<boolean> => {
+      const { running, stored } = await earlier(request, activationId, fingerprint);
+      if (running !== undefined || stored !== undefined) return true;
+      await publish(invocationOf(request, "async", activationId, fingerprint), request.version.version);
+      return false;
+    };
+    const accepted = accept();
+    const mine: OpenKey = { fingerprint, others: [], accepted };
+    open.set(activationId, mine);
+    try {
+      return { activationId, replayed: await accepted };
+    } finally {
+      open.delete(activationId);
+      // Somebody who waits for the result meanwhile finds the activation now.
+      for (const other of mine.others) syncWithKey(request, key, other);
+    }
+  }
+
   return {
     sync(request, settle) {
-      const { idempotencyKey } = request;
-      if (idempotencyKey !== undefined) {
-        syncWithKey(request, idempotencyKey, settle).catch((error: unknown) =>
-          settle(asPlatformError(error)),
-        );
-        return;
-      }
-      submit(
-        invocationOf(request, "sync", newActivationId()),
-        request.timeoutMs + limits.replyGraceMs,
-        settle,
-      );
+      const { idempotencyKey, timeoutMs } = request;
+      if (idempotencyKey !== undefined) syncWithKey(request, idempotencyKey, settle);
+      else submit(invocationOf(request, "sync", newActivationId()), timeoutMs + limits.replyGraceMs, settle);
     },
     async enqueue(request) {
-      const { idempotencyKey } = request;
-      const fingerprint = idempotencyKey === undefined ? undefined : hashOf(request.eventJson);
-      const id = idempotencyKey === undefined ? newActivationId() : idOf(request, idempotencyKey);
-      if (fingerprint !== undefined) {
-        const { running, stored } = await earlier(request, id, fingerprint);
-        if (running !== undefined || stored !== undefined) return { activationId: id, replayed: true };
-      }
-      const invocation = invocationOf(request, "async", id, fingerprint);
-      const record = new LiveActivation(invocation, request.version.version, tier).record();
-      const published = codeq.publish(messageOf(invocation), {
-        depthMax: limits.asyncDepthMax,
-        durable: true,
-      });
-      // The record follows the journal: a crash between the two leaves work that runs and writes its record.
-      await published;
-      await store.activations.create(record).catch((error: unknown) => {
-        // The consumer was faster, or the same key came twice at once: there is a record, which is the point.
-        if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
-      });
-      return { activationId: id, replayed: false };
+      const { idempotencyKey, version } = request;
+      if (idempotencyKey !== undefined) return await enqueueWithKey(request, idempotencyKey);
+      const invocation = invocationOf(request, "async", newActivationId());
+      await publish(invocation, version.version);
+      return { activationId: invocation.activation_id, replayed: false };
     },
   };
 }
@@ -248,6 +263,12 @@ function idOf(request: IngressRequest, key: string): string {
   const { tenant, namespace, name, refText, principal } = request;
   return idempotentActivationId({ tenant, namespace, function: name, ref: refText, sub: principal.sub, key });
 }
+
+const conflict = (): PlatformError =>
+  new PlatformError("CS_IDEMPOTENCY_CONFLICT", "this Idempotency-Key was used with another body");
+
+const tooLate = (message: string, activationId: string): PlatformError =>
+  new PlatformError("CS_CODEQ_CORRELATION_TIMEOUT", message, { details: { activation_id: activationId } });
 
 const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 

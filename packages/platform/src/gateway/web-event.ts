@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import { LIMITS, PlatformError } from "@sous/contract";
 
 /** Never passed to a function: they are the platform's, or speak of the caller's other doors. */
 const WITHHELD = new Set(["authorization", "proxy-authorization"]);
@@ -14,15 +13,9 @@ export interface WebEventInput {
   passAuthorization: boolean;
 }
 
-/**
- * Builds the event of a web request in the API Gateway v2 shape, as JSON text.
- * @throws CS_QUERY_TOO_LARGE, CS_HEADERS_TOO_LARGE
- */
+/** Builds the event of a web request in the API Gateway v2 shape, as JSON text. Its sizes are checked before. */
 export function webEvent(input: WebEventInput): string {
   const { request, rawPath, query, body } = input;
-  if (query.length > LIMITS.queryBytesMax) {
-    throw new PlatformError("CS_QUERY_TOO_LARGE", `the query holds more than ${LIMITS.queryBytesMax} bytes`);
-  }
   const method = request.method ?? "GET";
   return JSON.stringify({
     version: "2.0",
@@ -40,22 +33,14 @@ export function webEvent(input: WebEventInput): string {
 function eventHeaders(request: IncomingMessage, passAuthorization: boolean): Record<string, string> {
   const raw = request.rawHeaders;
   const headers = Object.create(null) as Record<string, string>;
-  let bytes = 0;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] as string).toLowerCase();
     let value = raw[i + 1] as string;
-    bytes += name.length + value.length + 4;
     if (WITHHELD.has(name) ? !(passAuthorization && name === "authorization") : name.startsWith("x-tikti-"))
       continue;
     if (name === "cookie") value = withoutPlatformCookies(value);
     const known = headers[name];
     headers[name] = known === undefined ? value : `${known}${name === "cookie" ? "; " : ","}${value}`;
-  }
-  if (bytes > LIMITS.headersBytesMax) {
-    throw new PlatformError(
-      "CS_HEADERS_TOO_LARGE",
-      `the headers hold more than ${LIMITS.headersBytesMax} bytes`,
-    );
   }
   return headers;
 }

@@ -2,73 +2,77 @@ import type { Delivery, Message } from "@sous/codeq";
 import { type FunctionErrorType, type Invocation, TOPICS } from "@sous/contract";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { replyOf } from "../activations/invocation-reply.ts";
+import { createClaimWindow } from "./claim-window.ts";
 import type { Invoker, InvokerOptions } from "./invoker.ts";
-import { Run } from "./run.ts";
+import { createRecordWriter } from "./record-writer.ts";
+import { Run, type RunOptions } from "./run.ts";
+import { unrun } from "./unrun.ts";
 
 const LEASE_MS = 60_000;
-/** Activations handed to a sandbox before it has a free isolate: they wait there, in order. */
-const WINDOW = 64;
 
 /**
  * The invoker: consumes the queue within two bounds, `inflightMax` for this process and a window for each
  * version, and runs what it takes. The sandbox keeps a version's own bound on concurrency.
  */
 export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
-  const { codeq, live, limits, now, store, meter, fleet } = options;
-  const windows = new Map<string, number>();
+  const { codeq, live, limits, now, store, meter, fleet, catalog } = options;
   const claimed = new Set<Delivery<Invocation>>();
   let draining = false;
   let drained: (() => void) | undefined;
 
-  const laneOf = (message: Message<Invocation>): string =>
-    `${message.tenant}/${message.lane}@${message.body.ref.version ?? 0}`;
+  const records = createRecordWriter({
+    store,
+    onDone(activation, record, error) {
+      if (!activation.closed) activation.close(record);
+      live.remove(activation);
+      if (error !== undefined) meter.recordLost(record.activation_id, error);
+    },
+  });
+  const runOptions: RunOptions = { ...options, records, startedMs: now() };
+  const window = createClaimWindow({
+    catalog,
+    wake: (message) => {
+      if (!draining) subscription.wake(message);
+    },
+  });
 
-  function release(delivery: Delivery<Invocation>, lane: string): void {
+  function release(delivery: Delivery<Invocation>, giveBack: () => void): void {
     const full = claimed.size >= limits.inflightMax;
     if (!claimed.delete(delivery)) return;
-    const left = (windows.get(lane) ?? 1) - 1;
-    if (left === 0) windows.delete(lane);
-    else windows.set(lane, left);
+    giveBack();
     if (draining) {
       if (claimed.size === 0) drained?.();
     } else if (full) subscription.wake();
-    else if (left === WINDOW - 1) subscription.wake(delivery.message);
   }
 
-  function onExpired(message: Message<Invocation>): void {
-    const { body } = message;
+  async function onExpired({ body, attempt }: Message<Invocation>): Promise<void> {
     const late = body.mode === "sync" && now() >= body.deadline_ms;
     const type: FunctionErrorType = late ? "Timeout" : "Expired";
-    const activation = new LiveActivation(body, body.ref.version ?? 0, fleet.tier);
-    const record = activation.terminal(
-      {
-        status: late ? "timeout" : "error",
-        error: { type, message: "the work waited in the queue for too long" },
-        cold: false,
-        coldReason: "none",
-        timings: { placementMs: 0, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 },
-        cpuMs: 0,
-        memoryPeakBytes: 0,
-        started: false,
-      },
-      now(),
-    );
-    if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.request_id, replyOf(record, false));
-    store.activations.finish(record).catch((error: unknown) => meter.recordLost(body.activation_id, error));
+    const activation = new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, fleet.tier);
+    if (attempt > 1) {
+      const before = await store.activations.get(body.tenant, body.activation_id).catch(() => undefined);
+      activation.earlier = before?.attempts ?? [];
+    }
+    const outcome = unrun({ type, message: "the work waited in the queue for too long" });
+    const record = activation.terminal(outcome, now());
+    if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
+    // "Too much to do" is not the answer of a key: the same request may run later.
+    if (type === "Expired" && body.mode === "sync" && body.fingerprint !== undefined) return;
+    await records.finish(activation, record);
   }
 
   const subscription = await codeq.consume({
     topic: TOPICS.invoke,
     leaseMs: LEASE_MS,
     capacity: () => (draining ? 0 : limits.inflightMax - claimed.size),
-    accepts: (message) => (windows.get(laneOf(message)) ?? 0) < WINDOW,
+    accepts: (message) => window.accepts(message),
     deliver(delivery) {
-      const lane = laneOf(delivery.message);
       claimed.add(delivery);
-      windows.set(lane, (windows.get(lane) ?? 0) + 1);
-      new Run(options, delivery, () => release(delivery, lane)).begin();
+      const giveBack = window.take(delivery.message);
+      new Run(runOptions, delivery, () => release(delivery, giveBack)).begin();
     },
-    onExpired,
+    // A store that does not take the record now gets it again: the writer keeps it.
+    onExpired: (message) => void onExpired(message).catch(() => {}),
   });
 
   // Work that runs for longer than a lease keeps it.
@@ -102,6 +106,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     async [Symbol.asyncDispose]() {
       await drain(0);
       clearInterval(keeper);
+      await records[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,6 +1,7 @@
 import {
+  type ActivationAttempt,
+  type ActivationRecord,
   PlatformError,
-  type FunctionError,
   type Invocation,
   type VersionRecord,
   isRetryable,
@@ -23,17 +24,27 @@ import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 import { contextJson } from "./context-json.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import { programOf } from "./program-of.ts";
+import type { RecordWriter } from "./record-writer.ts";
+import { unrun } from "./unrun.ts";
 
 const RESTARTS_MAX = 2;
+/** More lines than the log of an activation can hold. */
+const LINES_MAX = 10_000_000;
+
+export interface RunOptions extends InvokerOptions {
+  records: RecordWriter;
+  /** When this invoker began: older work may have run before, in a process that is gone. */
+  startedMs: number;
+}
 
 /**
  * One delivery on its way: claimed → resolved → fetched → running → ended → written → acknowledged.
  *
  * Synchronous work is answered first and recorded in the next group commit; asynchronous and strict work is
- * recorded first. Whatever happens, the delivery ends and the semaphore is given back exactly once.
+ * recorded first. Whatever happens, the delivery ends and its place is given back exactly once.
  */
 export class Run implements SandboxClient {
-  readonly #options: InvokerOptions;
+  readonly #options: RunOptions;
   readonly #delivery: Delivery<Invocation>;
   readonly #invocation: Invocation;
   readonly #release: () => void;
@@ -42,7 +53,7 @@ export class Run implements SandboxClient {
   #program: SandboxProgram | undefined;
   #restarts = 0;
 
-  constructor(options: InvokerOptions, delivery: Delivery<Invocation>, release: () => void) {
+  constructor(options: RunOptions, delivery: Delivery<Invocation>, release: () => void) {
     this.#options = options;
     this.#delivery = delivery;
     this.#release = release;
@@ -53,9 +64,9 @@ export class Run implements SandboxClient {
   /** Starts it. Never throws: a failure of the platform ends the activation or hands the work back. */
   begin(): void {
     try {
-      const { catalog, live, store } = this.#options;
-      const { tenant, namespace, ref, activation_id, new_id } = this.#invocation;
-      if (!new_id || this.#invocation.attempt > 1) {
+      const { catalog, live, store, startedMs } = this.#options;
+      const { tenant, namespace, ref, activation_id, new_id, attempt, enqueued_at_ms } = this.#invocation;
+      if (!new_id || attempt > 1 || enqueued_at_ms < startedMs) {
         const known = live.find(tenant, activation_id);
         if (known !== undefined) this.#join(known);
         else
@@ -113,16 +124,15 @@ export class Run implements SandboxClient {
 
   /** The same activation is delivered while it runs here: one run, and the second delivery goes away. */
   #join(known: LiveActivation): void {
-    const { request_id, reply_to } = this.#invocation;
-    const done = (): void => void this.#delivery.ack().catch(() => {});
-    if (known.ended !== undefined) this.#reply(replyOf(known.ended, true));
-    else if (reply_to !== undefined && request_id !== known.invocation.request_id) {
-      known.follow(known.logs.length, (event) => {
-        if (event.type === "end") this.#reply(replyOf(event.record as TerminalRecord, true));
+    if (known.closed && known.ended !== undefined) this.#reply(replyOf(known.ended, true));
+    else if (this.#invocation.reply_to !== undefined) {
+      known.follow(Infinity, (event) => {
+        if (event.type !== "end" || !isTerminal(event.record.status)) return;
+        this.#reply(replyOf(event.record as TerminalRecord, true));
       });
     }
     this.#release();
-    done();
+    this.#delivery.ack().catch(() => {});
   }
 
   /** Goes on with work that may have a record: repeats the answer of an ended one, runs any other. */
@@ -143,16 +153,19 @@ export class Run implements SandboxClient {
       return;
     }
     const target = ref.version === undefined ? undefined : { version: ref.version };
+    const { catalog, store, now } = this.#options;
     // Registered before the version is known, so that a third delivery finds it here.
-    this.#live = new LiveActivation(this.#invocation, ref.version ?? 0, this.#options.fleet.tier);
-    this.#live.earlier = record?.attempts ?? [];
-    live.add(this.#live);
-    Promise.resolve()
-      .then(() => this.#options.catalog.resolve({ tenant, namespace, name: ref.function }, target))
-      .then(
-        (version) => this.#fetch(version),
-        (error) => this.#refuse(error),
-      );
+    const activation = this.#register(ref.version ?? 0);
+    if (record !== undefined) activation.earlier = attemptsBefore(record, this.#invocation.attempt, now());
+    // Numbers of lines go on where the attempt before left off.
+    const lines = record === undefined ? [] : store.logs.read(tenant, activation_id, 0, LINES_MAX);
+    Promise.all([lines, catalog.resolve({ tenant, namespace, name: ref.function }, target)]).then(
+      ([{ length }, version]) => {
+        activation.logBase = length;
+        this.#fetch(version);
+      },
+      (error) => this.#refuse(error),
+    );
   }
 
   #fetch(version: VersionRecord): void {
@@ -162,6 +175,12 @@ export class Run implements SandboxClient {
     const live = this.#register(version.version);
     live.status = "running";
     live.startMs = begunMs;
+    const { mode, attempt } = this.#invocation;
+    if (mode === "async" && attempt > version.config.retry.max_attempts) {
+      const message = "the platform ended while it ran, as often as it may be tried";
+      this.#end(unrun({ type: "SandboxCrashed", message }));
+      return;
+    }
     const program = bundles.get(version);
     if (!(program instanceof Promise)) {
       this.#prepare(program);
@@ -177,13 +196,12 @@ export class Run implements SandboxClient {
   }
 
   #register(version: number): LiveActivation {
-    const { live, fleet } = this.#options;
-    const earlier = this.#live?.earlier ?? [];
-    const activation = new LiveActivation(this.#invocation, version, fleet.tier);
-    activation.earlier = earlier;
-    this.#live = activation;
-    live.add(activation);
-    return activation;
+    if (this.#live === undefined) {
+      this.#live = new LiveActivation(this.#invocation, version, this.#options.fleet.tier);
+      this.#options.live.add(this.#live);
+    }
+    this.#live.version = version;
+    return this.#live;
   }
 
   #prepare(program: PreparedProgram): void {
@@ -216,6 +234,10 @@ export class Run implements SandboxClient {
     const { fleet } = this.#options;
     const invocation = this.#invocation;
     const live = this.#live as LiveActivation;
+    if (live.cancelRequested) {
+      this.#end(unrun({ type: "Cancelled", message: "cancelled before it started" }));
+      return;
+    }
     const task: SandboxTask = {
       activationId: invocation.activation_id,
       program: this.#program as SandboxProgram,
@@ -233,7 +255,7 @@ export class Run implements SandboxClient {
       this.#handBack(error);
       return;
     }
-    this.#live ??= this.#register(this.#invocation.ref.version ?? 0);
+    this.#register(this.#invocation.ref.version ?? 0);
     const type = gone ? "BundleError" : "SandboxCrashed";
     this.#end(unrun({ type, message: error instanceof Error ? error.message : String(error) }));
   }
@@ -241,91 +263,106 @@ export class Run implements SandboxClient {
   /** The platform failed: the work goes back to the queue. */
   #handBack(error: unknown): void {
     this.#options.meter.recordLost(this.#invocation.activation_id, error);
-    if (this.#live !== undefined) this.#options.live.remove(this.#live);
+    if (this.#live !== undefined) this.#leave(this.#live, { ...this.#live.record(), status: "queued" });
     this.#release();
     this.#delivery.nack(1000).catch(() => {});
   }
 
   #end(outcome: SandboxOutcome): void {
-    const { now, meter, store, live: registry } = this.#options;
+    const { now, meter, records } = this.#options;
     const live = this.#live as LiveActivation;
     const invocation = this.#invocation;
     const endMs = now();
     if (this.#retries(outcome, endMs)) return;
     const record = live.terminal(outcome, endMs);
-    live.close(record);
+    live.ended = record;
     meter.ended(invocation, live.version, record.status, record.duration_ms ?? 0, record.cold);
     const first = invocation.mode === "async" || invocation.strict;
     const reply: InvocationReply = { ...replyOf(record, false), result: outcome.result };
-    if (!first) this.#reply(reply);
-    const writes: Promise<unknown>[] = [];
-    if (live.logs.length > 0)
-      writes.push(store.logs.append(invocation.tenant, invocation.activation_id, live.logs));
-    writes.push(store.activations.finish(record));
-    // Issued in the same tick: record and removal from the queue are one transaction.
+    if (!first) {
+      this.#reply(reply);
+      live.close(record);
+    }
+    // Record and removal from the queue are one transaction.
     const dead = invocation.mode === "async" && record.status !== "success" && record.status !== "cancelled";
-    writes.push(dead ? this.#delivery.deadLetter(deadReason(record)) : this.#delivery.ack());
+    const written = records.finish(live, record, () =>
+      dead ? this.#delivery.deadLetter(deadReason(record)) : this.#delivery.ack(),
+    );
     this.#release();
-    Promise.all(writes).then(
-      () => {
-        if (first) this.#reply(reply);
-        registry.remove(live);
-      },
-      (error: unknown) => {
-        meter.recordLost(invocation.activation_id, error);
-        if (first) this.#reply(reply);
-        registry.remove(live);
-      },
+    written.then(
+      () => first && this.#reply(reply),
+      (unrecorded: PlatformError) => first && this.#reply({ ...reply, unrecorded }),
     );
   }
 
-  /** @returns whether a failed asynchronous attempt was put back for another */
+  /** @returns whether a failed asynchronous attempt is put back for another */
   #retries(outcome: SandboxOutcome, endMs: number): boolean {
-    const { store, meter, random, live: registry } = this.#options;
     const invocation = this.#invocation;
+    const live = this.#live as LiveActivation;
     const { error } = outcome;
     if (invocation.mode !== "async" || error === undefined || !isRetryable(error.type)) return false;
     const retry = this.#version?.config.retry;
     if (
       retry === undefined ||
+      live.cancelRequested ||
       invocation.attempt >= retry.max_attempts ||
       endMs >= invocation.expires_at_ms
     ) {
       return false;
     }
-    const live = this.#live as LiveActivation;
     const ceiling = Math.min(retry.backoff_max_ms, retry.backoff_ms * 2 ** (invocation.attempt - 1));
-    const record = live.record();
-    const start = live.startMs ?? endMs;
     const attempt = {
       attempt: invocation.attempt,
-      start_ms: start,
+      start_ms: live.startMs ?? endMs,
       end_ms: endMs,
       status: outcome.status,
       error,
     };
-    record.attempts = [...live.earlier, attempt];
-    record.status = "queued";
-    record.attempt = invocation.attempt + 1;
-    store.activations
-      .update(record)
-      .catch((cause: unknown) => meter.recordLost(invocation.activation_id, cause));
-    if (live.logs.length > 0) {
-      store.logs.append(invocation.tenant, invocation.activation_id, live.logs).catch(() => {});
-    }
-    registry.remove(live);
-    meter.retried(invocation);
-    this.#release();
-    this.#delivery
-      .nack(Math.floor(random() * ceiling))
-      .catch((cause: unknown) => meter.recordLost(invocation.activation_id, cause));
+    const attempts = [...live.earlier, attempt];
+    const status = "queued" as const;
+    const record = { ...live.record(), attempts, status, attempt: invocation.attempt + 1 };
+    void this.#putBack(live, record, Math.floor(this.#options.random() * ceiling));
     return true;
   }
 
-  #reply(reply: InvocationReply): void {
-    const { reply_to, request_id } = this.#invocation;
-    if (reply_to !== undefined) this.#options.codeq.reply(reply_to, request_id, reply);
+  /** Writes what is known so far before the work can be taken again: the next attempt reads it. */
+  async #putBack(live: LiveActivation, record: ActivationRecord, delayMs: number): Promise<void> {
+    const { store, meter } = this.#options;
+    const { tenant, activation_id } = record;
+    const writes: Promise<unknown>[] = [store.activations.update(record)];
+    if (live.logs.length > 0) writes.push(store.logs.append(tenant, activation_id, live.logs));
+    for (const written of await Promise.allSettled(writes)) {
+      if (written.status === "rejected") meter.recordLost(activation_id, written.reason);
+    }
+    if (live.cancelRequested) {
+      this.#end(unrun({ type: "Cancelled", message: "cancelled between two attempts" }));
+      return;
+    }
+    this.#leave(live, record);
+    meter.retried(this.#invocation);
+    this.#release();
+    this.#delivery.nack(delayMs).catch((cause: unknown) => meter.recordLost(activation_id, cause));
   }
+
+  #leave(live: LiveActivation, record: ActivationRecord): void {
+    this.#options.live.remove(live);
+    live.leave(record);
+  }
+
+  /** Answers are told apart by activation: request ids are the callers' to choose, and may be the same. */
+  #reply(reply: InvocationReply): void {
+    const { reply_to, activation_id } = this.#invocation;
+    if (reply_to !== undefined) this.#options.codeq.reply(reply_to, activation_id, reply);
+  }
+}
+
+/** @returns the failed attempts a record tells of, with the one a crash cut off */
+function attemptsBefore(record: ActivationRecord, attempt: number, nowMs: number): ActivationAttempt[] {
+  const { attempts, status, start_ms } = record;
+  if (status !== "running" || record.attempt >= attempt) return attempts;
+  const error = { type: "SandboxCrashed" as const, message: "the platform ended while it ran" };
+  const cut = { attempt: record.attempt, start_ms: start_ms ?? nowMs, end_ms: nowMs, status: "error", error };
+  return [...attempts, cut];
 }
 
 const deadReason = (record: TerminalRecord): string =>
@@ -333,16 +370,3 @@ const deadReason = (record: TerminalRecord): string =>
     0,
     1000,
   );
-
-function unrun(error: FunctionError): SandboxOutcome {
-  return {
-    status: error.type === "Timeout" ? "timeout" : "error",
-    error,
-    cold: false,
-    coldReason: "none",
-    timings: { placementMs: 0, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 },
-    cpuMs: 0,
-    memoryPeakBytes: 0,
-    started: false,
-  };
-}

@@ -38,7 +38,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
   const { enabled, tenant_rps, function_rps, client_rps } = config.rate_limits;
   const limiter = (ratePerSecond: number) =>
     enabled ? createRateLimiter({ ratePerSecond, clock: now }) : undefined;
-  const admit = createAdmission({
+  const admission = createAdmission({
     auth,
     catalog,
     limits: { client: limiter(client_rps), tenant: limiter(tenant_rps), function: limiter(function_rps) },
@@ -54,7 +54,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     now,
   });
   return createGateway({
-    admit,
+    admission,
     ingress,
     limits,
     sandboxPages: true,

@@ -1,11 +1,19 @@
+import { TOPICS } from "@sous/contract";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Execution } from "./execution.ts";
 
 /** Adds what the execution plane knows of itself to the metrics; read when somebody asks (SPEC 13). */
 export function observe(metrics: Metrics, execution: Execution): void {
-  const { bundles, fleet, invoker } = execution;
+  const { bundles, codeq, fleet, invoker } = execution;
   const gauge = (name: string, help: string, read: () => number): void =>
     metrics.gauge(name, help, [], () => [{ labels: {}, value: read() }]);
+  metrics.gauge("cs_codeq_depth", "Messages of the queue by state", ["topic", "state"], async () => {
+    const depths = await codeq.depth(TOPICS.invoke);
+    return (["ready", "delayed", "claimed"] as const).map((state) => ({
+      labels: { topic: TOPICS.invoke, state },
+      value: depths.reduce((sum, depth) => sum + depth[state], 0),
+    }));
+  });
   gauge("cs_invoker_inflight", "Activations the invoker works on", () => invoker.inflight);
   gauge("cs_invoker_cache_items", "Programs in the bundle cache", () => bundles.stats().items);
   gauge("cs_invoker_cache_bytes", "Bytes of text in the bundle cache", () => bundles.stats().bytes);

@@ -1,3 +1,4 @@
+import type { ActivationRecord } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
 
 const BATCH = 1000;
@@ -7,22 +8,26 @@ const BATCH = 1000;
  * @returns how many
  */
 export async function recover(store: Store, nowMs: number): Promise<number> {
-  const open = await store.activations.unfinished(BATCH);
-  if (open.length === 0) return 0;
   const queued = new Set((await store.journal.load()).map((entry) => entry.id));
-  const lost = open.filter((record) => !queued.has(record.activation_id));
+  const limit = queued.size + BATCH;
+  let ended = 0;
+  for (;;) {
+    const open = await store.activations.unfinished(limit);
+    const lost = open.filter((record) => !queued.has(record.activation_id));
+    await Promise.all(lost.map((record) => store.activations.finish(lostRecord(record, nowMs))));
+    ended += lost.length;
+    if (open.length < limit) return ended;
+  }
+}
+
+function lostRecord(record: ActivationRecord, nowMs: number): TerminalRecord {
   const message = "the platform ended while the activation ran";
-  await Promise.all(
-    lost.map(async (record) => {
-      const ended: TerminalRecord = {
-        ...record,
-        status: "error",
-        end_ms: nowMs,
-        error: { type: "SandboxCrashed", message },
-      };
-      if (record.start_ms !== null) ended.duration_ms = Math.max(0, nowMs - record.start_ms);
-      return await store.activations.finish(ended);
-    }),
-  );
-  return lost.length;
+  const ended: TerminalRecord = {
+    ...record,
+    status: "error",
+    end_ms: nowMs,
+    error: { type: "SandboxCrashed", message },
+  };
+  if (record.start_ms !== null) ended.duration_ms = Math.max(0, nowMs - record.start_ms);
+  return ended;
 }

@@ -53,7 +53,12 @@ export interface Metrics {
     unboundedLabels?: readonly L[],
   ): Family<L, Histogram>;
   /** Adds a gauge; `read` is called at each scrape and must not throw. */
-  gauge(name: string, help: string, labelNames: readonly string[], read: () => Iterable<GaugeReading>): void;
+  gauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => Iterable<GaugeReading> | Promise<Iterable<GaugeReading>>,
+  ): void;
   /** @returns everything in the text format of Prometheus */
   text(): Promise<string>;
   readonly contentType: string;
@@ -86,9 +91,10 @@ export function createMetrics({ seriesMax = 2000 }: MetricsOptions = {}): Metric
           help,
           labelNames: [...labelNames],
           registers: [],
-          collect() {
+          async collect() {
+            const readings = await read();
             this.reset();
-            for (const { labels, value } of read()) this.set(labels, value);
+            for (const { labels, value } of readings) this.set(labels, value);
           },
         }),
       );

@@ -1,0 +1,18 @@
+import type { FunctionError } from "@sous/contract";
+import type { SandboxOutcome } from "@sous/sandbox";
+
+/** @returns the outcome of an activation whose code never began */
+export function unrun(error: FunctionError): SandboxOutcome {
+  const status =
+    error.type === "Timeout" ? "timeout" : error.type === "Cancelled" ? "cancelled" : ("error" as const);
+  return {
+    status,
+    error,
+    cold: false,
+    coldReason: "none",
+    timings: { placementMs: 0, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 },
+    cpuMs: 0,
+    memoryPeakBytes: 0,
+    started: false,
+  };
+}
