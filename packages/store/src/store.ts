@@ -23,9 +23,11 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
+/** Which page of a list. A limit or cursor that makes no sense is refused with CS_VALIDATION_FAILED. */
 export interface PageRequest {
   /** 1–500. */
   limit: number;
+  /** `next_cursor` of the page before; the first page has none. */
   cursor?: string | undefined;
 }
 
@@ -50,7 +52,10 @@ export interface Store extends AsyncDisposable {
   readonly journal: QueueJournal;
   /** Proves that the store can take a write now. @throws CS_STORE_UNAVAILABLE */
   check(): Promise<void>;
-  /** Removes what has outlived its time: drafts, activations with their logs, kv entries. @returns rows removed */
+  /**
+   * Removes what has outlived its time: drafts, terminal activations with their logs, kv entries.
+   * @returns rows removed
+   */
   sweep(nowMs: number): Promise<number>;
 }
 
@@ -94,7 +99,8 @@ export interface VersionStore {
   /**
    * Publishes atomically: next number, version, bundle (shared by sha256), optional alias, draft consumed.
    * @returns the record with its number
-   * @throws CS_NOT_FOUND for a missing function or draft, CS_CONFLICT for an expired or consumed draft
+   * @throws CS_NOT_FOUND for a missing function or draft, CS_CONFLICT for an expired or consumed draft,
+   * CS_VALIDATION_FAILED when the version's sha256 is not that of the draft
    */
   publish(request: PublishRequest): Promise<VersionRecord>;
   get(key: FunctionKey, version: number): Promise<VersionRecord | undefined>;
@@ -167,7 +173,8 @@ export interface KvStore {
   get(scope: KvScope, key: string, nowMs: number): Promise<string | undefined>;
   /**
    * @param expiresAtMs `null` for never
-   * @throws CS_PAYLOAD_TOO_LARGE when the namespace's quota (LIMITS.kvNamespaceBytesMax) would be passed
+   * @throws CS_PAYLOAD_TOO_LARGE when the namespace's quota (LIMITS.kvNamespaceBytesMax) would be passed,
+   * CS_VALIDATION_FAILED for a key that is not well-formed Unicode
    */
   set(scope: KvScope, key: string, json: string, expiresAtMs: number | null): Promise<void>;
   /** @returns whether there was something to delete */
@@ -182,7 +189,7 @@ export interface TokenStore {
   /** @returns the record and hash, also of a revoked token, or `undefined` */
   get(tokenId: string): Promise<{ record: TokenRecord; secretSha256: string } | undefined>;
   list(tenant: string, page: PageRequest): Promise<Page<TokenRecord>>;
-  /** @throws CS_NOT_FOUND */
+  /** Revokes a token; the moment of its first revocation stays. @throws CS_NOT_FOUND */
   revoke(tenant: string, tokenId: string, revokedAtMs: number): Promise<void>;
 }
 
@@ -204,8 +211,9 @@ export interface JournalEntry {
 
 /** Where the embedded queue keeps work that was acknowledged to its sender. */
 export interface QueueJournal {
+  /** Keeps an entry. One that is there with the same id, as a dead letter, gives way to it. */
   append(entry: JournalEntry): Promise<void>;
-  /** Rewrites attempt, due time and dead-letter state of an entry. Unknown ids are ignored. */
+  /** Rewrites attempt, due and expiry time and dead-letter state of an entry. Unknown ids are ignored. */
   update(entry: JournalEntry): Promise<void>;
   remove(id: string): Promise<void>;
   /** Every entry in the order of appending. */

@@ -14,11 +14,12 @@ export function journalSuite(storeTest: StoreTest): void {
     assert.deepStrictEqual(await store.journal.load(), entries);
   });
 
-  storeTest("an update rewrites attempt, due time and dead-letter state in place", async (store) => {
+  storeTest("an update rewrites attempt, times and dead-letter state in place", async (store) => {
     const [first, second] = [sampleEntry("msg_1"), sampleEntry("msg_2")];
     await store.journal.append(first);
     await store.journal.append(second);
-    const changed = { ...first, attempt: 3, due_at_ms: NOW_MS + 9, dead: true, dead_reason: "poison" };
+    const times = { due_at_ms: NOW_MS + 9, expires_at_ms: NOW_MS + 99 };
+    const changed = { ...first, ...times, attempt: 3, dead: true, dead_reason: "poison" };
     await store.journal.update(changed);
     await store.journal.update(sampleEntry("msg_unknown"));
     assert.deepStrictEqual(await store.journal.load(), [changed, second]);

@@ -11,6 +11,10 @@ const ALIAS_COLUMNS = ["alias", "version", "weights", "updated_at_ms"] as const;
 
 /** Statements over functions and their aliases. */
 export function functionStatements(db: Kysely<Tables>) {
+  return { ...functionRowStatements(db), ...aliasStatements(db) };
+}
+
+function functionRowStatements(db: Kysely<Tables>) {
   return {
     /** Inserts, or revives a deleted one; changes nothing where an active one has the name. */
     create: statement<FunctionKey & { doc: string }>()((p) =>
@@ -70,6 +74,11 @@ export function functionStatements(db: Kysely<Tables>) {
     setSequence: statement<FunctionKey & { version: number }>()((p) =>
       db.updateTable("functions").set({ version_seq: p.version }).where(ofFunction(p)),
     ),
+  };
+}
+
+function aliasStatements(db: Kysely<Tables>) {
+  return {
     setAlias: statement<
       FunctionKey & { alias: string; version: number; weights: string | null; updatedAtMs: number }
     >()((p) => {

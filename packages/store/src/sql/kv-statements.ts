@@ -8,6 +8,10 @@ const visible = (nowMs: Placeholders<{ nowMs: number }>["nowMs"]) =>
 
 /** Statements over the key-value data of functions and its quota. */
 export function kvStatements(db: Kysely<Tables>) {
+  return { ...entryStatements(db), ...usageStatements(db) };
+}
+
+function entryStatements(db: Kysely<Tables>) {
   return {
     get: statement<KvScope & { key: string; nowMs: number }>()((p) =>
       db
@@ -62,6 +66,11 @@ export function kvStatements(db: Kysely<Tables>) {
         .where("namespace", "=", p.namespace)
         .where("key", "=", p.key),
     ),
+  };
+}
+
+function usageStatements(db: Kysely<Tables>) {
+  return {
     usage: statement<KvScope>()((p) =>
       db
         .selectFrom("kv_usage")

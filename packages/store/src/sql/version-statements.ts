@@ -15,6 +15,10 @@ const DRAFT_COLUMNS = [
 
 /** Statements over drafts, versions and the bundles both share. */
 export function versionStatements(db: Kysely<Tables>) {
+  return { ...draftStatements(db), ...bundleStatements(db), ...versionRowStatements(db) };
+}
+
+function draftStatements(db: Kysely<Tables>) {
   return {
     putDraft: statement<Omit<DraftTable, "consumed">>()((p) =>
       db
@@ -57,6 +61,11 @@ export function versionStatements(db: Kysely<Tables>) {
           ),
         ),
     ),
+  };
+}
+
+function bundleStatements(db: Kysely<Tables>) {
+  return {
     putBundle: statement<{ sha256: string; bytes: Uint8Array }>()((p) =>
       db
         .insertInto("bundles")
@@ -100,6 +109,11 @@ export function versionStatements(db: Kysely<Tables>) {
           .limit(p.limit),
       ),
     ),
+  };
+}
+
+function versionRowStatements(db: Kysely<Tables>) {
+  return {
     insertVersion: statement<FunctionKey & { version: number; doc: string }>()((p) =>
       db.insertInto("versions").values({
         tenant: p.tenant,

@@ -3,14 +3,15 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Migration } from "../sql/migrations.ts";
 import type { Statements } from "../sql/statements.ts";
 import { type BatchReply, type BatchValue, runBatch } from "./batch.ts";
-import { catalogueCommands } from "./catalogue-commands.ts";
 import type { Commands } from "./commands.ts";
 import { Connection } from "./connection.ts";
+import { functionCommands } from "./function-commands.ts";
 import { kvCommands } from "./kv-commands.ts";
 import { migrate } from "./migrate.ts";
 import { queueCommands } from "./queue-commands.ts";
 import { recordCommands } from "./record-commands.ts";
 import { engineFailure, messageOf, Refusal, type RefusalData } from "./refusal.ts";
+import { versionCommands } from "./version-commands.ts";
 
 /** What the thread is started with. */
 export interface WriteThreadData {
@@ -61,7 +62,8 @@ function serve(port: NonNullable<typeof parentPort>, data: WriteThreadData): voi
   }
   const connection = new Connection(db);
   const commands: Commands = {
-    ...catalogueCommands(connection, data.statements),
+    ...functionCommands(connection, data.statements),
+    ...versionCommands(connection, data.statements),
     ...recordCommands(connection, data.statements),
     ...kvCommands(connection, data.statements),
     ...queueCommands(connection, data.statements),

@@ -1,42 +1,16 @@
 import type { Statements } from "../sql/statements.ts";
 import type { Commands } from "./commands.ts";
 import type { Connection } from "./connection.ts";
+import { activeSequence } from "./function-commands.ts";
 import { Refusal } from "./refusal.ts";
 
-type CatalogueCommands = Pick<
-  Commands,
-  | "functionCreate"
-  | "functionSoftDelete"
-  | "draftPut"
-  | "versionPublish"
-  | "aliasSet"
-  | "aliasDelete"
-  | "sweepDrafts"
->;
+type VersionCommands = Pick<Commands, "draftPut" | "versionPublish" | "sweepDrafts">;
 
-/** The writes over functions, drafts, versions and aliases. */
-export function catalogueCommands(connection: Connection, sql: Statements): CatalogueCommands {
-  const activeSequence = (tenant: string, namespace: string, name: string): number => {
-    const row = connection.get(sql.functions.activeSequence, { tenant, namespace, name });
-    if (row === undefined) throw new Refusal("CS_NOT_FOUND", `There is no function ${namespace}/${name}`);
-    return row.version_seq;
-  };
-
+/** The writes over drafts and versions. */
+export function versionCommands(connection: Connection, sql: Statements): VersionCommands {
   return {
-    functionCreate(tenant, namespace, name, doc) {
-      if (connection.run(sql.functions.create, { tenant, namespace, name, doc }) === 0) {
-        throw new Refusal("CS_CONFLICT", `Function ${namespace}/${name} exists; choose another name`);
-      }
-    },
-
-    functionSoftDelete(tenant, namespace, name, deletedAtMs) {
-      if (connection.run(sql.functions.softDelete, { tenant, namespace, name, deletedAtMs }) === 0) {
-        throw new Refusal("CS_NOT_FOUND", `There is no function ${namespace}/${name}`);
-      }
-    },
-
     draftPut(tenant, namespace, name, draftId, sha256, sizeBytes, createdAtMs, expiresAtMs, bytes) {
-      activeSequence(tenant, namespace, name);
+      activeSequence(connection, sql, { tenant, namespace, name });
       const added = connection.run(sql.versions.putDraft, {
         tenant,
         namespace,
@@ -53,7 +27,7 @@ export function catalogueCommands(connection: Connection, sql: Statements): Cata
 
     versionPublish(tenant, namespace, name, draftId, sha256, doc, alias, nowMs) {
       const key = { tenant, namespace, name };
-      const version = activeSequence(tenant, namespace, name) + 1;
+      const version = activeSequence(connection, sql, key) + 1;
       const draft = connection.get(sql.versions.getDraft, { ...key, draftId });
       if (draft === undefined) {
         throw new Refusal("CS_NOT_FOUND", `There is no draft ${draftId}; upload it again`);
@@ -76,21 +50,6 @@ export function catalogueCommands(connection: Connection, sql: Statements): Cata
         connection.run(sql.functions.setAlias, { ...key, ...target });
       }
       return version;
-    },
-
-    aliasSet(tenant, namespace, name, alias, version, weights, updatedAtMs) {
-      const key = { tenant, namespace, name };
-      activeSequence(tenant, namespace, name);
-      if (connection.get(sql.versions.getVersion, { ...key, version }) === undefined) {
-        throw new Refusal("CS_NOT_FOUND", `Function ${namespace}/${name} has no version ${version}`);
-      }
-      connection.run(sql.functions.setAlias, { ...key, alias, version, weights, updatedAtMs });
-    },
-
-    aliasDelete(tenant, namespace, name, alias) {
-      if (connection.run(sql.functions.deleteAlias, { tenant, namespace, name, alias }) === 0) {
-        throw new Refusal("CS_NOT_FOUND", `Function ${namespace}/${name} has no alias ${alias}`);
-      }
     },
 
     sweepDrafts(nowMs, limit) {
