@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { callName } from "../call-name.ts";
 import { createApiClient } from "../client/api-client.ts";
 import { runningOutputOf } from "../command-context.ts";
 import { describeEvent, describeStart, HELP } from "../dev/dev-texts.ts";
@@ -68,6 +69,7 @@ export const registerDev: Register = (parent, deps) => {
             tookMs,
             output,
             keys: deps.stdin.isTTY === true,
+            cs: callName(deps.env, deps.cwd),
           }),
       );
       const quit = new AbortController();

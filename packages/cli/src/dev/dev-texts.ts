@@ -37,6 +37,8 @@ export interface StartTextOptions {
   /** Folders as they were given. */
   paths: readonly string[];
   tookMs: number;
+  /** How this program is called. */
+  cs: string;
   /** Whether single keys are heard. */
   keys: boolean;
   output: Output;
@@ -44,19 +46,19 @@ export interface StartTextOptions {
 
 /** @returns what a person needs after the start: addresses, functions, a line to try, how to stop */
 export function describeStart(options: StartTextOptions): string {
-  const { platform, scope, functions, paths, tookMs, output } = options;
+  const { platform, scope, functions, paths, tookMs, output, cs } = options;
   const names = [...functions.keys()].sort();
-  const [first] = names;
+  const first = names.includes("hello") ? "hello" : names[0];
   const rows = names.map((name) => [name, `v${functions.get(name)}`, webUrl(scope, name, "prod")]);
   const table = formatTable(["FUNCTION", "VERSION", "URL"], rows, "");
   const call =
     first === undefined
-      ? ["no functions yet:  cs fn init hello, then cs dev hello"]
+      ? [`no functions yet:  ${cs} fn init hello, then ${cs} dev hello`]
       : [
           table,
           "",
           `call     ${curlLine(scope, first, "prod")}`,
-          `         cs fn invoke ${first}@prod --event '{"name": "you"}'${apiFlag(scope)}`,
+          `         ${cs} fn invoke ${first}@prod --event '{"name": "you"}'${apiFlag(scope)}`,
         ];
   return [
     `${output.style("bold", "SOUS")} at ${output.style("cyan", platform.url)}  ready in ${formatMs(tookMs)}`,
