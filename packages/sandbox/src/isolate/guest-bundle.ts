@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BuildOptions, BuildResult } from "esbuild";
+import { LIMITS } from "@sous/contract/limits";
+import type { BuildOptions, BuildResult, Plugin } from "esbuild";
 
 /** The scripts of the guest, ready to be compiled in an isolate. */
 export interface GuestBundle {
@@ -21,7 +22,7 @@ export interface GuestBundleOptions {
 }
 
 /** Changes whenever the shape of a cache file or the build options below do. */
-const CACHE_FORMAT = "1";
+const CACHE_FORMAT = "2";
 const PART_FILE = /^(.+)-part\.ts$/;
 const require = createRequire(import.meta.url);
 
@@ -153,6 +154,19 @@ function standInsOf(part: string, sources: string): Pick<BuildOptions, "inject" 
   };
 }
 
+/** Puts the numbers of the limits in place of their names: the core uses a dozen of sixty and must stay small. */
+const limitsAsNumbers: Plugin = {
+  name: "limits-as-numbers",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]guest[\\/]src[\\/]core[\\/][^\\/]+\.ts$/ }, ({ path }) => ({
+      loader: "ts",
+      contents: readFileSync(path, "utf8").replaceAll(/\bLIMITS\.(\w+)/g, (name, key: string) =>
+        key in LIMITS ? String(LIMITS[key as keyof typeof LIMITS]) : name,
+      ),
+    }));
+  },
+};
+
 const COMMON = {
   bundle: true,
   write: false,
@@ -164,6 +178,7 @@ const COMMON = {
   legalComments: "none",
   logLevel: "silent",
   tsconfigRaw: "{}",
+  plugins: [limitsAsNumbers],
 } as const satisfies BuildOptions;
 
 function textOf(result: BuildResult<{ write: false }>): string {
