@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test from "node:test";
+import { LIMITS } from "@sous/contract";
+import { readAttackGroups } from "../scripts/documents/attack-table.ts";
 import { generatedDocuments } from "../scripts/documents/generated-documents.ts";
 import { replaceSection } from "../scripts/documents/marked-section.ts";
 
@@ -22,6 +24,13 @@ test("what documents derive from code is as the code is", async () => {
   for (const [path, expected] of await generatedDocuments()) {
     assert.equal(textOf(path), expected, `${path}: run scripts/generate-docs.ts`);
   }
+});
+
+test("every limit of the specification is one of the code", () => {
+  const section =
+    /generated: limits;.*?-->([\s\S]*?)<!-- end of limits/.exec(textOf("SPECIFICATION.md"))?.[1] ?? "";
+  const names = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  assert.deepEqual(names, Object.keys(LIMITS));
 });
 
 test("a generated section is replaced between its markers and nowhere else", () => {
@@ -70,6 +79,18 @@ test("every npm script a document names exists", () => {
       .map(([found]) => `${path}: ${found}`),
   );
   assert.deepEqual(unknown, []);
+});
+
+test("the function of the README is the one that `cs fn init` writes", () => {
+  const readme = textOf("README.md");
+  const code = textOf("packages/cli/templates/http/function.js");
+  assert.ok(readme.includes(code.slice(code.indexOf("export default"))));
+  assert.ok(readme.includes(textOf("packages/cli/templates/http/manifest.json")));
+});
+
+test("the README counts the attack cases right", async () => {
+  const count = (await readAttackGroups()).reduce((sum, { cases }) => sum + cases.length, 0);
+  assert.ok(textOf("README.md").includes(`${count} ways to misbehave`), `there are ${count}`);
 });
 
 test("a decision record is short and says when to look at it again", () => {
