@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ERROR_CATALOGUE, type ErrorCode } from "@sous/contract/errors";
 import { CliError, EXIT } from "./cli-error.ts";
+import { errorOfAnswer, isAbort, systemCodeOf, unreachable } from "./http-errors.ts";
 
 export interface HttpClientOptions {
   /** Where the control API is: `http://localhost:8080`. */
@@ -54,65 +54,17 @@ const CONNECT_RETRY_DELAYS_MS = [50, 150];
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const { apiUrl, token, timeoutMs = 30_000 } = options;
-
-  function urlOf(request: HttpRequest): URL {
-    const url = parseApiUrl(apiUrl);
-    const [path = "", query] = request.path.split("?", 2);
-    url.pathname = url.pathname.replace(/\/$/, "") + path;
-    if (query !== undefined) url.search = query;
-    for (const [name, value] of Object.entries(request.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    return url;
-  }
-
-  async function connect(request: HttpRequest): Promise<IncomingMessage> {
-    const url = urlOf(request);
-    const { request: start } =
-      url.protocol === "https:" ? await import("node:https") : await import("node:http");
-    const body = request.json === undefined ? request.body : JSON.stringify(request.json);
-    const headers: Record<string, string | number> = { accept: "application/json", ...request.headers };
-    if (request.json !== undefined) headers["content-type"] = "application/json";
-    if (body !== undefined) headers["content-length"] = Buffer.byteLength(body);
-    if (token !== undefined) headers["authorization"] ??= `Bearer ${token}`;
-    const limitMs = request.timeoutMs ?? timeoutMs;
-    const settings: RequestOptions = { method: request.method, headers };
-    if (request.signal !== undefined) settings.signal = request.signal;
-    return new Promise((resolve, reject) => {
-      const outgoing = start(url, settings, (incoming) => {
-        clearTimeout(timer);
-        resolve(incoming);
-      });
-      const timer =
-        limitMs === 0
-          ? undefined
-          : setTimeout(
-              () =>
-                outgoing.destroy(
-                  new CliError(`${url.origin} did not answer within ${limitMs} ms`, {
-                    exitCode: EXIT.server,
-                  }),
-                ),
-              limitMs,
-            );
-      outgoing.on("error", (error) => {
-        clearTimeout(timer);
-        reject(error);
-      });
-      outgoing.end(body);
-    });
-  }
+  const { apiUrl } = options;
 
   /** Connects again where nobody listens yet and the request changes nothing: a server that is just starting. */
   async function open(request: HttpRequest): Promise<IncomingMessage> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await connect(request);
+        return await connect(options, request);
       } catch (error) {
         if (error instanceof CliError || isAbort(error)) throw error;
         const delayMs = CONNECT_RETRY_DELAYS_MS[attempt];
-        if (request.method !== "GET" || delayMs === undefined || codeOf(error) !== "ECONNREFUSED") {
+        if (request.method !== "GET" || delayMs === undefined || systemCodeOf(error) !== "ECONNREFUSED") {
           throw unreachable(apiUrl, error);
         }
         await sleep(delayMs);
@@ -143,6 +95,56 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       throw errorOfAnswer({ status, headers: incoming.headers, body }, request);
     },
   };
+}
+
+function urlOf(apiUrl: string, request: HttpRequest): URL {
+  const url = parseApiUrl(apiUrl);
+  const mark = request.path.indexOf("?");
+  url.pathname = url.pathname.replace(/\/$/, "") + (mark < 0 ? request.path : request.path.slice(0, mark));
+  if (mark >= 0) url.search = request.path.slice(mark);
+  for (const [name, value] of Object.entries(request.query ?? {})) {
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+/** Sends one request. @returns the answer once its head is there */
+async function connect(options: HttpClientOptions, request: HttpRequest): Promise<IncomingMessage> {
+  const { apiUrl, token, timeoutMs = 30_000 } = options;
+  const url = urlOf(apiUrl, request);
+  const { request: start } =
+    url.protocol === "https:" ? await import("node:https") : await import("node:http");
+  const body = request.json === undefined ? request.body : JSON.stringify(request.json);
+  const headers: Record<string, string | number> = { accept: "application/json", ...request.headers };
+  if (request.json !== undefined) headers["content-type"] = "application/json";
+  if (body !== undefined) headers["content-length"] = Buffer.byteLength(body);
+  if (token !== undefined) headers["authorization"] ??= `Bearer ${token}`;
+  const limitMs = request.timeoutMs ?? timeoutMs;
+  const settings: RequestOptions = { method: request.method, headers };
+  if (request.signal !== undefined) settings.signal = request.signal;
+  return new Promise((resolve, reject) => {
+    const outgoing = start(url, settings, (incoming) => {
+      clearTimeout(timer);
+      resolve(incoming);
+    });
+    const timer =
+      limitMs === 0
+        ? undefined
+        : setTimeout(
+            () =>
+              outgoing.destroy(
+                new CliError(`${url.origin} did not answer within ${limitMs} ms`, {
+                  exitCode: EXIT.server,
+                }),
+              ),
+            limitMs,
+          );
+    outgoing.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    outgoing.end(body);
+  });
 }
 
 function parseApiUrl(text: string): URL {
@@ -180,72 +182,4 @@ function parseJson(answer: HttpAnswer, apiUrl: string): unknown {
       cause: error,
     });
   }
-}
-
-/** Reads the error envelope of SPEC 6; anything else that answers with an error is told by its status. */
-function errorOfAnswer(answer: HttpAnswer, request: HttpRequest): CliError {
-  const exitCode = answer.status >= 500 ? EXIT.server : EXIT.client;
-  const text = answer.body.toString("utf8");
-  const header = answer.headers["x-request-id"];
-  const fallbackId = typeof header === "string" ? header : undefined;
-  const error = readEnvelope(text);
-  if (error === undefined) {
-    return new CliError(`${request.method} ${request.path} answered ${answer.status}`, {
-      exitCode,
-      ...(fallbackId === undefined ? {} : { requestId: fallbackId }),
-      hint: text === "" ? "Is --api-url the address of a SOUS control API?" : text.slice(0, 200),
-    });
-  }
-  const requestId = error.request_id ?? fallbackId;
-  const hint = hintOf(error.code);
-  return new CliError(error.message, {
-    exitCode,
-    code: error.code,
-    ...(requestId === undefined ? {} : { requestId }),
-    ...(hint === undefined ? {} : { hint }),
-    ...(error.details === undefined ? {} : { details: error.details }),
-  });
-}
-
-interface ErrorBody {
-  code: string;
-  message: string;
-  request_id?: string;
-  details?: Record<string, unknown>;
-}
-
-function readEnvelope(text: string): ErrorBody | undefined {
-  try {
-    const body: { error?: Partial<ErrorBody> } | null = JSON.parse(text);
-    const error = body?.error;
-    if (typeof error?.code !== "string" || typeof error.message !== "string") return undefined;
-    return { ...error, code: error.code, message: error.message };
-  } catch {
-    return undefined;
-  }
-}
-
-const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERROR_CATALOGUE, code);
-const hintOf = (code: string): string | undefined =>
-  isErrorCode(code) ? ERROR_CATALOGUE[code].hint : undefined;
-const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
-
-/** @returns the system's code of an error, also of one that stands for several attempts */
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof AggregateError) return codeOf(error.errors[0]);
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
-}
-
-function unreachable(apiUrl: string, cause: unknown): CliError {
-  const code = codeOf(cause);
-  const refused = code === "ECONNREFUSED";
-  const why = code ?? (cause instanceof Error ? cause.message : "no connection");
-  return new CliError(`cannot reach ${apiUrl}: ${refused ? "nobody listens there" : why}`, {
-    exitCode: EXIT.server,
-    hint: refused
-      ? "Start a platform with `cs dev`, or name one with --api-url."
-      : "Check --api-url and the network.",
-    cause,
-  });
 }

@@ -10,7 +10,12 @@ const FUNCTIONS = "/v1/tenants/t_default/namespaces/default/functions";
 test("http invoke prints status=N and the body, with the long path and the short one", async () => {
   await using server = await startSpecServer();
   const at = ["--api-url", server.url];
-  const get = await runCommand(["http", "invoke", "/v1/web/t_default/default/hello/prod/a%2Fb?x=1", ...at]);
+  const get = await runCommand([
+    "http",
+    "invoke",
+    "/v1/web/t_default/default/hello/prod/a%2Fb?x=1&y=2?3",
+    ...at,
+  ]);
   assert.deepEqual(get, { code: 0, stdout: "status=201\nGET nothing\n", stderr: "" });
   const post = await runCommand([
     "http",
@@ -24,6 +29,7 @@ test("http invoke prints status=N and the body, with the long path and the short
   ]);
   assert.equal(post.stdout, "status=201\nPOST text\n");
   assert.equal(server.seen[0]?.path, "/v1/web/t_default/default/hello/prod/a%2Fb");
+  assert.equal(server.seen[0]?.query.get("y"), "2?3");
   assert.equal(server.seen[1]?.path, "/v1/web/t_default/default/hello/prod/a");
   assert.equal(server.seen[1]?.query.get("x"), "1");
   assert.equal(server.seen[1]?.headers["x-one"], "1");
