@@ -21,8 +21,17 @@ test("ids have their prefix and a ULID that grows with the time", () => {
   assert.equal(new Set(ids).size, ids.length);
 });
 
-test("an activation id is a UUID v4", () => {
-  assert.match(newActivationId(), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+test("an activation id is a UUID v7: unique, and growing with time", () => {
+  const ids = Array.from({ length: 1000 }, newActivationId);
+  for (const id of ids)
+    assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(new Set(ids).size, ids.length);
+  const times = ids.map((id) => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
+  assert.deepEqual(
+    times.toSorted((a, b) => a - b),
+    times,
+  );
+  assert.ok(Math.abs((times[0] ?? 0) - Date.now()) < 60_000);
 });
 
 test("the same idempotency scope gives the same UUID v5, any other part another", () => {

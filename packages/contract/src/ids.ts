@@ -1,4 +1,4 @@
-import { v4, v5 } from "uuid";
+import { v5 } from "uuid";
 
 /** Namespace of every activation id that is derived from an idempotency key (SPEC 15). */
 const IDEMPOTENCY_NAMESPACE = "6f1f3b0e-52c1-4e0b-9d57-0d6a5f0c5b10";
@@ -44,8 +44,23 @@ export const newRequestId = (): string => `req_${nextUlid()}`;
 export const newDraftId = (): string => `drf_${nextUlid()}`;
 /** @returns a message id, `msg_` and a ULID */
 export const newMessageId = (): string => `msg_${nextUlid()}`;
-/** @returns a random activation id, UUID v4 */
-export const newActivationId = (): string => v4();
+let uuidMs = 0;
+let uuidPrefix = "";
+
+/**
+ * @returns a new activation id, UUID v7: a time and 74 random bits. Ids that grow with time are written to the
+ * store's index side by side; random ones cost its writer twice the processor time.
+ */
+export function newActivationId(): string {
+  const now = Date.now();
+  if (now !== uuidMs) {
+    uuidMs = now;
+    const hex = now.toString(16).padStart(12, "0");
+    uuidPrefix = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
+  }
+  // The rest of a random UUID from its third group on: 12 bits, variant, 62 bits.
+  return uuidPrefix + crypto.randomUUID().slice(15);
+}
 
 /** What makes two requests with an `Idempotency-Key` the same request. */
 export interface IdempotencyScope {

@@ -1,10 +1,4 @@
-import {
-  type ActivationAttempt,
-  type ActivationRecord,
-  type Invocation,
-  LIMITS,
-  type TerminalStatus,
-} from "@sous/contract";
+import { type ActivationAttempt, type ActivationRecord, type Invocation, LIMITS } from "@sous/contract";
 import type { SandboxOutcome } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import type { LogEvent } from "./live-activations.ts";
@@ -128,22 +122,21 @@ export class LiveActivation {
   terminal(outcome: SandboxOutcome, endMs: number): TerminalRecord {
     const { timings } = outcome;
     const begunMs = this.startMs ?? endMs;
-    const status: TerminalStatus = outcome.status;
-    const record: TerminalRecord = { ...this.record(), status };
+    const record = this.record() as TerminalRecord;
+    record.status = outcome.status;
     record.end_ms = endMs;
     record.duration_ms = endMs - begunMs;
     record.cold = outcome.cold;
     record.cold_reason = outcome.coldReason;
-    record.timings = {
-      queue_ms: Math.max(0, begunMs - this.invocation.enqueued_at_ms),
-      placement_ms: timings.placementMs,
-      boot_ms: timings.bootMs,
-      fetch_ms: this.fetchMs,
-      init_ms: timings.initMs,
-      handler_ms: timings.handlerMs,
-      host_calls_ms: timings.hostCallsMs,
-    };
-    record.cpu_ms = outcome.cpuMs;
+    const spent = record.timings;
+    spent.queue_ms = Math.max(0, begunMs - this.invocation.enqueued_at_ms);
+    spent.placement_ms = thousandths(timings.placementMs);
+    spent.boot_ms = thousandths(timings.bootMs);
+    spent.fetch_ms = this.fetchMs;
+    spent.init_ms = thousandths(timings.initMs);
+    spent.handler_ms = thousandths(timings.handlerMs);
+    spent.host_calls_ms = thousandths(timings.hostCallsMs);
+    record.cpu_ms = thousandths(outcome.cpuMs);
     record.memory_peak_bytes = outcome.memoryPeakBytes;
     if (outcome.error !== undefined) record.error = outcome.error;
     const { result } = outcome;
@@ -160,3 +153,6 @@ export class LiveActivation {
     for (const listener of this.#followers ?? []) listener({ type: "chunk", index, text: line });
   }
 }
+
+/** Microseconds are as fine as the clock is honest; more digits only make records longer. */
+const thousandths = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -1,6 +1,6 @@
 import { PlatformError } from "@sous/contract";
-import type { SandboxClient, SandboxDriver, SandboxOutcome, SandboxTask } from "@sous/sandbox";
-import type { Fleet } from "./fleet.ts";
+import type { SandboxDriver, SandboxOutcome, SandboxTask } from "@sous/sandbox";
+import type { Fleet, FleetClient } from "./fleet.ts";
 import { type Host, TenantHosts } from "./tenant-hosts.ts";
 
 const SWEEP_MS = 1000;
@@ -22,8 +22,7 @@ export interface FleetOptions {
 
 interface Waiting {
   task: SandboxTask;
-  client: SandboxClient;
-  started: (sandboxId: string) => void;
+  client: FleetClient;
   sinceMs: number;
   timer: NodeJS.Timeout;
   only: string | undefined;
@@ -66,20 +65,15 @@ export function createFleet(options: FleetOptions): Fleet {
     return count;
   }
 
-  function begin(host: Host, task: SandboxTask, client: SandboxClient, started: (id: string) => void): void {
+  function begin(host: Host, task: SandboxTask, client: FleetClient): void {
     const at = now();
     host.lastUsedMs = at;
     host.programs.set(task.program.key, at);
-    started(host.sandbox.id);
+    client.onPlaced(host.sandbox.id);
     host.sandbox.start(task, client);
   }
 
-  function wait(
-    tenant: TenantHosts,
-    task: SandboxTask,
-    client: SandboxClient,
-    started: (id: string) => void,
-  ): void {
+  function wait(tenant: TenantHosts, task: SandboxTask, client: FleetClient): void {
     const only = tenant.heavy.has(task.program.key) ? task.program.key : undefined;
     const queue = waiting.get(tenant) ?? [];
     waiting.set(tenant, queue);
@@ -91,7 +85,7 @@ export function createFleet(options: FleetOptions): Fleet {
       );
     };
     const timer = setTimeout(give, Math.max(0, task.deadlineMs - now()));
-    const entry: Waiting = { task, client, started, sinceMs: now(), timer, only };
+    const entry: Waiting = { task, client, sinceMs: now(), timer, only };
     queue.push(entry);
     growFor(tenant, only);
   }
@@ -163,7 +157,7 @@ export function createFleet(options: FleetOptions): Fleet {
         continue;
       }
       clearTimeout(entry.timer);
-      begin(host, entry.task, afterWaiting(entry, now()), entry.started);
+      begin(host, entry.task, afterWaiting(entry, now()));
     }
   }
 
@@ -233,11 +227,11 @@ export function createFleet(options: FleetOptions): Fleet {
 
   return {
     tier: driver.tier,
-    run(tenantId, task, client, started) {
+    run(tenantId, task, client) {
       const tenant = tenantOf(tenantId);
       const host = place(tenant, task);
-      if (host === undefined) wait(tenant, task, client, started);
-      else begin(host, task, client, started);
+      if (host === undefined) wait(tenant, task, client);
+      else begin(host, task, client);
     },
     cancel(tenantId, activationId) {
       const tenant = tenants.get(tenantId);
@@ -275,10 +269,11 @@ export function createFleet(options: FleetOptions): Fleet {
 }
 
 /** Adds the wait for a sandbox to what the client hears: it was the cold start. */
-function afterWaiting(entry: Waiting, atMs: number): SandboxClient {
+function afterWaiting(entry: Waiting, atMs: number): FleetClient {
   const waitedMs = atMs - entry.sinceMs;
   const { client } = entry;
   return {
+    onPlaced: (sandboxId) => client.onPlaced(sandboxId),
     onHostCall: (call, answer) => client.onHostCall(call, answer),
     onLog: (level, text) => client.onLog(level, text),
     onOutcome(outcome) {

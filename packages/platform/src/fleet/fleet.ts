@@ -7,12 +7,18 @@ export interface FleetStats {
   warmPrograms: number;
 }
 
+/** Who hands an activation to the fleet. */
+export interface FleetClient extends SandboxClient {
+  /** Called when a sandbox has it, before anything else. */
+  onPlaced(sandboxId: string): void;
+}
+
 /** Chooses where an activation runs: keeps sandboxes warm, apart by tenant, and within bounds. */
 export interface Fleet extends AsyncDisposable {
   /** The tier of the driver behind it. */
   readonly tier: string;
   /** Hands an activation to a sandbox of its tenant, at once where one is ready. The client hears one outcome. */
-  run(tenant: string, task: SandboxTask, client: SandboxClient, started: (sandboxId: string) => void): void;
+  run(tenant: string, task: SandboxTask, client: FleetClient): void;
   /** Ends an activation early, wherever it is. */
   cancel(tenant: string, activationId: string): void;
   stats(): FleetStats;

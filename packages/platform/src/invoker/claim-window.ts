@@ -4,8 +4,8 @@ import type { Catalog } from "../catalog/catalog.ts";
 
 /** Synchronous activations handed to a sandbox before it has a free isolate: they wait there, in order. */
 const SYNC_WINDOW = 64;
-/** Versions whose bound on concurrency is remembered. */
-const REMEMBERED_MAX = 10_000;
+/** Lanes remembered while nothing of them is claimed. */
+const LANES_MAX = 10_000;
 
 export interface ClaimWindowOptions {
   catalog: Catalog;
@@ -13,11 +13,23 @@ export interface ClaimWindowOptions {
   wake: (message: Message<Invocation>) => void;
 }
 
+/** What is claimed of one version. */
+export interface ClaimedPlace {
+  taken: number;
+  /** The version's bound on concurrency, once it is known. */
+  bound: number | undefined;
+  /** Its bound cannot be known (a deleted function, a store that is down): the next message is let through to say so. */
+  unknown: boolean;
+  /** A message was refused, and waits to be woken. */
+  refused: boolean;
+}
+
 /** How much of one version this process takes from the queue at a time. */
 export interface ClaimWindow {
   accepts(message: Message<Invocation>): boolean;
-  /** Counts a claimed message. @returns a function that gives its place back, once */
-  take(message: Message<Invocation>): () => void;
+  /** Counts a claimed message; every place is given back once. */
+  take(message: Message<Invocation>): ClaimedPlace;
+  giveBack(place: ClaimedPlace, message: Message<Invocation>): void;
 }
 
 /**
@@ -25,67 +37,84 @@ export interface ClaimWindow {
  * only when an isolate is free for it, as its deadline counts from there, and its attempt too.
  */
 export function createClaimWindow({ catalog, wake }: ClaimWindowOptions): ClaimWindow {
-  const taken = new Map<string, number>();
-  /** Versions never change, and neither does their bound. */
-  const bounds = new Map<string, number>();
-  const refused = new Set<string>();
-  /** Their bound cannot be known (a deleted function, a store that is down): the next message is let through to say so. */
-  const unknown = new Set<string>();
+  // By tenant, lane and version: a key made of all three would be a new string to hash for each message.
+  const tenants = new Map<string, Map<string, Map<number, ClaimedPlace>>>();
+  let lanes = 0;
 
-  const keyOf = ({ tenant, lane, body }: Message<Invocation>): string =>
-    `${tenant}/${lane}@${body.ref.version ?? 0}`;
+  function placeOf({ tenant, lane, body }: Message<Invocation>): ClaimedPlace {
+    let byLane = tenants.get(tenant);
+    if (byLane === undefined) tenants.set(tenant, (byLane = new Map()));
+    let byVersion = byLane.get(lane);
+    if (byVersion === undefined) {
+      if (++lanes > LANES_MAX) forgetIdle();
+      byLane.set(lane, (byVersion = new Map()));
+    }
+    const version = body.ref.version ?? 0;
+    let place = byVersion.get(version);
+    if (place === undefined) {
+      place = { taken: 0, bound: undefined, unknown: false, refused: false };
+      byVersion.set(version, place);
+    }
+    return place;
+  }
 
-  function boundOf(message: Message<Invocation>, key: string): number | undefined {
-    const bound = bounds.get(key);
-    if (bound !== undefined) return bound;
+  function forgetIdle(): void {
+    lanes = 0;
+    for (const [tenant, byLane] of tenants) {
+      for (const [lane, byVersion] of byLane) {
+        for (const [version, { taken, refused }] of byVersion) {
+          if (taken === 0 && !refused) byVersion.delete(version);
+        }
+        if (byVersion.size === 0) byLane.delete(lane);
+        else lanes++;
+      }
+      if (byLane.size === 0) tenants.delete(tenant);
+    }
+  }
+
+  /** Versions never change, and neither does their bound: it is looked up once. */
+  function boundOf(place: ClaimedPlace, message: Message<Invocation>): number | undefined {
+    if (place.bound !== undefined) return place.bound;
     const { tenant, namespace, ref } = message.body;
-    const found = catalog.resolve(
-      { tenant, namespace, name: ref.function },
-      ref.version === undefined ? undefined : { version: ref.version },
-    );
-    if (!(found instanceof Promise)) return remember(key, found.config.max_concurrency);
+    const target = ref.version === undefined ? undefined : { version: ref.version };
+    const found = catalog.resolve({ tenant, namespace, name: ref.function }, target);
+    if (!(found instanceof Promise)) return (place.bound = found.config.max_concurrency);
     found
       .then(
-        (version) => remember(key, version.config.max_concurrency),
-        () => unknown.add(key),
+        (version) => (place.bound = version.config.max_concurrency),
+        () => (place.unknown = true),
       )
       .finally(() => wake(message));
     return undefined;
   }
 
-  function remember(key: string, bound: number): number {
-    if (bounds.size >= REMEMBERED_MAX) bounds.clear();
-    bounds.set(key, bound);
-    return bound;
-  }
-
-  function fits(message: Message<Invocation>, key: string): boolean {
-    const count = taken.get(key) ?? 0;
-    if (message.body.mode === "sync") return count < SYNC_WINDOW;
-    if (unknown.delete(key)) return true;
-    const bound = boundOf(message, key);
-    return bound !== undefined && count < bound;
+  function fits(place: ClaimedPlace, message: Message<Invocation>): boolean {
+    if (message.body.mode === "sync") return place.taken < SYNC_WINDOW;
+    if (place.unknown) {
+      place.unknown = false;
+      return true;
+    }
+    const bound = boundOf(place, message);
+    return bound !== undefined && place.taken < bound;
   }
 
   return {
     accepts(message) {
-      const key = keyOf(message);
-      if (fits(message, key)) return true;
-      refused.add(key);
+      const place = placeOf(message);
+      if (fits(place, message)) return true;
+      place.refused = true;
       return false;
     },
     take(message) {
-      const key = keyOf(message);
-      taken.set(key, (taken.get(key) ?? 0) + 1);
-      let given = false;
-      return () => {
-        if (given) return;
-        given = true;
-        const left = (taken.get(key) ?? 1) - 1;
-        if (left === 0) taken.delete(key);
-        else taken.set(key, left);
-        if (refused.delete(key)) wake(message);
-      };
+      const place = placeOf(message);
+      place.taken++;
+      return place;
+    },
+    giveBack(place, message) {
+      place.taken--;
+      if (!place.refused) return;
+      place.refused = false;
+      wake(message);
     },
   };
 }

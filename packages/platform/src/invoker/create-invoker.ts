@@ -2,7 +2,7 @@ import type { Delivery, Message } from "@sous/codeq";
 import { type FunctionErrorType, type Invocation, TOPICS } from "@sous/contract";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { replyOf } from "../activations/invocation-reply.ts";
-import { createClaimWindow } from "./claim-window.ts";
+import { type ClaimedPlace, createClaimWindow } from "./claim-window.ts";
 import type { Invoker, InvokerOptions } from "./invoker.ts";
 import { createRecordWriter } from "./record-writer.ts";
 import { Run, type RunOptions } from "./run.ts";
@@ -36,10 +36,10 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     },
   });
 
-  function release(delivery: Delivery<Invocation>, giveBack: () => void): void {
+  function release(delivery: Delivery<Invocation>, place: ClaimedPlace): void {
     const full = claimed.size >= limits.inflightMax;
     if (!claimed.delete(delivery)) return;
-    giveBack();
+    window.giveBack(place, delivery.message);
     if (draining) {
       if (claimed.size === 0) drained?.();
     } else if (full) subscription.wake();
@@ -58,7 +58,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
     // "Too much to do" is not the answer of a key: the same request may run later.
     if (type === "Expired" && body.mode === "sync" && body.fingerprint !== undefined) return;
-    await records.finish(activation, record);
+    records.finish(activation, record);
   }
 
   const subscription = await codeq.consume({
@@ -68,8 +68,8 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     accepts: (message) => window.accepts(message),
     deliver(delivery) {
       claimed.add(delivery);
-      const giveBack = window.take(delivery.message);
-      new Run(runOptions, delivery, () => release(delivery, giveBack)).begin();
+      const place = window.take(delivery.message);
+      new Run(runOptions, delivery, () => release(delivery, place)).begin();
     },
     // A store that does not take the record now gets it again: the writer keeps it.
     onExpired: (message) => void onExpired(message).catch(() => {}),

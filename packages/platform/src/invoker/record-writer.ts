@@ -17,9 +17,15 @@ export interface RecordWriter extends AsyncDisposable {
   /**
    * Writes the terminal record and the log of an activation.
    * @param together issued in the same tick, and so part of the same transaction
-   * @throws CS_STORE_… when the store refused at first; the record is then tried again until it is written
+   * @param written called once when all of it is on disk, or with why the store refused it at first; the
+   * record is then tried again until it is written
    */
-  finish(live: LiveActivation, record: TerminalRecord, together?: () => Promise<void>): Promise<void>;
+  finish(
+    live: LiveActivation,
+    record: TerminalRecord,
+    together?: () => Promise<void>,
+    written?: (error?: PlatformError) => void,
+  ): void;
 }
 
 interface Held {
@@ -33,6 +39,20 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
   const held = new Map<LiveActivation, Held>();
   let timer: NodeJS.Timeout | undefined;
 
+  /** The usual way: a record without a log, nobody waits. One promise, and no other allocation. */
+  function writeRecord(
+    live: LiveActivation,
+    record: TerminalRecord,
+    together: (() => Promise<void>) | undefined,
+  ): void {
+    const finished = store.activations.finish(record);
+    together?.().catch(ignore);
+    finished.then(
+      () => onDone(live, record),
+      () => hold(live, { record, lines: [] }),
+    );
+  }
+
   async function write(live: LiveActivation, { record, lines }: Held, together?: () => Promise<void>) {
     const { tenant, activation_id: id } = record;
     const logs = lines.length > 0 ? store.logs.append(tenant, id, lines) : undefined;
@@ -44,7 +64,7 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
       onDone(live, record);
     } else hold(live, { record, lines: ofLogs.status === "fulfilled" ? [] : lines });
     const failed = [ofRecord, ofLogs, ofOther].find((result) => result.status === "rejected");
-    if (failed !== undefined) throw storeError(failed.reason);
+    return failed === undefined ? undefined : storeError(failed.reason);
   }
 
   function hold(live: LiveActivation, entry: Held): void {
@@ -62,7 +82,10 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
   }
 
   return {
-    finish: (live, record, together) => write(live, { record, lines: live.logs }, together),
+    finish(live, record, together, written) {
+      if (written === undefined && live.logs.length === 0) writeRecord(live, record, together);
+      else void write(live, { record, lines: live.logs }, together).then(written);
+    },
     async [Symbol.asyncDispose]() {
       clearTimeout(timer);
       await Promise.allSettled([...held].map(([live, entry]) => write(live, entry)));
@@ -72,6 +95,8 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
     },
   };
 }
+
+const ignore = (): void => {};
 
 const storeError = (error: unknown): PlatformError =>
   error instanceof PlatformError

@@ -8,20 +8,14 @@ import {
   isTerminal,
 } from "@sous/contract";
 import type { Delivery } from "@sous/codeq";
-import type {
-  HostAnswer,
-  HostCall,
-  SandboxClient,
-  SandboxOutcome,
-  SandboxProgram,
-  SandboxTask,
-} from "@sous/sandbox";
+import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram, SandboxTask } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 import { contextJson } from "./context-json.ts";
+import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import { programOf } from "./program-of.ts";
 import type { RecordWriter } from "./record-writer.ts";
@@ -43,7 +37,7 @@ export interface RunOptions extends InvokerOptions {
  * Synchronous work is answered first and recorded in the next group commit; asynchronous and strict work is
  * recorded first. Whatever happens, the delivery ends and its place is given back exactly once.
  */
-export class Run implements SandboxClient {
+export class Run implements FleetClient {
   readonly #options: RunOptions;
   readonly #delivery: Delivery<Invocation>;
   readonly #invocation: Invocation;
@@ -245,7 +239,11 @@ export class Run implements SandboxClient {
       eventJson: invocation.event_json,
       deadlineMs: invocation.deadline_ms,
     };
-    fleet.run(invocation.tenant, task, this, (sandboxId) => (live.sandboxId = sandboxId));
+    fleet.run(invocation.tenant, task, this);
+  }
+
+  onPlaced(sandboxId: string): void {
+    (this.#live as LiveActivation).sandboxId = sandboxId;
   }
 
   /** The request itself cannot be served: it names nothing that exists, or the platform failed on the way. */
@@ -285,14 +283,14 @@ export class Run implements SandboxClient {
     }
     // Record and removal from the queue are one transaction.
     const dead = invocation.mode === "async" && record.status !== "success" && record.status !== "cancelled";
-    const written = records.finish(live, record, () =>
-      dead ? this.#delivery.deadLetter(deadReason(record)) : this.#delivery.ack(),
-    );
+    const remove = (): Promise<void> =>
+      dead ? this.#delivery.deadLetter(deadReason(record)) : this.#delivery.ack();
+    if (first) {
+      records.finish(live, record, remove, (unrecorded) =>
+        this.#reply(unrecorded === undefined ? reply : { ...reply, unrecorded }),
+      );
+    } else records.finish(live, record, remove);
     this.#release();
-    written.then(
-      () => first && this.#reply(reply),
-      (unrecorded: PlatformError) => first && this.#reply({ ...reply, unrecorded }),
-    );
   }
 
   /** @returns whether a failed asynchronous attempt is put back for another */

@@ -2,6 +2,7 @@ import { PlatformError } from "@sous/contract";
 import type { Sandbox, SandboxDriver } from "../sandbox.ts";
 import { SupervisedSandbox } from "../supervise.ts";
 import { loadGuestBundle } from "./guest-bundle.ts";
+import { hostEntry } from "./host-bundle.ts";
 import { HostMechanism } from "./host-sandbox.ts";
 import type { HostReport, HostSetup } from "./protocol.ts";
 import { startHost } from "./start-host.ts";
@@ -9,6 +10,7 @@ import { startHost } from "./start-host.ts";
 const MiB = 1024 * 1024;
 const READY_TIMEOUT_MS = 10_000;
 const WATCH_MS = 10;
+const RESTOCK_DELAY_MS = 200;
 
 export interface IsolateDriverOptions {
   /** Hosts kept ready for a tenant that has none (1). */
@@ -39,7 +41,7 @@ const UIDS = 1000;
  * the invoker by a link and an unprivileged user of their own.
  */
 export async function createIsolateDriver(options: IsolateDriverOptions = {}): Promise<IsolateDriver> {
-  const guest = await loadGuestBundle();
+  const [guest, entry] = await Promise.all([loadGuestBundle(), hostEntry()]);
   const root = process.getuid?.() === 0;
   const firstUid = options.firstUid ?? 61_000;
   const stemsWanted = options.stems ?? 1;
@@ -50,10 +52,11 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
   let lastStartMs = 0;
   let closed = false;
   let watcher: NodeJS.Timeout | undefined;
+  let restocking: NodeJS.Timeout | undefined;
 
   async function start(): Promise<HostMechanism> {
     const begun = performance.now();
-    const mechanism = new HostMechanism(startHost());
+    const mechanism = new HostMechanism(startHost(entry));
     const setup: HostSetup = {
       core: guest.core,
       parts: guest.parts,
@@ -68,6 +71,14 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     lastStartMs = performance.now() - begun;
     options.onReport?.(report);
     return mechanism;
+  }
+
+  /** Put off a little: a process that starts takes the processor from the one that was just taken. */
+  function restockSoon(): void {
+    restocking ??= setTimeout(() => {
+      restocking = undefined;
+      restock();
+    }, RESTOCK_DELAY_MS);
   }
 
   function restock(): void {
@@ -117,7 +128,7 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     async create({ tenant }): Promise<Sandbox> {
       if (closed) throw new PlatformError("CS_DRAINING", "the sandbox driver is closed");
       const mechanism = await take();
-      restock();
+      restockSoon();
       const id = `host-${mechanism.pid}`;
       const sandbox = new SupervisedSandbox(mechanism, { id, tenant, memoryBytesMax, onActive: attend });
       live.add(sandbox);
@@ -129,6 +140,7 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     async [Symbol.asyncDispose]() {
       closed = true;
       clearInterval(watcher);
+      clearTimeout(restocking);
       const waiting = stems
         .splice(0)
         .map((stem) => stem.then((mechanism) => mechanism.kill()).catch(() => {}));

@@ -3,20 +3,18 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { PlatformError } from "@sous/contract";
 import type { StartedHost } from "./host-sandbox.ts";
-
-const ENTRY = fileURLToPath(new URL("./host/main.ts", import.meta.url));
 
 /**
  * Starts a host process: no environment, no file descriptors but its link and its marker, standard error on
  * a pipe for the reason of a crash.
+ * @param entry the file to run, see `hostEntry`
  */
-export function startHost(): StartedHost {
+export function startHost(entry: string): StartedHost {
   const marker = openMarker();
   try {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ENTRY], {
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
       env: {},
       cwd: "/",
       stdio: ["ignore", "ignore", "pipe", "pipe", marker.writeFd],

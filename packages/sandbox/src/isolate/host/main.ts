@@ -1,6 +1,6 @@
 import { randomFillSync } from "node:crypto";
 import { Socket } from "node:net";
-import { LIMITS } from "@sous/contract";
+import { LIMITS } from "@sous/contract/limits";
 import { type FrameCursor, createFrameReader } from "../frame-reader.ts";
 import { FrameWriter } from "../frame-writer.ts";
 import {
@@ -21,9 +21,11 @@ import { GuestCode, type PlaceEvents, type PlaceMaker } from "./place.ts";
 import { createPlacePool } from "./place-pool.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { Program } from "./program.ts";
+import { warmUp } from "./warm-up.ts";
 
 const ANY_LENGTH = TO_HOST_FRAME_BYTES_MAX;
 const IDLE_SWEEP_MS = 1000;
+const WARM_UP_IDLE_MS = 50;
 const CALL_BYTES_MAX = 1024 * 1024;
 
 const socket = new Socket({ fd: HOST_FDS.link, readable: true, writable: true });
@@ -116,6 +118,16 @@ function setup(cursor: FrameCursor): void {
   pool.fill();
   const report: HostReport = { pid: process.pid, uid: process.getuid?.() ?? -1, ...givenUp };
   writer.begin(FROM_HOST.ready).string(JSON.stringify(report)).end();
+  warmUpWhenIdle(maker);
+}
+
+/** Warming up blocks for some ten milliseconds: it waits for a moment without work, and work never for it. */
+function warmUpWhenIdle(maker: PlaceMaker): void {
+  setTimeout(() => {
+    const idleMs = performance.now() - (engine?.lastWorkAt ?? 0);
+    if (idleMs < WARM_UP_IDLE_MS) warmUpWhenIdle(maker);
+    else warmUp(maker);
+  }, WARM_UP_IDLE_MS);
 }
 
 function takeProgram(cursor: FrameCursor): void {

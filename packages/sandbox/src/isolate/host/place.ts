@@ -2,7 +2,9 @@ import { BOOTSTRAP_GLOBAL } from "@sous/guest";
 import ivm from "isolated-vm";
 import type { Activation } from "./activation.ts";
 
-/** Code that runs in every context before user code, compiled once and then taken from V8's own cache. */
+type Compiled<T> = T & { cachedData?: ivm.ExternalCopy<ArrayBuffer> };
+
+/** Code of ours that runs in contexts, compiled with V8's own cache of an earlier compile. */
 export class GuestCode {
   readonly #source: string;
   readonly #filename: string;
@@ -14,16 +16,21 @@ export class GuestCode {
   }
 
   run(isolate: ivm.Isolate, context: ivm.Context): void {
-    const options = { filename: this.#filename };
-    if (this.#cache === undefined) {
-      const script = isolate.compileScriptSync(this.#source, { ...options, produceCachedData: true });
-      this.#cache = (script as ivm.Script & { cachedData?: ivm.ExternalCopy<ArrayBuffer> }).cachedData;
-      script.runSync(context);
-      script.release();
-      return;
-    }
-    const script = isolate.compileScriptSync(this.#source, { ...options, cachedData: this.#cache });
+    const filename = this.#filename;
+    const options = this.#cache === undefined ? { filename } : { filename, cachedData: this.#cache };
+    const script = isolate.compileScriptSync(this.#source, options);
     script.runSync(context);
+    script.release();
+  }
+
+  /**
+   * Keeps V8's cache of this code. In an isolate that has run it the cache holds the functions that were used
+   * too: contexts made from it are ready in less than half the time.
+   */
+  remember(isolate: ivm.Isolate): void {
+    const options = { filename: this.#filename, produceCachedData: true } as const;
+    const script = isolate.compileScriptSync(this.#source, options) as Compiled<ivm.Script>;
+    this.#cache = script.cachedData;
     script.release();
   }
 }
@@ -78,6 +85,8 @@ export class Place {
 
   /** Replaces the context by a fresh one in the same isolate. */
   renew(): void {
+    // A reference that is not released pins its context.
+    for (const entry of Object.values(this.#entries)) entry.release();
     this.#context.release();
     this.#context = this.isolate.createContextSync();
     this.#entries = this.#bootstrap();
