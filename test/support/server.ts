@@ -8,6 +8,8 @@ const ENTRY = fileURLToPath(new URL("./serve.ts", import.meta.url));
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
+  /** The first token of a new data folder, with `auth` `local:`. */
+  readonly token: string | undefined;
   /** `SIGKILL`, and waits until it is gone. */
   kill(): Promise<void>;
 }
@@ -19,6 +21,12 @@ export interface TestServerOptions {
   wrapper?: readonly string[];
 }
 
+interface Hello {
+  url: string;
+  pid: number;
+  token?: string;
+}
+
 /** Starts a platform on a free port and waits until it serves. @throws when it ends first */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const settings = JSON.stringify({ port: 0, ...options.settings });
@@ -28,17 +36,18 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-4000)));
-  const hello = await new Promise<{ url: string; pid: number }>((resolve, reject) => {
+  const hello = await new Promise<Hello>((resolve, reject) => {
     child.once("exit", (code, signal) =>
       reject(new Error(`the server ended with ${signal ?? code}: ${stderr}`)),
     );
     createInterface({ input: child.stdout }).on("line", (line) => {
-      if (line.startsWith('{"url"')) resolve(JSON.parse(line) as { url: string; pid: number });
+      if (line.startsWith('{"url"')) resolve(JSON.parse(line) as Hello);
     });
   });
   return {
     url: hello.url,
     pid: hello.pid,
+    token: hello.token,
     async kill() {
       process.kill(hello.pid, "SIGKILL");
       await exited;

@@ -43,6 +43,15 @@ export interface AdmissionOptions {
   clientIp: (request: IncomingMessage) => string;
 }
 
+/**
+ * Somebody without a token of ours may still call a public version, whose own token it may carry.
+ * @returns why the caller is a stranger. @throws what else went wrong
+ */
+function strangerOf(error: unknown): PlatformError {
+  if (error instanceof PlatformError && error.status === 401) return error;
+  throw error;
+}
+
 const isNotFound = (error: unknown): boolean =>
   error instanceof PlatformError && error.code === "CS_NOT_FOUND";
 
@@ -93,14 +102,6 @@ export function createAdmission(options: AdmissionOptions): Admission {
       tenant = wanted.tenant ?? homeTenant(identity);
       authorize(identity, wanted.action, tenant);
     }
-    take(limits.tenant, tenant, "of this tenant");
-    if (limits.function !== undefined) {
-      take(
-        limits.function,
-        `${tenant}/${wanted.namespace}/${wanted.name}/${wanted.refText}`,
-        "for this function",
-      );
-    }
     const version = resolve(tenant, wanted);
     if (!(version instanceof Promise)) return withVersion(identity, tenant, version, wanted);
     return version.then(
@@ -124,12 +125,20 @@ export function createAdmission(options: AdmissionOptions): Admission {
         ? authz.invoke_http_roles
         : (authz.invoke_api_roles ?? authz.invoke_http_roles);
     const open = isPublic(roles);
-    if (identity instanceof PlatformError) {
-      if (!open) throw identity;
-      return { tenant, principal: ANONYMOUS, version, isPublic: true };
-    }
-    requireTriggerRole(identity.principal, roles);
-    return { tenant, principal: identity.principal, version, isPublic: open };
+    let principal = ANONYMOUS;
+    if (!(identity instanceof PlatformError)) {
+      ({ principal } = identity);
+      requireTriggerRole(principal, roles);
+    } else if (!open) throw identity;
+    limitWork(tenant, wanted);
+    return { tenant, principal, version, isPublic: open };
+  }
+
+  /** Counted last: calls that are refused anyway must not use up what a tenant may do. */
+  function limitWork(tenant: string, { namespace, name, refText }: Wanted): void {
+    take(limits.tenant, tenant, "of this tenant");
+    if (limits.function === undefined) return;
+    take(limits.function, `${tenant}/${namespace}/${name}/${refText}`, "for this function");
   }
 
   function admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted> {
@@ -137,12 +146,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     try {
       identity = auth.authenticate(request.headers.authorization);
     } catch (error) {
-      if (error instanceof PlatformError && error.code === "CS_AUTHN_MISSING_TOKEN")
-        return withIdentity(error, wanted);
-      throw error;
+      return withIdentity(strangerOf(error), wanted);
     }
-    if (identity instanceof Promise) return identity.then((known) => withIdentity(known, wanted));
-    return withIdentity(identity, wanted);
+    if (!(identity instanceof Promise)) return withIdentity(identity, wanted);
+    return identity.catch(strangerOf).then((known) => withIdentity(known, wanted));
   }
 
   return {
