@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { errorEnvelope, PlatformError } from "@sous/contract";
 import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { authorize, homeTenant } from "../auth/authorize.ts";
+import { duplicateKey } from "../http/duplicate-key.ts";
 import { errorHeaders, toPlatformError } from "../http/error-reply.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import { API_SECURITY_HEADERS } from "../http/security-headers.ts";
@@ -71,7 +72,7 @@ function createApp(context: ControlContext): ControlApp {
     }
     void reply
       .code(refusal.status)
-      .headers(errorHeaders(refusal))
+      .headers({ ...API_SECURITY_HEADERS, ...errorHeaders(refusal), "x-request-id": request.id })
       .type("application/json; charset=utf-8")
       .serializer(JSON.stringify)
       .send(errorEnvelope(refusal, request.id));
@@ -132,8 +133,15 @@ function parseJsonStrictly(app: ControlApp): void {
   const parse = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body === "") done(null, undefined);
-    else void parse(request, body as string, done);
+    if (body === "") {
+      done(null, undefined);
+      return;
+    }
+    void parse(request, body as string, (error, value) => {
+      const twice = error === null ? duplicateKey(body as string) : undefined;
+      if (twice === undefined) done(error, value);
+      else done(new PlatformError("CS_VALIDATION_FAILED", `the body names ${JSON.stringify(twice)} twice`));
+    });
   });
 }
 

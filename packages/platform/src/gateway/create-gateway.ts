@@ -242,7 +242,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
     );
     const exchange: Exchange = { request, response, requestId, headers: NO_HEADERS };
     try {
-      if (route.kind === "bad") throw new PlatformError("CS_VALIDATION_FAILED", route.message);
+      if (route.kind === "bad") throw route.error;
       if (route.kind !== "web" && request.method !== "POST") {
         throw new PlatformError("CS_METHOD_NOT_ALLOWED", "functions are invoked with POST");
       }

@@ -1,4 +1,11 @@
-import { type RefTarget, isResourceName, isTenantId, parseRefTarget } from "@sous/contract";
+import {
+  type ErrorCode,
+  PlatformError,
+  type RefTarget,
+  isResourceName,
+  isTenantId,
+  parseRefTarget,
+} from "@sous/contract";
 
 /** What a path of the gateway means. `bad` is a path of ours with a name that cannot be. */
 export type Route =
@@ -14,7 +21,7 @@ export type Route =
     }
   | { kind: "invoke"; tenant: string; namespace: string; name: string }
   | { kind: "short"; verb: "invoke" | "enqueue"; name: string; ref: string; target: RefTarget | undefined }
-  | { kind: "bad"; message: string };
+  | { kind: "bad"; error: PlatformError };
 
 const WEB = "/v1/web/";
 const SHORT = "/v1/functions/";
@@ -38,26 +45,40 @@ export function parseRoute(url: string): Route | undefined {
 function webRoute(path: string, query: string): Route {
   const parts = path.slice(WEB.length).split("/", 4);
   const [tenant = "", namespace = "", name = "", ref = ""] = parts;
-  if (!isTenantId(tenant)) return bad("the path's tenant", tenant);
-  if (!isResourceName(namespace)) return bad("the path's namespace", namespace);
-  if (!isResourceName(name)) return bad("the path's function", name);
+  if (!isTenantId(tenant)) return badName("tenant", tenant);
+  if (!isResourceName(namespace)) return badName("namespace", namespace);
+  if (!isResourceName(name)) return badName("function", name);
   const target = parseRefTarget(ref);
-  if (target === undefined) return bad("the path's reference (an alias or a version number)", ref);
+  if (target === undefined) return badRef(ref);
   return { kind: "web", tenant, namespace, name, ref, target, rawPath: path, query };
 }
 
+/** Routes of short forms by their path: those of a busy function are read once. */
+const shortRoutes = new Map<string, Route>();
+const SHORT_ROUTES_MAX = 1000;
+
 function shortRoute(path: string): Route | undefined {
+  const known = shortRoutes.get(path);
+  if (known !== undefined) return known;
+  const route = readShortRoute(path);
+  if (route === undefined || route.kind === "bad") return route;
+  if (shortRoutes.size >= SHORT_ROUTES_MAX) shortRoutes.clear();
+  shortRoutes.set(path, route);
+  return route;
+}
+
+function readShortRoute(path: string): Route | undefined {
   const colon = path.lastIndexOf(":");
   const verb = path.slice(colon + 1);
   if (colon < 0 || (verb !== "invoke" && verb !== "enqueue")) return undefined;
   const written = path.slice(SHORT.length, colon);
   const at = written.indexOf("@");
   const name = at < 0 ? written : written.slice(0, at);
-  if (!isResourceName(name)) return bad("the path's function", name);
+  if (!isResourceName(name)) return badName("function", name);
   if (at < 0) return { kind: "short", verb, name, ref: "latest", target: undefined };
   const ref = written.slice(at + 1);
   const target = parseRefTarget(ref);
-  if (target === undefined) return bad("the path's reference (an alias or a version number)", ref);
+  if (target === undefined) return badRef(ref);
   return { kind: "short", verb, name, ref, target };
 }
 
@@ -65,12 +86,18 @@ function fullRoute(path: string): Route | undefined {
   const match = FULL_INVOKE.exec(path);
   if (match === null) return undefined;
   const [, tenant = "", namespace = "", name = ""] = match;
-  if (!isTenantId(tenant)) return bad("the path's tenant", tenant);
-  if (!isResourceName(namespace)) return bad("the path's namespace", namespace);
-  if (!isResourceName(name)) return bad("the path's function", name);
+  if (!isTenantId(tenant)) return badName("tenant", tenant);
+  if (!isResourceName(namespace)) return badName("namespace", namespace);
+  if (!isResourceName(name)) return badName("function", name);
   return { kind: "invoke", tenant, namespace, name };
 }
 
-function bad(what: string, value: string): Route {
-  return { kind: "bad", message: `${what} is not valid: ${JSON.stringify(value.slice(0, 80))}` };
+const badName = (what: string, value: string): Route => bad("CS_VALIDATION_NAME_INVALID", what, value);
+
+const badRef = (value: string): Route =>
+  bad("CS_VALIDATION_FAILED", "reference (an alias or a version number)", value);
+
+function bad(code: ErrorCode, what: string, value: string): Route {
+  const message = `the path's ${what} is not valid: ${JSON.stringify(value.slice(0, 80))}`;
+  return { kind: "bad", error: new PlatformError(code, message) };
 }
