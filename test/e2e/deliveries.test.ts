@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type Invocation,
+  LIMITS,
+  newActivationId,
+  newDraftId,
+  newMessageId,
+  newRequestId,
+  TOPICS,
+} from "@sous/contract";
+import { buildBundle } from "../../packages/platform/src/bundle/build-bundle.ts";
+import { loadConfig } from "../../packages/platform/src/config/load-config.ts";
+import { mergeVersionConfig } from "../../packages/platform/src/control/merge-version-config.ts";
+import type { InvocationReply } from "../../packages/platform/src/activations/invocation-reply.ts";
+import { openExecution } from "../../packages/platform/src/roles/execution.ts";
+import { openStore } from "../../packages/platform/src/roles/open-store.ts";
+import { manifest, until } from "../support/api.ts";
+
+const KEY = { tenant: "t_default", namespace: "default", name: "counter" };
+const COUNTER = `export default async () => {
+  const runs = ((await cs.kv.get("runs")) ?? 0) + 1;
+  await cs.kv.set("runs", runs);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  return runs;
+};`;
+
+/** The execution plane alone, with one function in its store: no HTTP, no ingress. */
+async function startExecution() {
+  const stack = new AsyncDisposableStack();
+  const { config } = loadConfig({ mode: "dev", flags: {}, env: {}, readFile: () => undefined });
+  const store = stack.use(await openStore("sqlite::memory:", LIMITS));
+  const meter = { started() {}, ended() {}, retried() {}, recordLost() {} };
+  const faults: unknown[] = [];
+  const onFault = (error: unknown): void => void faults.push(error);
+  const now = Date.now;
+  const execution = stack.use(await openExecution({ config, limits: LIMITS, store, meter, now, onFault }));
+  await store.functions.create({
+    ...KEY,
+    runtime: "cs-js",
+    entry: "function.js",
+    handler: "default",
+    created_at_ms: now(),
+    deleted_at_ms: null,
+  });
+  const capabilities = { kv: { prefixes: ["runs"], ops: ["get", "set"] } };
+  const texts = { "function.js": COUNTER, "manifest.json": manifest({ capabilities }) };
+  const files = new Map(Object.entries(texts).map(([path, text]) => [path, Buffer.from(text)]));
+  const { tar, sha256, manifest: read } = buildBundle(files);
+  const draftId = newDraftId();
+  const times = { created_at_ms: now(), expires_at_ms: now() + 60_000 };
+  const size_bytes = tar.byteLength;
+  await store.drafts.put(KEY, { draft_id: draftId, sha256, size_bytes, ...times, consumed: false }, tar);
+  const { runtime, entry, handler } = read;
+  const config1 = mergeVersionConfig(read, {}, KEY.tenant);
+  const version = { sha256, size_bytes, runtime, entry, handler, config: config1 };
+  const published = { published_at_ms: now(), published_by: "test" };
+  await store.versions.publish({ key: KEY, draftId, version: { ...version, ...published }, nowMs: now() });
+  return {
+    store,
+    codeq: execution.codeq,
+    faults,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function invocationOf(mode: "sync" | "async", replyTo?: string): Invocation {
+  const nowMs = Date.now();
+  return {
+    activation_id: newActivationId(),
+    request_id: newRequestId(),
+    tenant: KEY.tenant,
+    namespace: KEY.namespace,
+    ref: { function: KEY.name, version: 1 },
+    trigger: { type: "schedule", source: {} },
+    principal: { sub: "scheduler", roles: [] },
+    deadline_ms: mode === "sync" ? nowMs + 10_000 : 0,
+    mode,
+    ...(replyTo === undefined ? {} : { reply_to: replyTo }),
+    expires_at_ms: nowMs + 60_000,
+    attempt: 1,
+    enqueued_at_ms: nowMs,
+    new_id: false,
+    strict: true,
+    event_json: "null",
+  };
+}
+
+type Execution = Awaited<ReturnType<typeof startExecution>>;
+
+/** Puts the same activation into the queue under another message id, as two publishers would. */
+async function deliver({ codeq }: Execution, body: Invocation): Promise<void> {
+  const message = {
+    id: newMessageId(),
+    topic: TOPICS.invoke,
+    tenant: body.tenant,
+    lane: `${body.namespace}/${body.ref.function}`,
+    body,
+    attempt: 1,
+    enqueued_at_ms: body.enqueued_at_ms,
+    due_at_ms: 0,
+    expires_at_ms: body.expires_at_ms,
+  };
+  await codeq.publish(message, { depthMax: 100, durable: body.mode === "async" });
+}
+
+const runsOf = ({ store }: Execution): Promise<string | undefined> =>
+  store.kv.get({ tenant: KEY.tenant, namespace: KEY.namespace }, "runs", Date.now());
+
+async function settled(execution: Execution): Promise<void> {
+  await until(async () => (await execution.codeq.depth(TOPICS.invoke)).length === 0, "an empty queue");
+}
+
+test("an activation that is delivered three times at once, and later once more, runs once", async () => {
+  await using execution = await startExecution();
+  const invocation = invocationOf("async");
+  await Promise.all([1, 2, 3].map(() => deliver(execution, invocation)));
+  await settled(execution);
+  assert.equal(await runsOf(execution), "1");
+  const record = await execution.store.activations.get(KEY.tenant, invocation.activation_id);
+  assert.equal(record?.status, "success");
+  await deliver(execution, invocation);
+  await settled(execution);
+  assert.equal(await runsOf(execution), "1");
+  assert.deepEqual(await execution.store.activations.get(KEY.tenant, invocation.activation_id), record);
+  await until(async () => (await execution.store.journal.load()).length === 0, "an empty journal");
+  assert.deepEqual(execution.faults, []);
+});
+
+test("each of three gateways gets the one answer of an activation they all sent", async () => {
+  await using execution = await startExecution();
+  const channels = await Promise.all([1, 2, 3].map(() => execution.codeq.openReplies()));
+  const first = invocationOf("sync");
+  const answers = channels.map(async (channel) => {
+    const { promise, resolve } = Promise.withResolvers<InvocationReply>();
+    channel.expect(first.activation_id, resolve);
+    await deliver(execution, { ...first, request_id: newRequestId(), reply_to: channel.name });
+    return await promise;
+  });
+  const replies = await Promise.all(answers);
+  assert.deepEqual(
+    replies.map(({ status, result }) => [status, result?.body]),
+    Array(3).fill(["success", "1"]),
+  );
+  assert.deepEqual(replies.map(({ replayed }) => replayed).sort(), [false, true, true]);
+  assert.equal(await runsOf(execution), "1");
+  await settled(execution);
+});
