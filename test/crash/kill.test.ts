@@ -88,7 +88,9 @@ test(`${KILLS} kills at any moment lose nothing that was acknowledged`, async (c
   using data = scratchFolder();
   const random = seeded(SEED);
   const known: Knowledge = { acknowledged: new Map(), ended: new Map(), sent: 0 };
-  const start = (): Promise<TestServer> => startServer({ settings: { data: data.path } });
+  // Deep enough that much of what was acknowledged still waits at each kill.
+  const settings = { data: data.path, "limits.async_depth_max": 1000 };
+  const start = (): Promise<TestServer> => startServer({ settings });
 
   for (let kill = 0; kill < KILLS; kill++) {
     await using server = await start();

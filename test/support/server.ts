@@ -10,6 +10,8 @@ export interface TestServer extends AsyncDisposable {
   readonly pid: number;
   /** The first token of a new data folder, with `auth` `local:`. */
   readonly token: string | undefined;
+  /** Settles when the process is gone. */
+  readonly ended: Promise<void>;
   /** `SIGKILL`, and waits until it is gone. */
   kill(): Promise<void>;
 }
@@ -48,6 +50,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     url: hello.url,
     pid: hello.pid,
     token: hello.token,
+    ended: exited,
     async kill() {
       process.kill(hello.pid, "SIGKILL");
       await exited;
