@@ -25,8 +25,11 @@ export interface SuperviseOptions {
 
 interface Running {
   number: number;
-  task: SandboxTask;
-  client: SandboxClient;
+  activationId: string;
+  programKey: string;
+  deadlineMs: number;
+  /** Taken out with its outcome: what is left here holds nothing of the caller. */
+  client: SandboxClient | undefined;
   /** Its outcome is out; the sandbox still has to let go of it. */
   ended: boolean;
   /** When the sandbox must have let go of it, epoch milliseconds; 0 while it may go on. */
@@ -80,12 +83,10 @@ export class SupervisedSandbox implements Sandbox {
       onOutcome: (number, outcome) => this.#onOutcome(number, outcome),
       onCall: (number, callId, call) => {
         const running = this.#running.get(number);
-        if (running === undefined || running.ended) return;
-        running.client.onHostCall(call, (answer) => this.#answer(running, callId, answer));
+        running?.client?.onHostCall(call, (answer) => this.#answer(running, callId, answer));
       },
       onLog: (number, level, text) => {
-        const running = this.#running.get(number);
-        if (running !== undefined && !running.ended) running.client.onLog(level, text);
+        this.#running.get(number)?.client?.onLog(level, text);
       },
       onGone: (number) => this.#release(number),
       onWarm: (key, warm) => void (warm ? this.warmPrograms.add(key) : this.warmPrograms.delete(key)),
@@ -117,14 +118,24 @@ export class SupervisedSandbox implements Sandbox {
       client.onOutcome(failure("SandboxCrashed", `the sandbox had ended: ${this.#dead}`, false));
       return;
     }
-    this.#running.set(number, { number, task, client, ended: false, letGoMs: 0 });
+    const { activationId, program, deadlineMs } = task;
+    const programKey = program.key;
+    this.#running.set(number, {
+      number,
+      activationId,
+      programKey,
+      deadlineMs,
+      client,
+      ended: false,
+      letGoMs: 0,
+    });
     if (this.#active++ === 0) this.#onActive?.();
     this.#mechanism.start(number, task);
   }
 
   cancel(activationId: string): void {
     for (const running of this.#running.values()) {
-      if (running.task.activationId !== activationId || running.ended) continue;
+      if (running.activationId !== activationId || running.ended) continue;
       this.#end(running, failure("Cancelled", "the activation was cancelled", this.#begun(running)));
       this.#letGo(running);
       return;
@@ -165,7 +176,7 @@ export class SupervisedSandbox implements Sandbox {
     if (this.#dead !== undefined) return;
     for (const running of this.#running.values()) {
       if (!running.ended) {
-        if (nowMs >= running.task.deadlineMs) this.#onDeadline(running);
+        if (nowMs >= running.deadlineMs) this.#onDeadline(running);
       } else if (nowMs >= running.letGoMs) this.#checkHold(running, nowMs);
       if (this.#dead !== undefined) return;
     }
@@ -181,7 +192,7 @@ export class SupervisedSandbox implements Sandbox {
       this.#watched = { slice, sinceMs: nowMs, reported: false };
     else if (!watched.reported && nowMs - watched.sinceMs >= this.#slowSliceMs) {
       watched.reported = true;
-      const programKey = this.#running.get(activation)?.task.program.key;
+      const programKey = this.#running.get(activation)?.programKey;
       if (programKey !== undefined)
         this.#emit({ type: "slow", programKey, sliceMs: nowMs - watched.sinceMs });
     }
@@ -202,7 +213,7 @@ export class SupervisedSandbox implements Sandbox {
     if (running === undefined) return;
     if (!running.ended) {
       // The deadline is ours to keep: what comes after it is late, whatever it says.
-      const late = outcome.status === "success" && Date.now() > running.task.deadlineMs;
+      const late = outcome.status === "success" && Date.now() > running.deadlineMs;
       const began = outcome as SandboxOutcome;
       began.started = true;
       if (late)
@@ -213,7 +224,7 @@ export class SupervisedSandbox implements Sandbox {
       else this.#end(running, began);
       const type = outcome.error?.type;
       if (type === "Timeout" || type === "MemoryLimit") {
-        this.#emit({ type: "abnormal", programKey: running.task.program.key, reason: type });
+        this.#emit({ type: "abnormal", programKey: running.programKey, reason: type });
       }
     }
     this.#release(number);
@@ -246,9 +257,11 @@ export class SupervisedSandbox implements Sandbox {
   }
 
   #end(running: Running, outcome: SandboxOutcome): void {
+    const { client } = running;
     running.ended = true;
+    running.client = undefined;
     this.#active--;
-    running.client.onOutcome(outcome);
+    client?.onOutcome(outcome);
   }
 
   #release(number: number): void {
@@ -282,7 +295,7 @@ export class SupervisedSandbox implements Sandbox {
   #die(reason: string, blamed: Running | undefined, type: FunctionErrorType): void {
     if (this.#dead !== undefined) return;
     this.#dead = reason;
-    this.#blamed = blamed?.task.program.key;
+    this.#blamed = blamed?.programKey;
     const { highestStarted } = this.#mechanism.holder();
     this.#mechanism.kill();
     if (this.#blamed !== undefined) this.#emit({ type: "abnormal", programKey: this.#blamed, reason });
@@ -306,7 +319,7 @@ export class SupervisedSandbox implements Sandbox {
 }
 
 function timeoutMessage(running: Running): string {
-  return `the function did not end before its deadline (${new Date(running.task.deadlineMs).toISOString()})`;
+  return `the function did not end before its deadline (${new Date(running.deadlineMs).toISOString()})`;
 }
 
 function failure(type: FunctionErrorType, message: string, started: boolean): SandboxOutcome {

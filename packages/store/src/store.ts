@@ -149,6 +149,11 @@ export interface ActivationStore {
    * @returns whether this call made it terminal; `false` means it had ended before
    */
   finish(record: TerminalRecord): Promise<boolean>;
+  /**
+   * The same for many at once, for whoever does not have to know which of them had ended before.
+   * Settles when all of them are on disk; rejects when none is.
+   */
+  finishMany(records: readonly TerminalRecord[]): Promise<void>;
   get(tenant: string, activationId: string): Promise<ActivationRecord | undefined>;
   list(filter: ActivationFilter, page: PageRequest): Promise<Page<ActivationRecord>>;
   /** Non-terminal records, oldest first, for recovery after a crash. */

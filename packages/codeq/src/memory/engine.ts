@@ -11,6 +11,18 @@ import { type TopicHost, TopicQueue } from "./topic-queue.ts";
 
 /** Shared by every call that has nothing to wait for: a promise for each message would be its largest cost. */
 const DONE = Promise.resolve();
+/** What an entry names when its message is gone. */
+const SPENT: Message<unknown> = Object.freeze({
+  id: "",
+  topic: "",
+  tenant: "",
+  lane: "",
+  body: undefined,
+  attempt: 1,
+  enqueued_at_ms: 0,
+  due_at_ms: 0,
+  expires_at_ms: 0,
+});
 const HELD = Promise.resolve(true);
 const LOST = Promise.resolve(false);
 
@@ -188,7 +200,10 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     this.#end(claim);
     entry.moveTo("gone");
     this.forget(entry);
-    return entry.durable && this.#log ? this.#log.remove(entry.message.id) : DONE;
+    const { id } = entry.message;
+    // Old tables of the index may name the entry until the next full collection: it must not hold the body.
+    entry.message = SPENT as Message<Body>;
+    return entry.durable && this.#log ? this.#log.remove(id) : DONE;
   }
 
   nack(claim: Claim<Body>, delayMs: number): Promise<void> {

@@ -3,6 +3,8 @@ import type { SandboxOutcome } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import type { LogEvent } from "./live-activations.ts";
 
+const NOTHING: readonly string[] = Object.freeze([]);
+const NO_ATTEMPTS = Object.freeze([]) as unknown as ActivationAttempt[];
 const CUT_MARK = "[warn] the log is cut here: an activation may write 1 MiB";
 
 /** An activation while this process works on it: everything its record will say, and its log so far. */
@@ -19,9 +21,9 @@ export class LiveActivation {
   logBytes = 0;
   logsTruncated = false;
   /** Failed attempts before this one. */
-  earlier: ActivationAttempt[] = [];
+  earlier: ActivationAttempt[] = NO_ATTEMPTS;
   /** Lines of this attempt; those of earlier ones are in the store, `logBase` in number. */
-  readonly logs: string[] = [];
+  logs: readonly string[] = NOTHING;
   logBase = 0;
   /** Somebody asked for an early end; seen before each start, as a sandbox that does not have it yet cannot. */
   cancelRequested = false;
@@ -29,6 +31,7 @@ export class LiveActivation {
   ended: TerminalRecord | undefined;
   /** Whether others may see the end: where the record comes first, only once that is on disk. */
   closed = false;
+  #lines: string[] | undefined;
   #followers: Set<(event: LogEvent) => void> | undefined;
 
   constructor(invocation: Invocation, version: number, tier: string) {
@@ -149,7 +152,10 @@ export class LiveActivation {
   }
 
   #append(line: string): void {
-    const index = this.logBase + this.logs.push(line) - 1;
+    // Most activations write nothing: the list is made for the first line.
+    const logs = (this.#lines ??= []);
+    this.logs = logs;
+    const index = this.logBase + logs.push(line) - 1;
     for (const listener of this.#followers ?? []) listener({ type: "chunk", index, text: line });
   }
 }

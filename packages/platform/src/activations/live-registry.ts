@@ -1,9 +1,17 @@
+import type { TerminalRecord } from "@sous/store";
 import type { LiveActivation } from "./live-activation.ts";
 import type { LiveActivations } from "./live-activations.ts";
 
+/** Emptied when its activation leaves, so that what an old table of the map still names holds nothing. */
+interface Holder {
+  activation: LiveActivation | undefined;
+}
+
 /** The registry of live activations: the invoker fills it, everybody else reads it. */
 export class LiveRegistry implements LiveActivations {
-  readonly #live = new Map<string, LiveActivation>();
+  readonly #live = new Map<string, Holder>();
+  /** Ends that are on their way to the disk, in the groups they are written in. */
+  readonly #ends = new Set<readonly TerminalRecord[]>();
   #cancel: (activation: LiveActivation) => void = () => {};
 
   /** Says how an activation is ended early. */
@@ -12,22 +20,44 @@ export class LiveRegistry implements LiveActivations {
   }
 
   add(activation: LiveActivation): void {
-    this.#live.set(activation.invocation.activation_id, activation);
+    this.#live.set(activation.invocation.activation_id, { activation });
   }
 
   remove(activation: LiveActivation): void {
     const id = activation.invocation.activation_id;
-    if (this.#live.get(id) === activation) this.#live.delete(id);
+    const holder = this.#live.get(id);
+    if (holder?.activation !== activation) return;
+    holder.activation = undefined;
+    this.#live.delete(id);
+  }
+
+  /** Shows a group of ends to readers until `release`; it may still grow. */
+  retain(group: readonly TerminalRecord[]): void {
+    this.#ends.add(group);
+  }
+
+  release(group: readonly TerminalRecord[]): void {
+    this.#ends.delete(group);
   }
 
   find(tenant: string, activationId: string): LiveActivation | undefined {
-    const activation = this.#live.get(activationId);
+    const activation = this.#live.get(activationId)?.activation;
     return activation?.invocation.tenant === tenant ? activation : undefined;
+  }
+
+  /** Rare, and the groups are small: looked through rather than indexed. */
+  #end(tenant: string, activationId: string): TerminalRecord | undefined {
+    for (const group of this.#ends) {
+      const record = group.find((end) => end.activation_id === activationId);
+      if (record !== undefined) return record.tenant === tenant ? record : undefined;
+    }
+    return undefined;
   }
 
   get(tenant: string, activationId: string): ReturnType<LiveActivations["get"]> {
     const activation = this.find(tenant, activationId);
-    return activation?.closed === true ? activation.ended : activation?.record();
+    if (activation !== undefined) return activation.closed ? activation.ended : activation.record();
+    return this.#end(tenant, activationId);
   }
 
   logs(tenant: string, activationId: string, from: number, limit: number): string[] | undefined {

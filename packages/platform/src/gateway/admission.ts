@@ -57,13 +57,19 @@ const isNotFound = (error: unknown): boolean =>
 
 const ANONYMOUS: Principal = Object.freeze({ sub: "anonymous", roles: [] }) as Principal;
 
+/** Who asks: the request, and the token it carries. */
+export interface Caller {
+  request: IncomingMessage;
+  authorization: string | undefined;
+}
+
 /** Who comes in. Everything throws PlatformErrors, also as rejections. */
 export interface Admission {
   /** Checks a whole request. */
-  admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted>;
+  admit(caller: Caller, wanted: Wanted): Admitted | Promise<Admitted>;
   /** Checks what can be checked before the body names the reference; `admitIdentified` does the rest. */
-  identify(request: IncomingMessage, wanted: { action: Action; tenant: string }): void | Promise<void>;
-  admitIdentified(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted>;
+  identify(caller: Caller, wanted: { action: Action; tenant: string }): void | Promise<void>;
+  admitIdentified(caller: Caller, wanted: Wanted): Admitted | Promise<Admitted>;
 }
 
 /**
@@ -141,10 +147,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     take(limits.function, `${tenant}/${namespace}/${name}/${refText}`, "for this function");
   }
 
-  function admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted> {
+  function admit(authorization: string | undefined, wanted: Wanted): Admitted | Promise<Admitted> {
     let identity: Identity | Promise<Identity>;
     try {
-      identity = auth.authenticate(request.headers.authorization);
+      identity = auth.authenticate(authorization);
     } catch (error) {
       return withIdentity(strangerOf(error), wanted);
     }
@@ -153,16 +159,16 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 
   return {
-    admit(request: IncomingMessage, wanted: Wanted): Admitted | Promise<Admitted> {
+    admit({ request, authorization }, wanted) {
       limitClient(request);
-      return admit(request, wanted);
+      return admit(authorization, wanted);
     },
-    identify(request: IncomingMessage, { action, tenant }: { action: Action; tenant: string }) {
+    identify({ request, authorization }, { action, tenant }) {
       limitClient(request);
-      const identity = auth.authenticate(request.headers.authorization);
+      const identity = auth.authenticate(authorization);
       if (identity instanceof Promise) return identity.then((known) => authorize(known, action, tenant));
       authorize(identity, action, tenant);
     },
-    admitIdentified: admit,
+    admitIdentified: ({ authorization }, wanted) => admit(authorization, wanted),
   };
 }

@@ -71,11 +71,9 @@ function send(
   headers: Record<string, string>,
 ): void {
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-  response.writeHead(status, {
-    ...headers,
-    "content-type": type,
-    "content-length": String(length),
-    "x-content-type-options": "nosniff",
-  });
+  headers["content-type"] = type;
+  headers["content-length"] = String(length);
+  headers["x-content-type-options"] = "nosniff";
+  response.writeHead(status, headers);
   response.end(body);
 }

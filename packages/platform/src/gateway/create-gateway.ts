@@ -4,13 +4,13 @@ import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { sendError, toPlatformError } from "../http/error-reply.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { requestIdOf } from "../http/request-id.ts";
-import type { Admission, Admitted, Wanted } from "./admission.ts";
+import type { Admission, Admitted, Caller, Wanted } from "./admission.ts";
 import type { Ingress, IngressRequest } from "./ingress.ts";
 import { parseInvokeBody } from "./invoke-body.ts";
 import { parseRoute, type Route } from "./parse-route.ts";
 import { readBody } from "./read-body.ts";
 import { functionFailure, sendWebResult } from "./respond.ts";
-import { requestHeaders, type RequestHeaders } from "./request-headers.ts";
+import { NO_REQUEST_HEADERS, requestHeaders, type RequestHeaders } from "./request-headers.ts";
 import { sendInvokeReply, sendShortReply } from "./api-answers.ts";
 import { webEvent } from "./web-event.ts";
 
@@ -28,11 +28,12 @@ export interface GatewayOptions {
 type Known = Exclude<Route, { kind: "bad" }>;
 
 /** One request on its way through the gateway. */
-interface Exchange {
-  request: IncomingMessage;
+interface Exchange extends Caller {
   response: ServerResponse;
   requestId: string;
   headers: RequestHeaders;
+  kind: Route["kind"];
+  startedAt: number;
 }
 
 /**
@@ -51,6 +52,11 @@ export function createGateway(options: GatewayOptions): RawRoute {
         ? { "x-queue-reject-reason": typeof reason === "string" ? reason : "depth" }
         : {};
     sendError(exchange.response, known, exchange.requestId, headers);
+    answered(exchange);
+  }
+
+  function answered({ kind, request, response, startedAt }: Exchange): void {
+    options.onAnswer(kind, request.method ?? "", response.statusCode, startedAt);
   }
 
   function begin(exchange: Exchange, route: Known): void {
@@ -70,7 +76,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
     };
     settle(
       exchange,
-      () => admission.admit(exchange.request, wanted),
+      () => admission.admit(exchange, wanted),
       (admitted) => receive(exchange, (body) => dispatch(exchange, route, wanted, admitted, body)),
     );
   }
@@ -85,7 +91,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
       const wanted: Wanted = { tenant, namespace, name, refText, target, action, trigger: "api" };
       settle(
         exchange,
-        () => admission.admitIdentified(request, wanted),
+        () => admission.admitIdentified(exchange, wanted),
         (admitted) => {
           const submitted = ingressRequest(exchange, wanted, admitted, eventJson, { path: request.url });
           if (mode === "async") enqueue(exchange, submitted);
@@ -95,7 +101,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
     };
     settle(
       exchange,
-      () => admission.identify(request, { action, tenant }),
+      () => admission.identify(exchange, { action, tenant }),
       () => receive(exchange, withBody),
     );
   }
@@ -195,7 +201,10 @@ export function createGateway(options: GatewayOptions): RawRoute {
     ingress.sync(request, (reply) => {
       try {
         if (reply instanceof PlatformError) fail(exchange, reply);
-        else answer(reply);
+        else {
+          answer(reply);
+          answered(exchange);
+        }
       } catch (error) {
         fail(exchange, error);
       }
@@ -203,10 +212,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
   }
 
   function sendWeb(exchange: Exchange, reply: InvocationReply): void {
-    if (reply.result === undefined) {
-      fail(exchange, functionFailure(reply));
-      return;
-    }
+    if (reply.result === undefined) throw functionFailure(reply);
     const { requestId } = exchange;
     sendWebResult(exchange.response, reply, reply.result, { requestId, sandboxPages: options.sandboxPages });
   }
@@ -228,6 +234,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
           ...(replayed ? { "x-cs-idempotency-replay": "1" } : {}),
         });
         exchange.response.end(body);
+        answered(exchange);
       })
       .catch((error: unknown) => fail(exchange, error));
   }
@@ -237,17 +244,23 @@ export function createGateway(options: GatewayOptions): RawRoute {
     if (route === undefined) return false;
     const startedAt = performance.now();
     const requestId = requestIdOf(request.headers["x-request-id"]);
-    response.on("finish", () =>
-      options.onAnswer(route.kind, request.method ?? "", response.statusCode, startedAt),
-    );
-    const exchange: Exchange = { request, response, requestId, headers: NO_HEADERS };
+    const exchange: Exchange = {
+      request,
+      authorization: undefined,
+      response,
+      requestId,
+      headers: NO_REQUEST_HEADERS,
+      kind: route.kind,
+      startedAt,
+    };
     try {
       if (route.kind === "bad") throw route.error;
       if (route.kind !== "web" && request.method !== "POST") {
         throw new PlatformError("CS_METHOD_NOT_ALLOWED", "functions are invoked with POST");
       }
       checkSizes(request, limits);
-      exchange.headers = requestHeaders(request);
+      exchange.headers = requestHeaders(request.rawHeaders);
+      exchange.authorization = exchange.headers.authorization;
       begin(exchange, route);
     } catch (error) {
       request.resume();
@@ -271,14 +284,6 @@ function checkSizes({ url = "", rawHeaders }: IncomingMessage, limits: Limits): 
     throw new PlatformError("CS_HEADERS_TOO_LARGE", `headers hold at most ${limits.headersBytesMax} bytes`);
   }
 }
-
-const NO_HEADERS: RequestHeaders = {
-  idempotencyKey: undefined,
-  timeoutMs: undefined,
-  traceparent: undefined,
-  traceId: undefined,
-  respondAsync: false,
-};
 
 /** @returns the body as JSON text. @throws CS_VALIDATION_FAILED when it is not JSON; an empty body is null */
 function jsonText(body: Buffer): string {

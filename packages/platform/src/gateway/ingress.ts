@@ -16,6 +16,7 @@ import {
 import type { Store, TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
+import { SlotList } from "../activations/slot-list.ts";
 import type { LiveRegistry } from "../activations/live-registry.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 
@@ -58,6 +59,18 @@ export interface Ingress {
 
 type Settle = (reply: InvocationReply | PlatformError) => void;
 
+/** Somebody who waits for the answer of one activation. */
+interface Caller {
+  id: string;
+  untilMs: number;
+  /** Taken out when it is called: what is left of a caller holds nothing of its request. */
+  settle: Settle | undefined;
+  slot: number;
+}
+
+/** How late a caller may learn that no answer came, in milliseconds. */
+const SWEEP_MS = 25;
+
 /** A request with an idempotency key on its way in this process; the same request joins it. */
 interface OpenKey {
   fingerprint: string;
@@ -70,6 +83,7 @@ interface OpenKey {
 export function createIngress(options: IngressOptions): Ingress {
   const { codeq, store, live, replies, limits, tier, now } = options;
   const open = new Map<string, OpenKey>();
+  const callers = new SlotList<Caller>();
 
   function invocationOf(
     request: IngressRequest,
@@ -108,12 +122,12 @@ export function createIngress(options: IngressOptions): Ingress {
     return invocation;
   }
 
-  function messageOf(invocation: Invocation) {
+  function messageOf(invocation: Invocation, version: VersionRecord) {
     return {
       id: invocation.activation_id,
       topic: TOPICS.invoke,
       tenant: invocation.tenant,
-      lane: `${invocation.namespace}/${invocation.ref.function}`,
+      lane: laneOf(invocation, version),
       body: invocation,
       attempt: 1,
       enqueued_at_ms: invocation.enqueued_at_ms,
@@ -122,25 +136,41 @@ export function createIngress(options: IngressOptions): Ingress {
     };
   }
 
-  function submit(invocation: Invocation, waitMs: number, settle: Settle): void {
+  function submit(invocation: Invocation, request: IngressRequest, settle: Settle): void {
     // Not the request id: that one is the caller's to choose, and two callers may choose the same.
     const { activation_id } = invocation;
-    const timer = setTimeout(() => {
-      replies.forget(activation_id);
-      settle(tooLate("no answer came in time; read the activation record", activation_id));
-    }, waitMs);
-    replies.expect(activation_id, (reply) => {
-      clearTimeout(timer);
-      settle(reply.unrecorded ?? reply);
-    });
+    const untilMs = now() + request.timeoutMs + limits.replyGraceMs;
+    const caller: Caller = { id: activation_id, untilMs, settle, slot: 0 };
+    caller.slot = callers.add(caller);
+    replies.expect(activation_id, (reply) => release(caller)?.(reply.unrecorded ?? reply));
     codeq
-      .publish(messageOf(invocation), { depthMax: limits.syncDepthMax, durable: false })
-      .catch((error: unknown) => {
-        clearTimeout(timer);
-        replies.forget(activation_id);
-        settle(asPlatformError(error));
-      });
+      .publish(messageOf(invocation, request.version), { depthMax: limits.syncDepthMax, durable: false })
+      .catch((error: unknown) => giveUp(caller, asPlatformError(error)));
   }
+
+  /** @returns what to call with the answer, once */
+  function release(caller: Caller): Settle | undefined {
+    const { settle } = caller;
+    caller.settle = undefined;
+    callers.delete(caller.slot, caller);
+    return settle;
+  }
+
+  function giveUp(caller: Caller, error: PlatformError): void {
+    replies.forget(caller.id);
+    release(caller)?.(error);
+  }
+
+  // Answers come from the invoker, in time; this is for those that never come. One look for all callers costs
+  // less than a timer for each.
+  const sweeper = setInterval(() => {
+    const at = now();
+    for (const caller of callers) {
+      if (at < caller.untilMs) continue;
+      giveUp(caller, tooLate("no answer came in time; read the activation record", caller.id));
+    }
+  }, SWEEP_MS);
+  sweeper.unref();
 
   /** @returns what there is of an earlier request with the same key, live or ended. @throws CS_IDEMPOTENCY_CONFLICT */
   async function earlier(request: IngressRequest, id: string, fingerprint: string) {
@@ -162,7 +192,7 @@ export function createIngress(options: IngressOptions): Ingress {
     const { running, stored } = await earlier(request, id, fingerprint);
     if (running !== undefined) join(running, request, settle);
     else if (stored === undefined) {
-      submit(invocationOf(request, "sync", id, fingerprint), request.timeoutMs + limits.replyGraceMs, settle);
+      submit(invocationOf(request, "sync", id, fingerprint), request, settle);
     } else if (isTerminal(stored.status)) settle(replyOf(stored as TerminalRecord, true));
     else settle(tooLate("the activation of this key has not ended yet", id));
   }
@@ -205,10 +235,10 @@ export function createIngress(options: IngressOptions): Ingress {
     begin(request, id, fingerprint, settleAll).catch((error: unknown) => settleAll(asPlatformError(error)));
   }
 
-  async function publish(invocation: Invocation, version: number): Promise<void> {
-    const record = new LiveActivation(invocation, version, tier).record();
+  async function publish(invocation: Invocation, version: VersionRecord): Promise<void> {
+    const record = new LiveActivation(invocation, version.version, tier).record();
     // The record follows the journal: a crash between the two leaves work that runs and writes its record.
-    await codeq.publish(messageOf(invocation), { depthMax: limits.asyncDepthMax, durable: true });
+    await codeq.publish(messageOf(invocation, version), { depthMax: limits.asyncDepthMax, durable: true });
     await store.activations.create(record).catch((error: unknown) => {
       // The consumer was faster: there is a record, which is the point.
       if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
@@ -228,7 +258,7 @@ export function createIngress(options: IngressOptions): Ingress {
     const accept = async (): Promise<boolean> => {
       const { running, stored } = await earlier(request, activationId, fingerprint);
       if (running !== undefined || stored !== undefined) return true;
-      await publish(invocationOf(request, "async", activationId, fingerprint), request.version.version);
+      await publish(invocationOf(request, "async", activationId, fingerprint), request.version);
       return false;
     };
     const accepted = accept();
@@ -245,18 +275,27 @@ export function createIngress(options: IngressOptions): Ingress {
 
   return {
     sync(request, settle) {
-      const { idempotencyKey, timeoutMs } = request;
+      const { idempotencyKey } = request;
       if (idempotencyKey !== undefined) syncWithKey(request, idempotencyKey, settle);
-      else submit(invocationOf(request, "sync", newActivationId()), timeoutMs + limits.replyGraceMs, settle);
+      else submit(invocationOf(request, "sync", newActivationId()), request, settle);
     },
     async enqueue(request) {
       const { idempotencyKey, version } = request;
       if (idempotencyKey !== undefined) return await enqueueWithKey(request, idempotencyKey);
       const invocation = invocationOf(request, "async", newActivationId());
-      await publish(invocation, version.version);
+      await publish(invocation, version);
       return { activationId: invocation.activation_id, replayed: false };
     },
   };
+}
+
+const lanes = new WeakMap<VersionRecord, string>();
+
+/** The lane of a function; one string a version, so that the queue need not hash a new one for each call. */
+function laneOf({ namespace, ref }: Invocation, version: VersionRecord): string {
+  let lane = lanes.get(version);
+  if (lane === undefined) lanes.set(version, (lane = `${namespace}/${ref.function}`));
+  return lane;
 }
 
 function idOf(request: IngressRequest, key: string): string {

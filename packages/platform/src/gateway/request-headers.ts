@@ -1,9 +1,9 @@
-import type { IncomingMessage } from "node:http";
 import { PlatformError } from "@sous/contract";
 import { parseTraceparent } from "../telemetry/traceparent.ts";
 
 /** What the platform itself reads from a request's headers. */
 export interface RequestHeaders {
+  authorization: string | undefined;
   idempotencyKey: string | undefined;
   /** The caller waits no longer than this, in milliseconds. */
   timeoutMs: number | undefined;
@@ -14,34 +14,66 @@ export interface RequestHeaders {
   respondAsync: boolean;
 }
 
+/** What a request without any of them asks for. */
+export const NO_REQUEST_HEADERS: RequestHeaders = {
+  authorization: undefined,
+  idempotencyKey: undefined,
+  timeoutMs: undefined,
+  traceparent: undefined,
+  traceId: undefined,
+  respondAsync: false,
+};
+
+/** Lengths of the names that count; most headers are passed by without a look at their letters. */
+const LENGTHS = new Set([6, 10, 11, 12, 13, 15]);
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,128}$/;
 const TRACE_ID = /^[\x21-\x7e]{1,128}$/;
 
-/** @throws CS_VALIDATION_FAILED for a key or timeout that cannot be; unusable trace headers are ignored */
-export function requestHeaders(request: IncomingMessage): RequestHeaders {
-  const { headers } = request;
-  const key = headers["idempotency-key"];
-  if (key !== undefined && (typeof key !== "string" || !IDEMPOTENCY_KEY.test(key))) {
-    throw new PlatformError("CS_VALIDATION_FAILED", "Idempotency-Key must be 1–128 printable characters");
+/**
+ * Reads them in one pass over the headers as received: the parsed object of all of them is never made.
+ * A header that must be one value and comes twice counts as wrong.
+ * @param rawHeaders names and values in turn
+ * @throws CS_VALIDATION_FAILED for a key or timeout that cannot be; unusable trace headers are ignored
+ */
+export function requestHeaders(rawHeaders: readonly string[]): RequestHeaders {
+  const found: RequestHeaders = { ...NO_REQUEST_HEADERS };
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    const value = rawHeaders[i + 1] as string;
+    switch (LENGTHS.has(name.length) ? name.toLowerCase() : "") {
+      case "authorization":
+        // As Node does: the first counts.
+        found.authorization ??= value;
+        break;
+      case "idempotency-key":
+        if (found.idempotencyKey !== undefined || !IDEMPOTENCY_KEY.test(value)) {
+          throw new PlatformError(
+            "CS_VALIDATION_FAILED",
+            "Idempotency-Key must be 1–128 printable characters, once",
+          );
+        }
+        found.idempotencyKey = value;
+        break;
+      case "x-timeout-ms":
+        found.timeoutMs = timeoutOf(value);
+        break;
+      case "traceparent":
+        found.traceparent = parseTraceparent(value) === undefined ? undefined : value;
+        break;
+      case "x-trace-id":
+        found.traceId = TRACE_ID.test(value) ? value : undefined;
+        break;
+      case "prefer":
+        found.respondAsync ||= value.includes("respond-async");
+        break;
+      default:
+    }
   }
-  const traceparent = headers["traceparent"];
-  const traceId = headers["x-trace-id"];
-  const prefer = headers["prefer"];
-  return {
-    idempotencyKey: key,
-    timeoutMs: timeoutOf(headers["x-timeout-ms"]),
-    traceparent:
-      typeof traceparent === "string" && parseTraceparent(traceparent) !== undefined
-        ? traceparent
-        : undefined,
-    traceId: typeof traceId === "string" && TRACE_ID.test(traceId) ? traceId : undefined,
-    respondAsync: typeof prefer === "string" && prefer.includes("respond-async"),
-  };
+  return found;
 }
 
-function timeoutOf(header: string | string[] | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const value = typeof header === "string" && /^[1-9][0-9]{0,6}$/.test(header) ? Number(header) : Number.NaN;
+function timeoutOf(header: string): number {
+  const value = /^[1-9][0-9]{0,6}$/.test(header) ? Number(header) : Number.NaN;
   if (!(value <= 900_000)) throw new PlatformError("CS_VALIDATION_FAILED", "X-Timeout-Ms must be 1–900000");
   return value;
 }

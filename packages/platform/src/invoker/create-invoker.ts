@@ -1,6 +1,7 @@
 import type { Delivery, Message } from "@sous/codeq";
 import { type FunctionErrorType, type Invocation, TOPICS } from "@sous/contract";
 import { LiveActivation } from "../activations/live-activation.ts";
+import { SlotList } from "../activations/slot-list.ts";
 import { replyOf } from "../activations/invocation-reply.ts";
 import { type ClaimedPlace, createClaimWindow } from "./claim-window.ts";
 import type { Invoker, InvokerOptions } from "./invoker.ts";
@@ -16,17 +17,14 @@ const LEASE_MS = 60_000;
  */
 export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   const { codeq, live, limits, now, store, meter, fleet, catalog } = options;
-  const claimed = new Set<Delivery<Invocation>>();
+  const claimed = new SlotList<Delivery<Invocation>>();
   let draining = false;
   let drained: (() => void) | undefined;
 
   const records = createRecordWriter({
     store,
-    onDone(activation, record, error) {
-      if (!activation.closed) activation.close(record);
-      live.remove(activation);
-      if (error !== undefined) meter.recordLost(record.activation_id, error);
-    },
+    live,
+    onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });
   const runOptions: RunOptions = { ...options, records, startedMs: now() };
   const window = createClaimWindow({
@@ -36,9 +34,9 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     },
   });
 
-  function release(delivery: Delivery<Invocation>, place: ClaimedPlace): void {
+  function release(delivery: Delivery<Invocation>, slot: number, place: ClaimedPlace): void {
     const full = claimed.size >= limits.inflightMax;
-    if (!claimed.delete(delivery)) return;
+    if (!claimed.delete(slot, delivery)) return;
     window.giveBack(place, delivery.message);
     if (draining) {
       if (claimed.size === 0) drained?.();
@@ -58,7 +56,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
     // "Too much to do" is not the answer of a key: the same request may run later.
     if (type === "Expired" && body.mode === "sync" && body.fingerprint !== undefined) return;
-    records.finish(activation, record);
+    records.finish(activation, record, () => Promise.resolve());
   }
 
   const subscription = await codeq.consume({
@@ -67,9 +65,9 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     capacity: () => (draining ? 0 : limits.inflightMax - claimed.size),
     accepts: (message) => window.accepts(message),
     deliver(delivery) {
-      claimed.add(delivery);
+      const slot = claimed.add(delivery);
       const place = window.take(delivery.message);
-      new Run(runOptions, delivery, () => release(delivery, place)).begin();
+      new Run(runOptions, delivery, () => release(delivery, slot, place)).begin();
     },
     // A store that does not take the record now gets it again: the writer keeps it.
     onExpired: (message) => void onExpired(message).catch(() => {}),

@@ -1,102 +1,142 @@
 import { PlatformError } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
 import type { LiveActivation } from "../activations/live-activation.ts";
+import type { LiveRegistry } from "../activations/live-registry.ts";
 
 const RETRY_MS = 1000;
 /** Records held back for a store that takes none; what ends past it is lost, and counted. */
 const HELD_MAX = 5000;
+/** How long a record waits for others, and how many go together at most. */
+const COLLECT_MS = 5;
+const COLLECTED_MAX = 512;
 
 export interface RecordWriterOptions {
   store: Pick<Store, "activations" | "logs">;
-  /** Told once of every activation: its record is on disk, or (with an error) given up. */
-  onDone: (live: LiveActivation, record: TerminalRecord, error?: PlatformError) => void;
+  live: LiveRegistry;
+  /** Told of every record that was given up. */
+  onLost: (record: TerminalRecord, error: PlatformError) => void;
 }
 
 /** Writes the ends of activations, and holds back what the store refuses until it takes it. */
 export interface RecordWriter extends AsyncDisposable {
   /**
-   * Writes the terminal record and the log of an activation.
+   * Writes the terminal record and the log of an activation. Until it is on disk readers find it in the registry.
    * @param together issued in the same tick, and so part of the same transaction
    * @param written called once when all of it is on disk, or with why the store refused it at first; the
    * record is then tried again until it is written
    */
   finish(
-    live: LiveActivation,
+    activation: LiveActivation,
     record: TerminalRecord,
-    together?: () => Promise<void>,
+    together: () => Promise<void>,
     written?: (error?: PlatformError) => void,
   ): void;
 }
 
-interface Held {
+/** An end on its way to the disk, and where readers find it until it is there. */
+interface Entry {
   record: TerminalRecord;
+  activation?: LiveActivation | undefined;
+  group?: readonly TerminalRecord[];
   /** Lines that are still to be written. */
   lines: readonly string[];
 }
 
-export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
-  const { store, onDone } = options;
-  const held = new Map<LiveActivation, Held>();
-  let timer: NodeJS.Timeout | undefined;
+export function createRecordWriter({ store, live, onLost }: RecordWriterOptions): RecordWriter {
+  const held = new Set<Entry>();
+  let collected: TerminalRecord[] = [];
+  let collector: NodeJS.Timeout | undefined;
+  let writing: Promise<void> = Promise.resolve();
+  let retrier: NodeJS.Timeout | undefined;
 
-  /** The usual way: a record without a log, nobody waits. One promise, and no other allocation. */
-  function writeRecord(
-    live: LiveActivation,
-    record: TerminalRecord,
-    together: (() => Promise<void>) | undefined,
-  ): void {
-    const finished = store.activations.finish(record);
-    together?.().catch(ignore);
-    finished.then(
-      () => onDone(live, record),
-      () => hold(live, { record, lines: [] }),
+  function done({ record, activation, group }: Entry): void {
+    if (group !== undefined) live.release(group);
+    if (activation === undefined) return;
+    if (!activation.closed) activation.close(record);
+    live.remove(activation);
+  }
+
+  /** The usual way, of a record without a log that nobody waits for: of all that is there only the record is kept. */
+  function collect(activation: LiveActivation, record: TerminalRecord): void {
+    if (collected.length === 0) live.retain(collected);
+    collected.push(record);
+    live.remove(activation);
+    if (collected.length >= COLLECTED_MAX) writeCollected();
+    else collector ??= setTimeout(writeCollected, COLLECT_MS);
+  }
+
+  function writeCollected(): void {
+    clearTimeout(collector);
+    collector = undefined;
+    const records = collected;
+    if (records.length === 0) return;
+    collected = [];
+    writing = store.activations.finishMany(records).then(
+      () => live.release(records),
+      () => {
+        // Each on its own from here on: the store may refuse one of them and take the rest.
+        for (const record of records) {
+          const group = [record];
+          live.retain(group);
+          hold({ record, group, lines: [] });
+        }
+        live.release(records);
+      },
     );
   }
 
-  async function write(live: LiveActivation, { record, lines }: Held, together?: () => Promise<void>) {
+  async function write(entry: Entry, together?: () => Promise<void>): Promise<PlatformError | undefined> {
+    const { record, lines } = entry;
     const { tenant, activation_id: id } = record;
     const logs = lines.length > 0 ? store.logs.append(tenant, id, lines) : undefined;
     const finished = store.activations.finish(record);
-    const other = together?.();
-    const [ofLogs, ofRecord, ofOther] = await Promise.allSettled([logs, finished, other]);
+    const [ofLogs, ofRecord, ofOther] = await Promise.allSettled([logs, finished, together?.()]);
+    if (ofLogs.status === "fulfilled") entry.lines = [];
     if (ofLogs.status === "fulfilled" && ofRecord.status === "fulfilled") {
-      held.delete(live);
-      onDone(live, record);
-    } else hold(live, { record, lines: ofLogs.status === "fulfilled" ? [] : lines });
+      held.delete(entry);
+      done(entry);
+    } else hold(entry);
     const failed = [ofRecord, ofLogs, ofOther].find((result) => result.status === "rejected");
     return failed === undefined ? undefined : storeError(failed.reason);
   }
 
-  function hold(live: LiveActivation, entry: Held): void {
-    if (!held.has(live) && held.size >= HELD_MAX) {
-      onDone(live, entry.record, new PlatformError("CS_STORE_UNAVAILABLE", "the store takes no records"));
+  function hold(entry: Entry): void {
+    if (!held.has(entry) && held.size >= HELD_MAX) {
+      done(entry);
+      onLost(entry.record, new PlatformError("CS_STORE_UNAVAILABLE", "the store takes no records"));
       return;
     }
-    held.set(live, entry);
-    timer ??= setTimeout(() => void retry(), RETRY_MS).unref();
+    held.add(entry);
+    retrier ??= setTimeout(() => void retry(), RETRY_MS).unref();
   }
 
   async function retry(): Promise<void> {
-    await Promise.allSettled([...held].map(([live, entry]) => write(live, entry)));
-    timer = held.size > 0 ? setTimeout(() => void retry(), RETRY_MS).unref() : undefined;
+    await Promise.allSettled([...held].map((entry) => write(entry)));
+    retrier = held.size > 0 ? setTimeout(() => void retry(), RETRY_MS).unref() : undefined;
   }
 
   return {
-    finish(live, record, together, written) {
-      if (written === undefined && live.logs.length === 0) writeRecord(live, record, together);
-      else void write(live, { record, lines: live.logs }, together).then(written);
+    finish(activation, record, together, written) {
+      const { new_id, attempt } = activation.invocation;
+      if (written === undefined && activation.logs.length === 0 && new_id && attempt === 1) {
+        collect(activation, record);
+        together().catch(() => {});
+      } else {
+        const entry = { record, activation, lines: activation.logs };
+        void write(entry, together).then(written);
+      }
     },
     async [Symbol.asyncDispose]() {
-      clearTimeout(timer);
-      await Promise.allSettled([...held].map(([live, entry]) => write(live, entry)));
-      clearTimeout(timer);
+      writeCollected();
+      await writing;
+      clearTimeout(retrier);
+      await Promise.allSettled([...held].map((entry) => write(entry)));
+      clearTimeout(retrier);
       const error = new PlatformError("CS_STORE_UNAVAILABLE", "the platform ended before the store took it");
-      for (const [live, { record }] of held) onDone(live, record, error);
+      for (const { record } of held) onLost(record, error);
     },
   };
 }
-
-const ignore = (): void => {};
 
 const storeError = (error: unknown): PlatformError =>
   error instanceof PlatformError

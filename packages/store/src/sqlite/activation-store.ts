@@ -3,6 +3,7 @@ import type { ActivationRecord } from "@sous/contract";
 import { checkLimit, decodeCursor, encodeCursor } from "../cursor.ts";
 import type { ActivationFilter, ActivationStore, LogStore, Page, PageRequest } from "../store.ts";
 import type { Access } from "./access.ts";
+import type { Commands } from "./commands.ts";
 import { parseStored } from "./reader.ts";
 
 /** Rows a filtered list looks at before it lets others have the main thread: about a millisecond. */
@@ -16,21 +17,13 @@ export function createActivationStore(access: Access): ActivationStore {
   const { reader, writer, statements } = access;
   const sql = statements.activations;
   const insert = (name: "activationCreate" | "activationFinish", record: ActivationRecord) =>
-    writer.write(
-      name,
-      record.tenant,
-      record.activation_id,
-      record.namespace,
-      record.function,
-      record.status,
-      record.trigger.type,
-      record.attempt,
-      record.enqueued_at_ms,
-      JSON.stringify(record),
-    );
+    writer.write(name, ...valuesOf(record));
   return {
     create: (record) => insert("activationCreate", record) as Promise<void>,
     finish: (record) => insert("activationFinish", record) as Promise<boolean>,
+    async finishMany(records) {
+      await writer.write("activationFinishMany", ...records.flatMap(valuesOf));
+    },
     update: (record) =>
       writer.write(
         "activationUpdate",
@@ -50,6 +43,20 @@ export function createActivationStore(access: Access): ActivationStore {
     },
   };
 }
+
+type ActivationValues = Parameters<Commands["activationFinish"]>;
+
+const valuesOf = (record: ActivationRecord): ActivationValues => [
+  record.tenant,
+  record.activation_id,
+  record.namespace,
+  record.function,
+  record.status,
+  record.trigger.type,
+  record.attempt,
+  record.enqueued_at_ms,
+  JSON.stringify(record),
+];
 
 interface ActivationListRow {
   enqueued_at_ms: number;

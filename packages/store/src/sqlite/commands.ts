@@ -60,6 +60,8 @@ export interface Commands {
     enqueuedAtMs: number,
     doc: string,
   ): boolean;
+  /** `activationFinish` for each nine values. */
+  activationFinishMany(...values: (string | number)[]): void;
   logsAppend(tenant: string, activationId: string, count: number, lines: string, atMs: number): void;
   kvSet(
     tenant: string,
@@ -131,6 +133,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   activationCreate: {},
   activationUpdate: {},
   activationFinish: { relaxed: true },
+  activationFinishMany: { relaxed: true },
   logsAppend: { relaxed: true },
   kvSet: { savepoint: true },
   kvDelete: { savepoint: true },

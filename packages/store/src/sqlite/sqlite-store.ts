@@ -33,7 +33,7 @@ export interface SqliteStoreOptions {
   unwrittenMax?: number | undefined;
   /** Most bytes of writes that may wait for the disk (256 MiB). */
   unwrittenBytesMax?: number | undefined;
-  /** Least milliseconds between two commits that only hold finished activations and logs (20). */
+  /** Least milliseconds between two commits that only hold finished activations and logs (5). */
   relaxedPaceMs?: number | undefined;
   /** Age at which activations and their logs are swept, milliseconds (LIMITS.activationTtlMs). */
   activationTtlMs?: number | undefined;
@@ -45,7 +45,7 @@ export interface SqliteStoreOptions {
 
 const UNWRITTEN_MAX = 50_000;
 const UNWRITTEN_BYTES_MAX = 256 * 1024 * 1024;
-const RELAXED_PACE_MS = 20;
+const RELAXED_PACE_MS = 5;
 const BUSY_TIMEOUT_MS = 5000;
 const SWEEP_ROWS = 500;
 
