@@ -117,12 +117,13 @@ test("an activation that is delivered three times at once, and later once more, 
   await Promise.all([1, 2, 3].map(() => deliver(execution, invocation)));
   await settled(execution);
   assert.equal(await runsOf(execution), "1");
-  const record = await execution.store.activations.get(KEY.tenant, invocation.activation_id);
-  assert.equal(record?.status, "success");
+  const read = () => execution.store.activations.get(KEY.tenant, invocation.activation_id);
+  await until(async () => (await read())?.status === "success", "the record");
+  const record = await read();
   await deliver(execution, invocation);
   await settled(execution);
   assert.equal(await runsOf(execution), "1");
-  assert.deepEqual(await execution.store.activations.get(KEY.tenant, invocation.activation_id), record);
+  assert.deepEqual(await read(), record);
   await until(async () => (await execution.store.journal.load()).length === 0, "an empty journal");
   assert.deepEqual(execution.faults, []);
 });

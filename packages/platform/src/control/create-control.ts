@@ -70,6 +70,8 @@ function createApp(context: ControlContext): ControlApp {
     if (refusal.status >= 500) {
       logger.error({ request_id: request.id, code: refusal.code, error }, "a request failed");
     }
+    // A connection that closes on what is still being sent takes the answer with it; the rest is read and dropped.
+    if (refusal.status === 413) reply.removeHeader("connection");
     void reply
       .code(refusal.status)
       .headers({ ...API_SECURITY_HEADERS, ...errorHeaders(refusal), "x-request-id": request.id })
