@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { errorEnvelope } from "@sous/contract";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
-import { functionFailure } from "./respond.ts";
+import { endWith, functionFailure } from "./respond.ts";
 
 /** Answers `:invoke`: 200 with the outcome in the body, whatever it is. */
 export function sendInvokeReply(response: ServerResponse, reply: InvocationReply, requestId: string): void {
@@ -75,5 +75,5 @@ function send(
   headers["content-length"] = String(length);
   headers["x-content-type-options"] = "nosniff";
   response.writeHead(status, headers);
-  response.end(body);
+  endWith(response, body, length);
 }

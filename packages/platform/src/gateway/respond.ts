@@ -68,11 +68,26 @@ export function sendWebResult(
   out["x-content-type-options"] ??= "nosniff";
   if (options.sandboxPages) out["content-security-policy"] = "sandbox";
   if (reply.replayed) out["x-cs-idempotency-replay"] = "1";
+  if (empty) {
+    response.writeHead(statusCode, out);
+    response.end();
+    return;
+  }
   const payload = isBase64Encoded ? Buffer.from(body, "base64") : body;
-  if (!empty)
-    out["content-length"] = String(typeof payload === "string" ? Buffer.byteLength(payload) : payload.length);
+  const length = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+  out["content-length"] = String(length);
   response.writeHead(statusCode, out);
-  response.end(empty ? undefined : payload);
+  endWith(response, payload, length);
+}
+
+/**
+ * Ends an answer with its body. Text of one byte a character goes out as such, head and body in one piece
+ * without a second encoding.
+ * @param bytes length of the body in UTF-8
+ */
+export function endWith(response: ServerResponse, body: string | Buffer, bytes: number): void {
+  if (typeof body === "string") response.end(body, bytes === body.length ? "latin1" : "utf8");
+  else response.end(body);
 }
 
 /** @returns the platform's error for a failed function */
