@@ -65,10 +65,10 @@ function watchBystander(api: Api, name: string, tenant: string, allowed: readonl
 
 describe("attacks", () => {
   const data = mkdtempSync(join(tmpdir(), "sous-attack-"));
-  let server: TestServer;
+  let server: TestServer | undefined;
   let api: Api;
-  let quiet: Bystander;
-  let neighbour: Bystander;
+  let quiet: Bystander | undefined;
+  let neighbour: Bystander | undefined;
   let count = 0;
 
   before(async () => {
@@ -86,9 +86,9 @@ describe("attacks", () => {
   });
 
   after(async () => {
-    await quiet.stop();
-    await neighbour.stop();
-    await server[Symbol.asyncDispose]();
+    await quiet?.stop();
+    await neighbour?.stop();
+    await server?.[Symbol.asyncDispose]();
     rmSync(data, { recursive: true, force: true });
   });
 
@@ -158,12 +158,12 @@ describe("attacks", () => {
   });
 
   test("the bystander of another tenant noticed nothing", () => {
-    assert.ok(quiet.calls > 50, `${quiet.calls} calls`);
+    assert.ok(quiet !== undefined && quiet.calls > 50, `${quiet?.calls} calls`);
     assert.deepEqual(quiet.failures, []);
   });
 
   test("the neighbour of the same tenant was never blamed and never answered late", () => {
-    assert.ok(neighbour.calls > 20, `${neighbour.calls} calls`);
+    assert.ok(neighbour !== undefined && neighbour.calls > 20, `${neighbour?.calls} calls`);
     assert.deepEqual(neighbour.failures, []);
   });
 

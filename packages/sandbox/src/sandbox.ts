@@ -96,6 +96,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly pid: number | undefined;
   /** Activations handed over that have no outcome yet. */
   readonly active: number;
+  /** Whether one slice holds it for too long just now: what is handed over waits behind it. */
+  readonly stalled: boolean;
   /** Programs with at least one place ready to run. */
   readonly warmPrograms: ReadonlySet<string>;
   /**

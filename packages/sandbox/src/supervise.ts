@@ -36,6 +36,9 @@ interface Running {
   letGoMs: number;
 }
 
+const MiB = 1024 * 1024;
+/** What a sandbox's process weighs beside the memory of the program it runs. */
+const HOST_BYTES = 256 * MiB;
 /** Milliseconds between two looks at the marker and the memory. */
 const LOOK_MS = 25;
 
@@ -55,7 +58,8 @@ export class SupervisedSandbox implements Sandbox {
   readonly warmPrograms = new Set<string>();
   readonly #mechanism: SandboxMechanism;
   readonly #killGraceMs: number;
-  readonly #memoryBytesMax: number;
+  /** Grows with the largest program that runs here. */
+  #memoryBytesMax: number;
   readonly #slowSliceMs: number;
   readonly #onActive: (() => void) | undefined;
   readonly #running = new Map<number, Running>();
@@ -107,7 +111,6 @@ export class SupervisedSandbox implements Sandbox {
     return this.#dead;
   }
 
-  /** Whether one slice has held the sandbox for longer than `slowSliceMs`. */
   get stalled(): boolean {
     return this.#watched.reported;
   }
@@ -120,6 +123,8 @@ export class SupervisedSandbox implements Sandbox {
     }
     const { activationId, program, deadlineMs } = task;
     const programKey = program.key;
+    const needed = program.memoryMb * MiB + HOST_BYTES;
+    if (needed > this.#memoryBytesMax) this.#memoryBytesMax = needed;
     this.#running.set(number, {
       number,
       activationId,
@@ -199,7 +204,6 @@ export class SupervisedSandbox implements Sandbox {
     if (this.pid === undefined) return;
     const bytes = memoryOf(this.pid);
     if (bytes <= this.#memoryBytesMax) return;
-    const MiB = 1024 * 1024;
     const reason = `its process held ${Math.round(bytes / MiB)} MiB of at most ${Math.round(this.#memoryBytesMax / MiB)}`;
     this.#die(reason, this.#running.get(activation), "MemoryLimit");
   }

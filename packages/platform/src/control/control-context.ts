@@ -29,6 +29,8 @@ export interface ControlOptions {
   draining?: () => boolean;
   /** Whether `/metrics` answers everybody, not only this machine (false). */
   metricsPublic?: boolean;
+  /** Of versions that do not say (`relaxed`). */
+  durability?: "relaxed" | "strict";
   /** How often a followed log looks for what other processes wrote, milliseconds (500). */
   followIntervalMs?: number;
 }

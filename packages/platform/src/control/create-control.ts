@@ -39,6 +39,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     draining: () => false,
     metricsPublic: false,
     followIntervalMs: 500,
+    durability: "relaxed",
     ...options,
     gateway: options.gateway,
     closing: closing.signal,

@@ -17,6 +17,7 @@ export function mergeVersionConfig(
   manifest: Manifest,
   input: VersionConfigInput,
   tenant: string,
+  durability: VersionConfig["durability"] = "relaxed",
 ): VersionConfig {
   const { authz = {} } = input;
   const retry = {
@@ -46,7 +47,7 @@ export function mergeVersionConfig(
     secrets,
     retry,
     isolation: input.isolation ?? manifest.isolation ?? "warm",
-    durability: input.durability ?? "relaxed",
+    durability: input.durability ?? durability,
   };
 }
 

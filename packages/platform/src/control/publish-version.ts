@@ -12,7 +12,7 @@ import { mergeVersionConfig } from "./merge-version-config.ts";
  *   CS_VALIDATION_FAILED for a config the manifest does not grant
  */
 export async function publishVersion(
-  { store, catalog, clock }: ControlContext,
+  { store, catalog, clock, durability }: ControlContext,
   key: FunctionKey,
   body: PublishBody,
   publishedBy: string,
@@ -41,7 +41,7 @@ export async function publishVersion(
       runtime: manifest.runtime,
       entry: manifest.entry,
       handler: manifest.handler,
-      config: mergeVersionConfig(manifest, body.config ?? {}, key.tenant),
+      config: mergeVersionConfig(manifest, body.config ?? {}, key.tenant, durability),
       published_at_ms: nowMs,
       published_by: publishedBy,
     },

@@ -117,12 +117,12 @@ export function createFleet(options: FleetOptions): Fleet {
     host.sandbox.listen((event) => {
       switch (event.type) {
         case "slow":
+          if (tenant.strike(event.programKey)) condemn(tenant, event.programKey);
+          break;
         case "abnormal":
-          if (event.type === "slow") host.stalled = true;
           condemn(tenant, event.programKey);
           break;
         case "idle":
-          host.stalled = false;
           serve(tenant);
           break;
         case "exited":
@@ -167,7 +167,7 @@ export function createFleet(options: FleetOptions): Fleet {
     const home = tenant.home(key);
     if (home !== undefined) return home;
     for (const host of tenant.hosts) {
-      if (host.only !== key || host.stalled) continue;
+      if (host.only !== key || host.sandbox.stalled) continue;
       tenant.settle(key, host);
       return host;
     }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { LIMITS, type Limits } from "@sous/contract";
+import { LIMITS, type Limits, PlatformError } from "@sous/contract";
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { createControl } from "../control/create-control.ts";
@@ -45,6 +45,11 @@ export interface Platform {
 export async function startPlatform({ mode, flags, env = environment() }: StartOptions): Promise<Platform> {
   const given = flags as Readonly<Record<string, unknown>>;
   const { config } = loadConfig({ mode, flags: given, env, readFile: readIfThere });
+  if (config.sandbox.require === "closed") {
+    const message =
+      "sandbox.require is closed, and this release cannot close sandbox hosts by the operating system yet; set it to any";
+    throw new PlatformError("CS_VALIDATION_FAILED", message);
+  }
   const limits = { ...LIMITS, ...config.limits } as Limits;
   const now = Date.now;
   const logger = createLogger({
@@ -84,6 +89,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         gateway,
         draining: () => draining,
         metricsPublic: config.metrics_public,
+        durability: config.durability,
       }),
     );
     observe(metrics, execution);

@@ -50,8 +50,8 @@ function cacheKey(): string {
   const files = [
     ...sourcesIn(HERE),
     ...sourcesIn(join(HERE, "host")),
-    join(contract, "limits.ts"),
-    join(guest, "abi.ts"),
+    ...sourcesIn(contract),
+    ...sourcesIn(guest),
   ];
   for (const file of files) {
     const { size, mtimeMs } = statSync(file);

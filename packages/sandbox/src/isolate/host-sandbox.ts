@@ -156,7 +156,7 @@ export class HostMechanism implements SandboxMechanism {
     if (this.#exited !== undefined) return;
     this.holder();
     const detail = exit.detail || this.#stderr.trim();
-    const outOfMemory = /out of memory|allocation failed|heap limit/i.test(detail);
+    const outOfMemory = /out of memory|allocation failed|heap limit|invalid size error/i.test(detail);
     this.#exited = { ...exit, detail, outOfMemory };
     closeSync(this.#markerFd);
     this.#writer.close();
