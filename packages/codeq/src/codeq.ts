@@ -24,6 +24,12 @@ export interface PublishOptions {
   depthMax: number;
   /** Durable: the promise settles only when the message would survive `kill -9`. */
   durable: boolean;
+  /**
+   * A write of the publisher's own that belongs to the message. Called once, right after a durable message was
+   * given to the engine and in the same tick, so that an engine and a store that share transactions commit both
+   * or neither; not called for a message that is refused or dropped. The publish waits for it.
+   */
+  together?: () => Promise<void>;
 }
 
 /** A claimed message. Exactly one of `ack`, `nack`, `deadLetter` ends it; later calls do nothing. */

@@ -15,6 +15,33 @@ export function depthContract(open: () => Promise<ContractCodeQ>): void {
     await queue.publish(message(topic, "other tenant", { tenant: "t_other1" }), options);
   });
 
+  test("a durable publish calls its own write once, and none for a message that is refused or dropped", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    let calls = 0;
+    const together = async (): Promise<void> => {
+      calls++;
+    };
+    const options = { depthMax: 1, durable: true, together };
+    const first = message(topic, "one");
+    await queue.publish(first, options);
+    assert.equal(calls, 1);
+    await queue.publish(first, options);
+    assert.equal(calls, 1, "a duplicate");
+    await assertFull(queue.publish(message(topic, "two"), options));
+    assert.equal(calls, 1, "refused");
+  });
+
+  test("a durable publish waits for its own write, and fails with it", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    const together = () => Promise.reject(new RangeError("no"));
+    await assert.rejects(
+      queue.publish(message(topic, "one"), { depthMax: 9, durable: true, together }),
+      RangeError,
+    );
+  });
+
   test("durable and non-durable messages of a lane are counted apart", async () => {
     await using queue = await open();
     const topic = unique("topic");

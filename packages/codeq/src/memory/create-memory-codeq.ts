@@ -109,7 +109,7 @@ function publish<Body>(
   engine: Engine<Body>,
   log: DurableLog<Body> | undefined,
   message: Message<Body>,
-  { depthMax, durable }: PublishOptions,
+  { depthMax, durable, together }: PublishOptions,
 ): Promise<void> {
   const known = engine.find(message.id);
   // A duplicate is acknowledged when the first one is, never before.
@@ -123,7 +123,11 @@ function publish<Body>(
   }
   if (log === undefined) return Promise.reject(noJournal());
   entry.appended = engine.admitDurable(entry, log);
-  return entry.appended;
+  return together === undefined ? entry.appended : both(entry.appended, together());
+}
+
+async function both(first: Promise<void>, second: Promise<void>): Promise<void> {
+  await Promise.all([first, second]);
 }
 
 async function redrive<Body>(engine: Engine<Body>, topic: string, id: string | undefined): Promise<number> {

@@ -237,12 +237,16 @@ export function createIngress(options: IngressOptions): Ingress {
 
   async function publish(invocation: Invocation, version: VersionRecord): Promise<void> {
     const record = new LiveActivation(invocation, version.version, tier).record();
-    // The record follows the journal: a crash between the two leaves work that runs and writes its record.
-    await codeq.publish(messageOf(invocation, version), { depthMax: limits.asyncDepthMax, durable: true });
-    await store.activations.create(record).catch((error: unknown) => {
-      // The consumer was faster: there is a record, which is the point.
-      if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
-    });
+    const create = async (): Promise<void> => {
+      try {
+        await store.activations.create(record);
+      } catch (error) {
+        // There is a record already, which is the point.
+        if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
+      }
+    };
+    const message = messageOf(invocation, version);
+    await codeq.publish(message, { depthMax: limits.asyncDepthMax, durable: true, together: create });
   }
 
   async function enqueueWithKey(request: IngressRequest, key: string) {

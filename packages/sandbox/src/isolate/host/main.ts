@@ -25,7 +25,8 @@ import { warmUp } from "./warm-up.ts";
 
 const ANY_LENGTH = TO_HOST_FRAME_BYTES_MAX;
 const IDLE_SWEEP_MS = 1000;
-const WARM_UP_IDLE_MS = 50;
+const WARM_UP_FRESH_MS = 20;
+const WARM_UP_IDLE_MS = 2000;
 const CALL_BYTES_MAX = 1024 * 1024;
 
 const socket = new Socket({ fd: HOST_FDS.link, readable: true, writable: true });
@@ -121,13 +122,17 @@ function setup(cursor: FrameCursor): void {
   warmUpWhenIdle(maker);
 }
 
-/** Warming up blocks for some ten milliseconds: it waits for a moment without work, and work never for it. */
-function warmUpWhenIdle(maker: PlaceMaker): void {
+/**
+ * Warming up blocks for some ten milliseconds: a host that has had no work does it soon, one that has waits
+ * for a longer pause. Work never waits for it knowingly.
+ */
+function warmUpWhenIdle(maker: PlaceMaker, delayMs = WARM_UP_FRESH_MS): void {
   setTimeout(() => {
-    const idleMs = performance.now() - (engine?.lastWorkAt ?? 0);
-    if (idleMs < WARM_UP_IDLE_MS) warmUpWhenIdle(maker);
-    else warmUp(maker);
-  }, WARM_UP_IDLE_MS);
+    const workedAt = engine?.lastWorkAt ?? 0;
+    const paused = workedAt === 0 || performance.now() - workedAt >= WARM_UP_IDLE_MS;
+    if (paused) warmUp(maker);
+    else warmUpWhenIdle(maker, WARM_UP_IDLE_MS);
+  }, delayMs);
 }
 
 function takeProgram(cursor: FrameCursor): void {
