@@ -139,7 +139,8 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   kvDelete: { savepoint: true },
   tokenCreate: {},
   tokenRevoke: {},
-  journalAppend: { savepoint: true },
+  // Its second and third statement cannot be refused, only fail with the whole batch.
+  journalAppend: {},
   journalUpdate: {},
   journalRemove: {},
   probe: {},
