@@ -62,6 +62,8 @@ export class Place {
   /** The activation that runs here, if any. What user code says outside one is dropped. */
   current: Activation | undefined;
   lastUsedMs = 0;
+  /** Bytes it held when that was last asked. */
+  memorySample = 0;
   uses = 0;
   readonly #maker: PlaceMaker;
   #context: ivm.Context;
