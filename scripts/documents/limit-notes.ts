@@ -56,6 +56,14 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     test: [VERSIONS, "a body over 32 MiB is cut off with 413"],
   },
   requestBodyBytesMax: { what: "body of a call", past: "413", test: BODY },
+  requestBodiesBytesMax: {
+    what: "bodies of calls that are on their way at once",
+    past: "429",
+    test: [
+      "packages/platform/src/gateway/read-body.test.ts",
+      "slow senders together hold no more than the bound, and give back what they held",
+    ],
+  },
   controlBodyBytesMax: {
     what: "body of any other request",
     past: "413",

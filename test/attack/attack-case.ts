@@ -10,6 +10,7 @@ export interface AttackCase {
   files?: Record<string, string>;
   limits?: Record<string, number>;
   capabilities?: Record<string, unknown>;
+  isolation?: "warm" | "context" | "fresh";
   /** How the activation must end: the status, or `status/ErrorType`; several where the engine may choose. */
   ends: readonly string[];
   /** What the answer must be, beyond its status. */

@@ -100,7 +100,11 @@ describe("attacks", () => {
           const limits = attack.limits ?? {};
           const files = {
             "function.js": sourceOf(attack),
-            "manifest.json": manifest({ limits, capabilities: attack.capabilities ?? {} }),
+            "manifest.json": manifest({
+              limits,
+              capabilities: attack.capabilities ?? {},
+              isolation: attack.isolation ?? "warm",
+            }),
             ...attack.files,
           };
           await api.deploy({ name, files });
@@ -145,6 +149,15 @@ describe("attacks", () => {
       if (next.status === "success")
         assert.deepEqual(JSON.parse(next.result?.body ?? ""), { seen: false }, bad);
     }
+  });
+
+  test("between two activations no user code runs, not even in fresh globals", async () => {
+    const code = `if (performance.now() === 0) for (;;);
+      export default () => "ok";`;
+    const limits = { timeoutMs: 1000, maxConcurrency: 1 };
+    const source = { "function.js": code, "manifest.json": manifest({ limits, isolation: "context" }) };
+    await api.deploy({ name: "between", files: source });
+    for (let call = 0; call < 3; call++) assert.equal((await api.invoke("between", {})).status, "success");
   });
 
   test("a log is bounded and marked where it was cut", async () => {

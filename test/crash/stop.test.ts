@@ -39,3 +39,26 @@ test("a stop lets running work end, takes no more, and leaves the rest for the n
   const attempts = await Promise.all(ids.map(async (id) => (await api.activation(id))["attempt"]));
   assert.deepEqual(attempts, [1, 1, 1], "none was begun twice");
 });
+
+test("work that a stop cuts off has not failed: it runs again as the same attempt", async () => {
+  using data = scratchFolder();
+  let id = "";
+  {
+    await using server = await startServer({ settings: { data: data.path, drain_ms: 200 } });
+    const api = createApi(server.url);
+    const code =
+      "export default async () => { await new Promise((resolve) => setTimeout(resolve, 4000)); return 1; };";
+    const files = { "function.js": code, "manifest.json": manifest({ limits: { timeoutMs: 20_000 } }) };
+    await api.deploy({ name: "long", files, config: { retry: { max_attempts: 1 } } });
+    const response = await api.enqueue("long", {});
+    id = ((await response.json()) as { activation_id: string }).activation_id;
+    await until(async () => (await api.activation(id)).status === "running", "it to run");
+    process.kill(server.pid, "SIGTERM");
+    await server.ended;
+  }
+  await using server = await startServer({ settings: { data: data.path } });
+  const api = createApi(server.url);
+  await until(async () => (await api.activation(id)).status === "success", "the work to end", 15_000);
+  const record = await api.activation(id);
+  assert.deepEqual([record["attempt"], record["attempts"]], [1, []]);
+});

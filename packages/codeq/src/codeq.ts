@@ -32,7 +32,7 @@ export interface PublishOptions {
   together?: () => Promise<void>;
 }
 
-/** A claimed message. Exactly one of `ack`, `nack`, `deadLetter` ends it; later calls do nothing. */
+/** A claimed message. Exactly one of `ack`, `nack`, `release`, `deadLetter` ends it; later calls do nothing. */
 export interface Delivery<Body> {
   readonly message: Message<Body>;
   /** When the lease ends unless it is extended, epoch milliseconds. */
@@ -43,6 +43,8 @@ export interface Delivery<Body> {
   ack(): Promise<void>;
   /** Back to the front of its lane, due after `delayMs`, with attempt + 1. */
   nack(delayMs: number): Promise<void>;
+  /** Back to the front of its lane as if it had not been claimed: the same attempt, due at once. */
+  release(): Promise<void>;
   /** To the dead-letter queue of its topic with a reason; a non-durable one may be dropped from there for room. */
   deadLetter(reason: string): Promise<void>;
 }

@@ -10,6 +10,7 @@ export const LIMITS = {
   bundlePathBytesMax: 255,
   draftRequestBytesMax: 32 * MiB,
   requestBodyBytesMax: 6 * MiB,
+  requestBodiesBytesMax: 256 * MiB,
   controlBodyBytesMax: 8 * MiB,
   headersBytesMax: 64 * KiB,
   queryBytesMax: 16 * KiB,

@@ -132,4 +132,21 @@ export const TERMINATION: readonly AttackCase[] = [
     limits,
     ends: TIMEOUT,
   },
+  {
+    name: "error that claims to be a timeout",
+    code: 'throw new Error("Script execution timed out.");\nexport default () => 1;',
+    ends: ["error/Exception"],
+  },
+  {
+    name: "error that claims to be a memory limit",
+    code: 'throw new Error("memory limit");\nexport default () => 1;',
+    ends: ["error/Exception"],
+  },
+  {
+    name: "endless loop in fresh globals",
+    code: "globalThis.n = 1;\nif (globalThis.n) for (;;);\nexport default () => 1;",
+    isolation: "context",
+    limits,
+    ends: TIMEOUT,
+  },
 ];

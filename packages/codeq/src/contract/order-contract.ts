@@ -54,6 +54,20 @@ export function orderContract(open: () => Promise<ContractCodeQ>): void {
     assert.deepEqual(await probe.drain(2), ["b", "c"]);
   });
 
+  test("a released message comes back first, as the same attempt", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    await publishAll(queue, topic, ["a", "b"]);
+    const probe = await startProbe(queue, { topic });
+    const first = await probe.next();
+    await first.release();
+    probe.release();
+    const again = await probe.next();
+    assert.equal(again.message.id, first.message.id);
+    assert.equal(again.message.attempt, 1);
+    await again.ack();
+  });
+
   test("a nack with a delay lets the lane go on and is kept until it is due", async () => {
     await using queue = await open();
     const topic = unique("topic");

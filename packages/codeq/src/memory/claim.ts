@@ -8,6 +8,7 @@ export interface ClaimKeeper<Body> {
   extend(claim: Claim<Body>, leaseMs: number): Promise<boolean>;
   ack(claim: Claim<Body>): Promise<void>;
   nack(claim: Claim<Body>, delayMs: number): Promise<void>;
+  release(claim: Claim<Body>): Promise<void>;
   deadLetter(claim: Claim<Body>, reason: string): Promise<void>;
 }
 
@@ -38,6 +39,10 @@ export class Claim<Body> implements Delivery<Body>, Leased<Claim<Body>> {
 
   nack(delayMs: number): Promise<void> {
     return this.#keeper.nack(this, delayMs);
+  }
+
+  release(): Promise<void> {
+    return this.#keeper.release(this);
   }
 
   deadLetter(reason: string): Promise<void> {

@@ -218,6 +218,17 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     return written;
   }
 
+  release(claim: Claim<Body>): Promise<void> {
+    const { entry } = claim;
+    if (entry.claim !== claim) return DONE;
+    this.#end(claim);
+    // The claim had written the next attempt; this one was none.
+    const written = entry.durable && this.#log ? this.#log.update(entry.message) : DONE;
+    entry.returned = true;
+    this.#enqueue(entry);
+    return written;
+  }
+
   deadLetter(claim: Claim<Body>, reason: string): Promise<void> {
     const { entry } = claim;
     if (entry.claim !== claim) return DONE;

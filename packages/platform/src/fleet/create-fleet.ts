@@ -8,6 +8,8 @@ const SWEEP_MS = 1000;
 const SHARED_HOSTS_MAX = 4;
 /** Heavy programs remembered of a tenant; the oldest is forgiven first. */
 const HEAVY_MAX = 256;
+/** Sandboxes a tenant may have however many tenants there are. */
+const HOSTS_OF_TENANT_MIN = 2;
 
 export interface FleetOptions {
   driver: SandboxDriver;
@@ -74,6 +76,10 @@ export function createFleet(options: FleetOptions): Fleet {
   }
 
   function wait(tenant: TenantHosts, task: SandboxTask, client: FleetClient): void {
+    if (closed) {
+      client.onOutcome(unplaced("SandboxCrashed", "the platform is shutting down", 0));
+      return;
+    }
     const only = tenant.heavy.has(task.program.key) ? task.program.key : undefined;
     const queue = waiting.get(tenant) ?? [];
     waiting.set(tenant, queue);
@@ -96,8 +102,17 @@ export function createFleet(options: FleetOptions): Fleet {
     if (tenant.creating === 0 && !stuck && !closed) grow(tenant, only);
   }
 
+  /** One tenant takes its share of the hosts and no more, so that there is always room for the next. */
+  function shareOf(): number {
+    let others = 0;
+    for (const { hosts, creating } of tenants.values()) if (hosts.size + creating > 0) others++;
+    return Math.max(HOSTS_OF_TENANT_MIN, Math.floor(options.hostsMax / (others + 1)));
+  }
+
   function grow(tenant: TenantHosts, only: string | undefined): void {
-    if (hostCount >= options.hostsMax && !makeRoom()) return;
+    const own = tenant.hosts.size + tenant.creating;
+    if (own > 0 && own >= shareOf()) return;
+    if (hostCount >= options.hostsMax && !makeRoom() && !(own === 0 && takeFromLargest())) return;
     hostCount++;
     tenant.creating++;
     driver
@@ -161,17 +176,24 @@ export function createFleet(options: FleetOptions): Fleet {
     }
   }
 
-  function hostFor(tenant: TenantHosts, entry: Waiting): Host | undefined {
+  function hostFor(tenant: TenantHosts, entry: Pick<Waiting, "task" | "only">): Host | undefined {
     const { key } = entry.task.program;
     if (entry.only === undefined) return place(tenant, entry.task);
     const home = tenant.home(key);
     if (home !== undefined) return home;
+    let shared: Host | undefined;
     for (const host of tenant.hosts) {
-      if (host.only !== key || host.sandbox.stalled) continue;
-      tenant.settle(key, host);
-      return host;
+      if (host.only === undefined || host.sandbox.stalled) continue;
+      if (host.only === key) {
+        tenant.settle(key, host);
+        return host;
+      }
+      if (shared === undefined || host.programs.size < shared.programs.size) shared = host;
     }
-    return undefined;
+    // The share is used up: heavy programs then live together, apart from the others still.
+    if (shared === undefined || tenant.hosts.size + tenant.creating < shareOf()) return undefined;
+    tenant.settle(key, shared);
+    return shared;
   }
 
   function refuse(tenant: TenantHosts, why: string): void {
@@ -191,6 +213,20 @@ export function createFleet(options: FleetOptions): Fleet {
       }
     }
     oldest?.sandbox.kill("room was needed for another tenant");
+    return oldest !== undefined;
+  }
+
+  /** A tenant without any host comes before the last of a tenant with many, busy or not. */
+  function takeFromLargest(): boolean {
+    let largest: TenantHosts | undefined;
+    for (const tenant of tenants.values()) {
+      if (tenant.hosts.size > (largest?.hosts.size ?? HOSTS_OF_TENANT_MIN)) largest = tenant;
+    }
+    let oldest: Host | undefined;
+    for (const host of largest?.hosts ?? []) {
+      if (oldest === undefined || host.lastUsedMs < oldest.lastUsedMs) oldest = host;
+    }
+    oldest?.sandbox.kill("room was needed for a tenant without a sandbox");
     return oldest !== undefined;
   }
 
@@ -229,7 +265,8 @@ export function createFleet(options: FleetOptions): Fleet {
     tier: driver.tier,
     run(tenantId, task, client) {
       const tenant = tenantOf(tenantId);
-      const host = place(tenant, task);
+      const only = tenant.heavy.has(task.program.key) ? task.program.key : undefined;
+      const host = hostFor(tenant, { task, only });
       if (host === undefined) wait(tenant, task, client);
       else begin(host, task, client);
     },

@@ -8,7 +8,7 @@ import type { Admission, Admitted, Caller, Wanted } from "./admission.ts";
 import type { Ingress, IngressRequest } from "./ingress.ts";
 import { parseInvokeBody } from "./invoke-body.ts";
 import { parseRoute, type Route } from "./parse-route.ts";
-import { readBody } from "./read-body.ts";
+import { createBodyReader } from "./read-body.ts";
 import { functionFailure, sendWebResult } from "./respond.ts";
 import { NO_REQUEST_HEADERS, requestHeaders, type RequestHeaders } from "./request-headers.ts";
 import { sendInvokeReply, sendShortReply } from "./api-answers.ts";
@@ -42,6 +42,10 @@ interface Exchange extends Caller {
  */
 export function createGateway(options: GatewayOptions): RawRoute {
   const { admission, ingress, limits } = options;
+  const readBody = createBodyReader({
+    bytesMax: limits.requestBodyBytesMax,
+    allBytesMax: limits.requestBodiesBytesMax,
+  });
 
   function fail(exchange: Exchange, error: unknown): void {
     const known = toPlatformError(error);
@@ -118,6 +122,11 @@ export function createGateway(options: GatewayOptions): RawRoute {
       const { rawPath, query } = route;
       const event = webEvent({ request, rawPath, query, body, passAuthorization: admitted.isPublic });
       const submitted = ingressRequest(exchange, wanted, admitted, event, { path: rawPath });
+      // Proxies and clients change headers between two tries of the same request.
+      if (headers.idempotencyKey !== undefined) {
+        const type = request.headers["content-type"] ?? "";
+        submitted.sameness = JSON.stringify([request.method, rawPath, query, type, body.toString("base64")]);
+      }
       if (headers.respondAsync) enqueue(exchange, submitted);
       else run(exchange, submitted, (reply) => sendWeb(exchange, reply));
       return;
@@ -155,7 +164,6 @@ export function createGateway(options: GatewayOptions): RawRoute {
     const refuse = (error: unknown): void => fail(exchange, error);
     readBody(
       exchange.request,
-      limits.requestBodyBytesMax,
       (body) => {
         try {
           next(body);

@@ -46,6 +46,8 @@ export interface IngressRequest {
   /** How long a synchronous caller may wait, in milliseconds. */
   timeoutMs: number;
   idempotencyKey: string | undefined;
+  /** What makes two requests with one key the same, where that is not the whole event. */
+  sameness?: string;
   traceparent: string | undefined;
 }
 
@@ -217,7 +219,7 @@ export function createIngress(options: IngressOptions): Ingress {
 
   function syncWithKey(request: IngressRequest, key: string, settle: Settle): void {
     const id = idOf(request, key);
-    const fingerprint = hashOf(request.eventJson);
+    const fingerprint = hashOf(request.sameness ?? request.eventJson);
     const first = open.get(id);
     if (first !== undefined) {
       if (first.fingerprint !== fingerprint) settle(conflict());
@@ -251,7 +253,7 @@ export function createIngress(options: IngressOptions): Ingress {
 
   async function enqueueWithKey(request: IngressRequest, key: string) {
     const activationId = idOf(request, key);
-    const fingerprint = hashOf(request.eventJson);
+    const fingerprint = hashOf(request.sameness ?? request.eventJson);
     const first = open.get(activationId);
     if (first !== undefined) {
       if (first.fingerprint !== fingerprint) throw conflict();

@@ -3,38 +3,75 @@ import { PlatformError } from "@sous/contract";
 
 const EMPTY = Buffer.alloc(0);
 
-/**
- * Reads a request's body whole, counting as it comes in: what the headers claim is not believed.
- * @param bytesMax past it the rest is not read and `fail` gets CS_PAYLOAD_TOO_LARGE
- */
-export function readBody(
+export interface BodyLimits {
+  /** Of one body: past it the rest is not read and the caller gets CS_PAYLOAD_TOO_LARGE. */
+  bytesMax: number;
+  /** Of all bodies that are on their way at once: past it a caller gets CS_RATE_LIMITED. */
+  allBytesMax: number;
+}
+
+/** Reads a request's body whole. One of `done` and `fail` is called, once. */
+export type ReadBody = (
   request: IncomingMessage,
-  bytesMax: number,
   done: (body: Buffer) => void,
   fail: (error: PlatformError) => void,
-): void {
-  let first: Buffer | undefined;
-  let rest: Buffer[] | undefined;
-  let bytes = 0;
-  let settled = false;
-  request.on("data", (chunk: Buffer) => {
-    if (settled) return;
-    bytes += chunk.length;
-    if (bytes > bytesMax) {
+) => void;
+
+/**
+ * Makes a reader that counts bytes as they come in: what headers claim is not believed, and many slow senders
+ * together hold no more than `allBytesMax`. A body that comes in one piece is not counted: it is here already.
+ */
+export function createBodyReader({ bytesMax, allBytesMax }: BodyLimits): ReadBody {
+  let held = 0;
+
+  return function readBody(request, done, fail) {
+    let first: Buffer | undefined;
+    let rest: Buffer[] | undefined;
+    let bytes = 0;
+    let settled = false;
+
+    function settle(): void {
       settled = true;
+      if (rest !== undefined) held -= bytes;
+    }
+
+    function refuse(error: PlatformError): void {
+      settle();
+      first = undefined;
+      rest = undefined;
       request.resume();
-      fail(new PlatformError("CS_PAYLOAD_TOO_LARGE", `the body holds more than ${bytesMax} bytes`));
-    } else if (first === undefined) first = chunk;
-    else (rest ??= [first]).push(chunk);
-  });
-  request.on("end", () => {
-    if (settled) return;
-    settled = true;
-    done(rest === undefined ? (first ?? EMPTY) : Buffer.concat(rest, bytes));
-  });
-  request.on("error", (error) => {
-    if (settled) return;
-    settled = true;
-    fail(new PlatformError("CS_VALIDATION_FAILED", "the request ended before its body", { cause: error }));
-  });
+      fail(error);
+    }
+
+    request.on("data", (chunk: Buffer) => {
+      if (settled) return;
+      if (first === undefined) {
+        first = chunk;
+        bytes = chunk.length;
+      } else {
+        if (rest === undefined) {
+          rest = [first];
+          held += bytes;
+        }
+        rest.push(chunk);
+        bytes += chunk.length;
+        held += chunk.length;
+      }
+      if (bytes > bytesMax) {
+        refuse(new PlatformError("CS_PAYLOAD_TOO_LARGE", `the body holds more than ${bytesMax} bytes`));
+      } else if (held > allBytesMax && rest !== undefined) {
+        const message = "too many large bodies are on their way at once";
+        refuse(new PlatformError("CS_RATE_LIMITED", message, { retryAfterSeconds: 1 }));
+      }
+    });
+    request.on("end", () => {
+      if (settled) return;
+      settle();
+      done(rest === undefined ? (first ?? EMPTY) : Buffer.concat(rest, bytes));
+    });
+    request.on("error", (cause) => {
+      if (settled) return;
+      refuse(new PlatformError("CS_VALIDATION_FAILED", "the request ended before its body", { cause }));
+    });
+  };
 }

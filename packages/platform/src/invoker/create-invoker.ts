@@ -19,6 +19,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   const { codeq, live, limits, now, store, meter, fleet, catalog } = options;
   const claimed = new SlotList<Delivery<Invocation>>();
   let draining = false;
+  let stopping = false;
   let drained: (() => void) | undefined;
 
   const records = createRecordWriter({
@@ -26,7 +27,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     live,
     onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });
-  const runOptions: RunOptions = { ...options, records, startedMs: now() };
+  const runOptions: RunOptions = { ...options, records, startedMs: now(), stopping: () => stopping };
   const window = createClaimWindow({
     catalog,
     wake: (message) => {
@@ -102,8 +103,11 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     },
     drain,
     async [Symbol.asyncDispose]() {
+      stopping = true;
       await drain(0);
       clearInterval(keeper);
+      // What still runs ends now, and its records and hand-backs are written below.
+      await fleet[Symbol.asyncDispose]();
       await records[Symbol.asyncDispose]();
     },
   };

@@ -29,6 +29,8 @@ export interface RunOptions extends InvokerOptions {
   records: RecordWriter;
   /** When this invoker began: older work may have run before, in a process that is gone. */
   startedMs: number;
+  /** Whether the process is ending: what that cuts off has not failed. */
+  stopping: () => boolean;
 }
 
 /**
@@ -110,10 +112,26 @@ export class Run implements FleetClient {
 
   onOutcome(outcome: SandboxOutcome): void {
     const crashed = outcome.error?.type === "SandboxCrashed";
+    if (crashed && this.#options.stopping()) {
+      this.#stop(outcome);
+      return;
+    }
     const inTime = this.#options.now() < this.#invocation.deadline_ms;
     // Nothing of it has run: it is not delivered yet, and another sandbox can take it.
     if (crashed && !outcome.started && inTime && this.#restarts++ < RESTARTS_MAX) this.#launch();
     else this.#end(outcome);
+  }
+
+  /** The process ends under it: asynchronous work stays queued as it was, and runs when there is a process again. */
+  #stop(outcome: SandboxOutcome): void {
+    if (this.#invocation.mode !== "async") {
+      this.#end(outcome);
+      return;
+    }
+    const live = this.#live as LiveActivation;
+    this.#leave(live, { ...live.record(), status: "queued" });
+    this.#release();
+    this.#delivery.release().catch(() => {});
   }
 
   /** The same activation is delivered while it runs here: one run, and the second delivery goes away. */

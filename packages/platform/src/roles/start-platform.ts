@@ -65,7 +65,9 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
   };
   const stack = new AsyncDisposableStack();
   try {
-    const store = stack.use(await openStore(config.store, limits));
+    const opened = await openStore(config.store, limits);
+    stack.defer(() => opened.lock?.[Symbol.dispose]());
+    const store = stack.use(opened.store);
     const auth = stack.use(openAuth(config, store.tokens, now));
     const issued = config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
     const recovered = await recover(store, now());

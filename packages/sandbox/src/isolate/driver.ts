@@ -41,7 +41,9 @@ const UIDS = 1000;
  * the invoker by a link and an unprivileged user of their own.
  */
 export async function createIsolateDriver(options: IsolateDriverOptions = {}): Promise<IsolateDriver> {
-  const [guest, entry] = await Promise.all([loadGuestBundle(), hostEntry()]);
+  // One after the other: each stops the bundler's process when it had to start it.
+  const guest = await loadGuestBundle();
+  const entry = await hostEntry();
   const root = process.getuid?.() === 0;
   const firstUid = options.firstUid ?? 61_000;
   const stemsWanted = options.stems ?? 1;

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LIMITS } from "@sous/contract/limits";
 import type { BuildOptions, BuildResult, Plugin } from "esbuild";
+import { type Build, withBundler } from "./bundler.ts";
 
 /** The scripts of the guest, ready to be compiled in an isolate. */
 export interface GuestBundle {
@@ -38,7 +39,7 @@ export async function loadGuestBundle(options: GuestBundleOptions = {}): Promise
   const file = join(directory, `guest-${cacheKey(sources)}.json`);
   const cached = readCache(file);
   if (cached !== undefined) return cached;
-  const bundle = await buildGuest(sources);
+  const bundle = await withBundler((build) => buildGuest(sources, build));
   writeCache(directory, file, bundle);
   return bundle;
 }
@@ -107,9 +108,7 @@ function hashOf(core: string, parts: Record<string, string>): string {
 /** What a script must end in: a function as completion value would pin its context for ever. */
 const footer = (name: string): string => `0;\n//# sourceURL=sous:guest/${name}.js`;
 
-async function buildGuest(sources: string): Promise<GuestBundle> {
-  // Loaded here only: with a cache, a host starts without it.
-  const { build } = await import("esbuild");
+async function buildGuest(sources: string, build: Build): Promise<GuestBundle> {
   const core = await build({
     ...COMMON,
     entryPoints: [join(sources, "core", "bootstrap.ts")],

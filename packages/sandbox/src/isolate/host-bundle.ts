@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, write
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { withBundler } from "./bundler.ts";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ENTRY = join(HERE, "host", "main.ts");
@@ -17,18 +18,19 @@ export async function hostEntry(): Promise<string> {
   const directory = join(dirname(require.resolve("esbuild/package.json")), "..", ".cache", "sous");
   const file = join(directory, `host-${cacheKey()}.mjs`);
   if (existsSync(file)) return file;
-  const { build } = await import("esbuild");
-  const { outputFiles } = await build({
-    entryPoints: [ENTRY],
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "node",
-    target: "node26",
-    external: ["isolated-vm"],
-    logLevel: "silent",
-    tsconfigRaw: "{}",
-  });
+  const { outputFiles } = await withBundler((build) =>
+    build({
+      entryPoints: [ENTRY],
+      bundle: true,
+      write: false,
+      format: "esm",
+      platform: "node",
+      target: "node26",
+      external: ["isolated-vm"],
+      logLevel: "silent",
+      tsconfigRaw: "{}",
+    }),
+  );
   const temporary = `${file}.${randomUUID()}`;
   try {
     mkdirSync(directory, { recursive: true });

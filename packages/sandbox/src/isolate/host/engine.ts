@@ -8,6 +8,8 @@ import { type Program, ProgramError } from "./program.ts";
 import { writeAnswer } from "./write-answer.ts";
 
 const MEMORY_SAMPLE_EVERY = 64;
+/** V8's timer and the clock may differ by this much about when a deadline is. */
+const CLOCK_SLACK_MS = 2;
 const SHORT_SLICE_MS = 5;
 const PROVEN_SLICES = 20;
 
@@ -96,7 +98,8 @@ export class Engine {
       if (warm === undefined && program.places >= program.header.maxConcurrency) break;
       const activation = program.waiting.shift() as Activation;
       if (warm === undefined) this.#boot(activation);
-      else this.#begin(activation, warm);
+      else if (warm.loaded) this.#begin(activation, warm);
+      else this.#load(activation, warm, performance.now());
     }
     program.draining = false;
   }
@@ -109,11 +112,18 @@ export class Engine {
     activation.bootMs = performance.now() - begun;
     if (++program.places === 1) this.#options.onWarm(program, true);
     program.everStarted = true;
+    this.#load(activation, place, performance.now());
+  }
+
+  /** Evaluates the program in a place, which is user code and so a slice of the activation that needs it. */
+  #load(activation: Activation, place: Place, begun: number): void {
+    const { program } = activation;
     activation.place = place;
     place.current = activation;
+    place.loaded = true;
     activation.startedAt = performance.now();
     this.#slice(activation, place, (timeoutMs) => program.load(place, timeoutMs));
-    activation.initMs = performance.now() - begun - activation.bootMs;
+    activation.initMs = performance.now() - begun;
     if (activation.place === place && activation.answer === undefined) this.#begin(activation, place);
   }
 
@@ -163,11 +173,15 @@ export class Engine {
     const answer = (type: Failure, text: string, stack = ""): void => {
       activation.answer = { kind: "fail", type, message: text.slice(0, 16_384), stack: stack.slice(0, 8192) };
     };
+    // What user code throws at module level comes here too: the state decides, not the text.
     if (error instanceof ProgramError) answer("BundleError", message);
-    else if (message.startsWith("Script execution timed out")) {
-      answer("Timeout", "the function did not end before its deadline");
-    } else if (place.isolate.isDisposed || message.includes("memory limit")) {
+    else if (place.isolate.isDisposed) {
       answer("MemoryLimit", `the function needs more than its ${place.memoryMb} MiB of memory`);
+    } else if (
+      message.startsWith("Script execution timed out") &&
+      activation.remainingMs() <= CLOCK_SLACK_MS
+    ) {
+      answer("Timeout", "the function did not end before its deadline");
     } else answer("Exception", message, error instanceof Error ? (error.stack ?? "") : "");
   }
 
@@ -219,13 +233,8 @@ export class Engine {
       return;
     }
     place.current = undefined;
-    try {
-      place.renew();
-      program.load(place, 1000);
-      this.#rest(program, place);
-    } catch {
-      this.#retire(program, place);
-    }
+    place.renew();
+    this.#rest(program, place);
     this.#drain(program);
   }
 

@@ -62,6 +62,8 @@ export class Place {
   /** The activation that runs here, if any. What user code says outside one is dropped. */
   current: Activation | undefined;
   lastUsedMs = 0;
+  /** Whether the program's modules are evaluated in the present context. */
+  loaded = false;
   /** Bytes it held when that was last asked. */
   memorySample = 0;
   uses = 0;
@@ -90,6 +92,7 @@ export class Place {
     // A reference that is not released pins its context.
     for (const entry of Object.values(this.#entries)) entry.release();
     this.#context.release();
+    this.loaded = false;
     this.#context = this.isolate.createContextSync();
     this.#entries = this.#bootstrap();
   }

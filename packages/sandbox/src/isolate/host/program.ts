@@ -64,6 +64,11 @@ export class Program {
     }
     entry.evaluateSync({ timeout: timeoutMs });
     const missing = place.adopt(entry.namespace as ivm.Reference, this.header.handler, timeoutMs);
+    if (missing.includes("before initialization")) {
+      throw new ProgramError(
+        `top-level await in ${this.header.entry} may not wait for timers or host calls: do that in the handler`,
+      );
+    }
     if (missing !== "") throw new ProgramError(missing);
     for (const module of modules.values()) module.release();
   }
@@ -87,7 +92,7 @@ export class Program {
   #compile(isolate: ivm.Isolate, path: string): ivm.Module {
     const file = this.#files.get(path);
     if (file === undefined) throw new ProgramError(`the bundle has no file ${JSON.stringify(path)}`);
-    const source = path.endsWith(".json") ? `export default (${file}\n);` : file;
+    const source = path.endsWith(".json") ? `export default JSON.parse(${JSON.stringify(file)});` : file;
     const cached = this.#caches.get(path);
     try {
       if (cached !== undefined)

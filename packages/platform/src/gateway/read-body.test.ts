@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, request, type ClientRequest } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { PlatformError } from "@sous/contract";
+import { createBodyReader } from "./read-body.ts";
+
+/** A server that answers with the length of a body, or with the code it was refused with. */
+async function serve(limits: { bytesMax: number; allBytesMax: number }) {
+  const read = createBodyReader(limits);
+  const server = createServer((incoming, response) =>
+    read(
+      incoming,
+      (body) => response.end(String(body.length)),
+      (error) => response.end(error instanceof PlatformError ? error.code : "?"),
+    ),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const open = (): ClientRequest => request({ port, host: "127.0.0.1", method: "POST" });
+  const answer = async (sent: ClientRequest): Promise<string> => {
+    const [response] = (await once(sent, "response")) as [NodeJS.ReadableStream];
+    let text = "";
+    for await (const chunk of response) text += String(chunk);
+    return text;
+  };
+  return {
+    open,
+    answer,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+test("a body is read whole, or refused past its bound", async () => {
+  await using server = await serve({ bytesMax: 200_000, allBytesMax: 1_000_000 });
+  for (const [size, expected] of [
+    [0, "0"],
+    [10, "10"],
+    [200_000, "200000"],
+    [200_001, "CS_PAYLOAD_TOO_LARGE"],
+  ] as const) {
+    const sent = server.open();
+    sent.end(Buffer.alloc(size));
+    assert.equal(await server.answer(sent), expected);
+  }
+});
+
+test("slow senders together hold no more than the bound, and give back what they held", async () => {
+  await using server = await serve({ bytesMax: 400_000, allBytesMax: 500_000 });
+  const slow = server.open();
+  slow.on("error", () => {});
+  slow.setHeader("content-length", 400_000);
+  slow.write(Buffer.alloc(300_000));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const refused = server.open();
+  refused.on("error", () => {});
+  refused.end(Buffer.alloc(300_000));
+  assert.equal(await server.answer(refused), "CS_RATE_LIMITED");
+  slow.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const taken = server.open();
+  taken.end(Buffer.alloc(300_000));
+  assert.equal(await server.answer(taken), "300000");
+});
