@@ -244,7 +244,11 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     test: [E2E, "past its depth the queue of a function refuses asynchronous calls with 429 and a reason"],
   },
   syncDepthMax: { what: "synchronous calls waiting for a function", past: "429", test: DEPTH },
-  syncWaitMaxMs: { what: "a synchronous call waits in the queue", past: "429", test: DEPTH },
+  syncWaitMaxMs: {
+    what: "a synchronous call waits in the queue, before up to 64 of a version wait in its host until their deadline",
+    past: "429",
+    test: DEPTH,
+  },
   inflightMax: {
     what: "activations a process works on at once",
     past: "the next wait",
