@@ -55,6 +55,19 @@ test("two Host headers are refused, one is not", async () => {
   assert.match(await server.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), /fallback$/);
 });
 
+test("a target of the absolute form is its path, and must name the host that Host names", async () => {
+  const fallback = (request: { url?: string | undefined }, response: ServerResponse) =>
+    void response.end(`path ${request.url}`);
+  await using server = await start({ fallback });
+  const ask = (target: string, host: string) =>
+    server.raw(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  assert.match(await ask("http://a.test:80/x/%2F?y=1", "A.test:80"), /path \/x\/%2F\?y=1$/);
+  assert.match(await ask("http://a.test?y", "a.test"), /path \/\?y$/);
+  for (const target of ["http://evil.test/x", "ftp://a.test/x", "a.test/x"]) {
+    assert.match(await ask(target, "a.test"), /^HTTP\/1\.1 400 /, target);
+  }
+});
+
 test("what the guard returns is the answer, with the request's own id", async () => {
   await using server = await start({
     guard: (request) =>

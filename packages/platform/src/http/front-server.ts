@@ -57,7 +57,9 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (closing) response.setHeader("connection", "close");
     try {
-      const refusal = hasDuplicateHost(request.rawHeaders) ? duplicateHost() : guard?.(request);
+      const refusal = hasDuplicateHost(request.rawHeaders)
+        ? duplicateHost()
+        : (toOriginForm(request) ?? guard?.(request));
       if (refusal !== undefined) {
         sendError(response, refusal, requestIdOf(request.headers["x-request-id"]));
         return;
@@ -120,6 +122,24 @@ function hasDuplicateHost(rawHeaders: readonly string[]): boolean {
     }
   }
   return false;
+}
+
+/**
+ * Brings a target of the absolute form (`GET http://host/path`), which every server must take, into the usual one.
+ * @returns why not, when it names another host than `Host` does
+ */
+function toOriginForm(request: IncomingMessage): PlatformError | undefined {
+  const target = request.url ?? "/";
+  if (target.startsWith("/") || target === "*") return undefined;
+  const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
+  if (authority === "" || authority.toLowerCase() !== request.headers.host?.toLowerCase()) {
+    return new PlatformError(
+      "CS_VALIDATION_FAILED",
+      "the request's target and its Host header name different hosts",
+    );
+  }
+  request.url = path.startsWith("/") ? path : `/${path}`;
+  return undefined;
 }
 
 const duplicateHost = (): PlatformError =>
