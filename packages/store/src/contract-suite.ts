@@ -1,5 +1,6 @@
 import { describe, test } from "node:test";
 import { activationSuite } from "./contract-suite/activation-suite.ts";
+import { appendSuite } from "./contract-suite/append-suite.ts";
 import { functionSuite } from "./contract-suite/function-suite.ts";
 import { journalSuite } from "./contract-suite/journal-suite.ts";
 import { kvSuite } from "./contract-suite/kv-suite.ts";
@@ -33,6 +34,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describe(`${name} store: functions and aliases`, () => functionSuite(storeTest));
   describe(`${name} store: drafts and versions`, () => publishSuite(storeTest));
   describe(`${name} store: activations`, () => activationSuite(storeTest));
+  describe(`${name} store: ends appended in groups`, () => appendSuite(storeTest));
   describe(`${name} store: logs`, () => logSuite(storeTest));
   describe(`${name} store: key-value data`, () => kvSuite(storeTest));
   describe(`${name} store: tokens`, () => tokenSuite(storeTest));

@@ -1,3 +1,4 @@
+export { EndedGroup } from "./ended-group.ts";
 export { createSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type {
   ActivationFilter,

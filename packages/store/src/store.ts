@@ -8,6 +8,7 @@ import type {
   TriggerType,
   VersionRecord,
 } from "@sous/contract";
+import type { EndedGroup } from "./ended-group.ts";
 
 /** The scope every function lives in. */
 export interface FunctionKey {
@@ -150,10 +151,10 @@ export interface ActivationStore {
    */
   finish(record: TerminalRecord): Promise<boolean>;
   /**
-   * The same for many at once, for whoever does not have to know which of them had ended before.
-   * Settles when all of them are on disk; rejects when none is.
+   * Writes the ends of many activations with their logs, as they are: for activations that have no record yet and
+   * of which nobody else writes one. Nothing is compared. Settles when all of them are on disk, rejects when none is.
    */
-  finishMany(records: readonly TerminalRecord[]): Promise<void>;
+  append(group: EndedGroup): Promise<void>;
   get(tenant: string, activationId: string): Promise<ActivationRecord | undefined>;
   list(filter: ActivationFilter, page: PageRequest): Promise<Page<ActivationRecord>>;
   /** Non-terminal records, oldest first, for recovery after a crash. */

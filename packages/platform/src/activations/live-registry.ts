@@ -1,4 +1,4 @@
-import type { TerminalRecord } from "@sous/store";
+import type { EndedGroup } from "@sous/store";
 import type { LiveActivation } from "./live-activation.ts";
 import type { LiveActivations } from "./live-activations.ts";
 
@@ -11,7 +11,7 @@ interface Holder {
 export class LiveRegistry implements LiveActivations {
   readonly #live = new Map<string, Holder>();
   /** Ends that are on their way to the disk, in the groups they are written in. */
-  readonly #ends = new Set<readonly TerminalRecord[]>();
+  readonly #groups: EndedGroup[] = [];
   #cancel: (activation: LiveActivation) => void = () => {};
 
   /** Says how an activation is ended early. */
@@ -32,12 +32,13 @@ export class LiveRegistry implements LiveActivations {
   }
 
   /** Shows a group of ends to readers until `release`; it may still grow. */
-  retain(group: readonly TerminalRecord[]): void {
-    this.#ends.add(group);
+  retain(group: EndedGroup): void {
+    this.#groups.push(group);
   }
 
-  release(group: readonly TerminalRecord[]): void {
-    this.#ends.delete(group);
+  release(group: EndedGroup): void {
+    const at = this.#groups.indexOf(group);
+    if (at >= 0) this.#groups.splice(at, 1);
   }
 
   find(tenant: string, activationId: string): LiveActivation | undefined {
@@ -46,10 +47,10 @@ export class LiveRegistry implements LiveActivations {
   }
 
   /** Rare, and the groups are small: looked through rather than indexed. */
-  #end(tenant: string, activationId: string): TerminalRecord | undefined {
-    for (const group of this.#ends) {
-      const record = group.find((end) => end.activation_id === activationId);
-      if (record !== undefined) return record.tenant === tenant ? record : undefined;
+  #end(tenant: string, activationId: string): ReturnType<EndedGroup["find"]> {
+    for (const group of this.#groups) {
+      const end = group.find(tenant, activationId);
+      if (end !== undefined) return end;
     }
     return undefined;
   }
@@ -57,13 +58,14 @@ export class LiveRegistry implements LiveActivations {
   get(tenant: string, activationId: string): ReturnType<LiveActivations["get"]> {
     const activation = this.find(tenant, activationId);
     if (activation !== undefined) return activation.closed ? activation.ended : activation.record();
-    return this.#end(tenant, activationId);
+    return this.#end(tenant, activationId)?.record;
   }
 
   logs(tenant: string, activationId: string, from: number, limit: number): string[] | undefined {
     const activation = this.find(tenant, activationId);
+    if (activation === undefined) return this.#end(tenant, activationId)?.lines.slice(from, from + limit);
     // What an earlier attempt wrote is in the store.
-    if (activation === undefined || from < activation.logBase) return undefined;
+    if (from < activation.logBase) return undefined;
     const at = from - activation.logBase;
     return activation.logs.slice(at, at + limit);
   }

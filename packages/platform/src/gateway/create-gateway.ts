@@ -132,7 +132,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
       return;
     }
     const event = jsonText(body);
-    const submitted = ingressRequest(exchange, wanted, admitted, event, { path: request.url });
+    const submitted = ingressRequest(exchange, wanted, admitted, event, route.source);
     if (route.verb === "enqueue") enqueue(exchange, submitted, "executionId");
     else run(exchange, submitted, (reply) => sendShortReply(response, reply, requestId, headers.traceId));
   }

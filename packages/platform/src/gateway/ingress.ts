@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ReplyChannel } from "@sous/codeq";
 import {
+  type FunctionRef,
   type Invocation,
   type Limits,
   PlatformError,
@@ -103,10 +104,7 @@ export function createIngress(options: IngressOptions): Ingress {
       request_id: request.requestId,
       tenant: request.tenant,
       namespace: request.namespace,
-      ref:
-        target !== undefined && "alias" in target
-          ? { function: request.name, alias: target.alias, version: version.version }
-          : { function: request.name, version: version.version },
+      ref: refOf(request.name, version, target !== undefined && "alias" in target ? target.alias : undefined),
       trigger: request.trigger,
       principal: request.principal,
       deadline_ms: sync ? deadline : 0,
@@ -293,6 +291,23 @@ export function createIngress(options: IngressOptions): Ingress {
       return { activationId: invocation.activation_id, replayed: false };
     },
   };
+}
+
+const refs = new WeakMap<VersionRecord, Map<string | undefined, FunctionRef>>();
+
+/** The reference of a version by an alias: one object for all its calls, so that their records can share it. */
+function refOf(name: string, version: VersionRecord, alias: string | undefined): FunctionRef {
+  let byAlias = refs.get(version);
+  if (byAlias === undefined) refs.set(version, (byAlias = new Map()));
+  let ref = byAlias.get(alias);
+  if (ref === undefined) {
+    ref =
+      alias === undefined
+        ? { function: name, version: version.version }
+        : { function: name, alias, version: version.version };
+    byAlias.set(alias, ref);
+  }
+  return ref;
 }
 
 const lanes = new WeakMap<VersionRecord, string>();

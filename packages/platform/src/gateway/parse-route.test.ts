@@ -29,6 +29,7 @@ test("short forms name a function, perhaps a reference, and a verb", () => {
     name: "hello",
     ref: "latest",
     target: undefined,
+    source: { path: "/v1/functions/hello:invoke" },
   });
   const route = parseRoute("/v1/functions/hello@3:enqueue?x");
   assert.ok(route?.kind === "short");

@@ -20,7 +20,15 @@ export type Route =
       query: string;
     }
   | { kind: "invoke"; tenant: string; namespace: string; name: string }
-  | { kind: "short"; verb: "invoke" | "enqueue"; name: string; ref: string; target: RefTarget | undefined }
+  | {
+      kind: "short";
+      verb: "invoke" | "enqueue";
+      name: string;
+      ref: string;
+      target: RefTarget | undefined;
+      /** What records say of where a call came from. */
+      source: { path: string };
+    }
   | { kind: "bad"; error: PlatformError };
 
 const WEB = "/v1/web/";
@@ -75,11 +83,12 @@ function readShortRoute(path: string): Route | undefined {
   const at = written.indexOf("@");
   const name = at < 0 ? written : written.slice(0, at);
   if (!isResourceName(name)) return badName("function", name);
-  if (at < 0) return { kind: "short", verb, name, ref: "latest", target: undefined };
+  const source = { path };
+  if (at < 0) return { kind: "short", verb, name, ref: "latest", target: undefined, source };
   const ref = written.slice(at + 1);
   const target = parseRefTarget(ref);
   if (target === undefined) return badRef(ref);
-  return { kind: "short", verb, name, ref, target };
+  return { kind: "short", verb, name, ref, target, source };
 }
 
 function fullRoute(path: string): Route | undefined {

@@ -2,13 +2,11 @@ import { PlatformError } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
 import type { LiveActivation } from "../activations/live-activation.ts";
 import type { LiveRegistry } from "../activations/live-registry.ts";
+import { createEndCollector } from "./end-collector.ts";
 
 const RETRY_MS = 1000;
 /** Records held back for a store that takes none; what ends past it is lost, and counted. */
 const HELD_MAX = 5000;
-/** How long a record waits for others, and how many go together at most. */
-const COLLECT_MS = 5;
-const COLLECTED_MAX = 512;
 
 export interface RecordWriterOptions {
   store: Pick<Store, "activations" | "logs">;
@@ -33,56 +31,22 @@ export interface RecordWriter extends AsyncDisposable {
   ): void;
 }
 
-/** An end on its way to the disk, and where readers find it until it is there. */
+/** An end on its way to the disk by itself. */
 interface Entry {
   record: TerminalRecord;
-  activation?: LiveActivation | undefined;
-  group?: readonly TerminalRecord[];
+  activation: LiveActivation;
   /** Lines that are still to be written. */
   lines: readonly string[];
 }
 
 export function createRecordWriter({ store, live, onLost }: RecordWriterOptions): RecordWriter {
+  const collector = createEndCollector({ store, live, onLost });
   const held = new Set<Entry>();
-  let collected: TerminalRecord[] = [];
-  let collector: NodeJS.Timeout | undefined;
-  let writing: Promise<void> = Promise.resolve();
   let retrier: NodeJS.Timeout | undefined;
 
-  function done({ record, activation, group }: Entry): void {
-    if (group !== undefined) live.release(group);
-    if (activation === undefined) return;
+  function done({ record, activation }: Entry): void {
     if (!activation.closed) activation.close(record);
     live.remove(activation);
-  }
-
-  /** The usual way, of a record without a log that nobody waits for: of all that is there only the record is kept. */
-  function collect(activation: LiveActivation, record: TerminalRecord): void {
-    if (collected.length === 0) live.retain(collected);
-    collected.push(record);
-    live.remove(activation);
-    if (collected.length >= COLLECTED_MAX) writeCollected();
-    else collector ??= setTimeout(writeCollected, COLLECT_MS);
-  }
-
-  function writeCollected(): void {
-    clearTimeout(collector);
-    collector = undefined;
-    const records = collected;
-    if (records.length === 0) return;
-    collected = [];
-    writing = store.activations.finishMany(records).then(
-      () => live.release(records),
-      () => {
-        // Each on its own from here on: the store may refuse one of them and take the rest.
-        for (const record of records) {
-          const group = [record];
-          live.retain(group);
-          hold({ record, group, lines: [] });
-        }
-        live.release(records);
-      },
-    );
   }
 
   async function write(entry: Entry, together?: () => Promise<void>): Promise<PlatformError | undefined> {
@@ -117,18 +81,19 @@ export function createRecordWriter({ store, live, onLost }: RecordWriterOptions)
 
   return {
     finish(activation, record, together, written) {
-      const { new_id, attempt } = activation.invocation;
-      if (written === undefined && activation.logs.length === 0 && new_id && attempt === 1) {
-        collect(activation, record);
+      const { mode, strict, new_id, attempt } = activation.invocation;
+      // What may have a record already, or is waited for, is written by itself.
+      const isAlone = mode === "async" || strict || !new_id || attempt > 1 || written !== undefined;
+      if (!isAlone && collector.add(record, activation.logs)) {
+        live.remove(activation);
         together().catch(() => {});
-      } else {
-        const entry = { record, activation, lines: activation.logs };
-        void write(entry, together).then(written);
+        return;
       }
+      const entry = { record, activation, lines: activation.logs };
+      void write(entry, together).then(written);
     },
     async [Symbol.asyncDispose]() {
-      writeCollected();
-      await writing;
+      await collector[Symbol.asyncDispose]();
       clearTimeout(retrier);
       await Promise.allSettled([...held].map((entry) => write(entry)));
       clearTimeout(retrier);

@@ -68,7 +68,7 @@ export class FrameWriter {
     this.#arena.writeUInt32LE(this.#end - this.#frameStart - 4, this.#frameStart);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    process.nextTick(flushWriter, this);
+    setImmediate(flushWriter, this);
   }
 
   /** Hands everything written so far to the stream now. */

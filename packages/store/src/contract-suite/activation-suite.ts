@@ -141,19 +141,6 @@ export function activationSuite(storeTest: StoreTest): void {
     );
   });
 
-  storeTest("many are finished at once; those that had ended keep their first end", async (store) => {
-    const records = Array.from({ length: 40 }, (_, n) => sampleActivation({ enqueued_at_ms: NOW_MS + n }));
-    const [first] = records;
-    assert.ok(first !== undefined);
-    await store.activations.finish(finished(first, "timeout"));
-    await store.activations.finishMany(records.map((record) => finished(record, "success")));
-    for (const record of records) {
-      const stored = await store.activations.get(record.tenant, record.activation_id);
-      assert.equal(stored?.status, record === first ? "timeout" : "success");
-    }
-    await store.activations.finishMany([]);
-  });
-
   storeTest("unfinished records come oldest first, of every tenant", async (store) => {
     const late = sampleActivation({ enqueued_at_ms: NOW_MS + 5 });
     const early = sampleActivation({ enqueued_at_ms: NOW_MS + 1, tenant: "t_other1" });

@@ -21,6 +21,7 @@ export interface Migration {
 export function compileMigrations(db: Kysely<Tables>, dialect: SqlDialect): Migration[] {
   const steps = [
     { name: "initial", build: [catalogueTables, recordTables, kvAndTokenTables, journalTables] },
+    { name: "activation groups", build: [groupTables] },
   ];
   return steps.map((step, index) => ({
     number: index + 1,
@@ -126,6 +127,36 @@ const recordTables: Build = (db, { integer, sequence }) => [
     .unique()
     .on("logs")
     .columns(["tenant", "activation_id", "first"]),
+];
+
+const groupTables: Build = (db, { integer, sequence }) => [
+  db.schema
+    .createTable("activation_groups")
+    .addColumn("seq", sequence, (c) => c.primaryKey())
+    .addColumn("first_ms", integer, (c) => c.notNull())
+    .addColumn("last_ms", integer, (c) => c.notNull())
+    .addColumn("ends", "integer", (c) => c.notNull())
+    .addColumn("ids", "text", (c) => c.notNull())
+    .addColumn("doc", "text", (c) => c.notNull()),
+  db.schema.createIndex("activation_groups_by_time").on("activation_groups").column("first_ms"),
+  db.schema
+    .createTable("activation_group_parts")
+    .addColumn("group_seq", integer, (c) => c.notNull())
+    .addColumn("tenant", "text", (c) => c.notNull())
+    .addColumn("namespace", "text", (c) => c.notNull())
+    .addColumn("function", "text", (c) => c.notNull())
+    .addColumn("first_ms", integer, (c) => c.notNull())
+    .addColumn("last_ms", integer, (c) => c.notNull())
+    .addColumn("failed", "integer", (c) => c.notNull())
+    .addPrimaryKeyConstraint("activation_group_parts_pk", ["group_seq", "tenant", "namespace", "function"]),
+  db.schema
+    .createIndex("activation_group_parts_by_time")
+    .on("activation_group_parts")
+    .columns(["tenant", "last_ms", "group_seq"]),
+  db.schema
+    .createIndex("activation_group_parts_by_function")
+    .on("activation_group_parts")
+    .columns(["tenant", "namespace", "function", "last_ms", "group_seq"]),
 ];
 
 const kvAndTokenTables: Build = (db, { integer }) => [

@@ -59,6 +59,31 @@ export interface ActivationTable {
   doc: string;
 }
 
+/** Ends of activations in groups, as `EndedGroup` prints them. */
+export interface ActivationGroupTable {
+  seq: Generated<number>;
+  /** The earliest and the latest moment its ends were queued, or their ids made. */
+  first_ms: number;
+  last_ms: number;
+  /** Number of ends. */
+  ends: number;
+  /** Their ids, one after the other. */
+  ids: string;
+  doc: string;
+}
+
+/** One function's share of a group: what lists walk. */
+export interface ActivationGroupPartTable {
+  group_seq: number;
+  tenant: string;
+  namespace: string;
+  function: string;
+  first_ms: number;
+  last_ms: number;
+  /** Ends that are no success. */
+  failed: number;
+}
+
 /** One row an append, not one a line: a finished activation writes its log once. */
 export interface LogTable {
   seq: Generated<number>;
@@ -128,6 +153,8 @@ export interface Tables {
   versions: VersionTable;
   aliases: AliasTable;
   activations: ActivationTable;
+  activation_groups: ActivationGroupTable;
+  activation_group_parts: ActivationGroupPartTable;
   logs: LogTable;
   kv: KvTable;
   kv_usage: KvUsageTable;

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { activationStatements } from "./activation-statements.ts";
 import { functionStatements } from "./function-statements.ts";
+import { groupStatements } from "./group-statements.ts";
 import { journalStatements } from "./journal-statements.ts";
 import { kvStatements } from "./kv-statements.ts";
 import { logStatements } from "./log-statements.ts";
@@ -18,6 +19,7 @@ export function compileStatements(db: Kysely<Tables>) {
     functions: functionStatements(db),
     versions: versionStatements(db),
     activations: activationStatements(db),
+    groups: groupStatements(db),
     logs: logStatements(db),
     kv: kvStatements(db),
     tokens: tokenStatements(db),

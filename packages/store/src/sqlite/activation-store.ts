@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ActivationRecord } from "@sous/contract";
-import { checkLimit, decodeCursor, encodeCursor } from "../cursor.ts";
+import { checkLimit, decodeCursor, pageOf } from "../cursor.ts";
 import type { ActivationFilter, ActivationStore, LogStore, Page, PageRequest } from "../store.ts";
 import type { Access } from "./access.ts";
 import type { Commands } from "./commands.ts";
+import { findEnd, type Place, type Placed, walkEnds } from "./group-reader.ts";
 import { parseStored } from "./reader.ts";
 
 /** Rows a filtered list looks at before it lets others have the main thread: about a millisecond. */
@@ -21,8 +22,19 @@ export function createActivationStore(access: Access): ActivationStore {
   return {
     create: (record) => insert("activationCreate", record) as Promise<void>,
     finish: (record) => insert("activationFinish", record) as Promise<boolean>,
-    async finishMany(records) {
-      await writer.write("activationFinishMany", ...records.flatMap(valuesOf));
+    async append(group) {
+      if (group.size === 0) return;
+      const { firstMs, lastMs } = group.span;
+      const parts = group.parts.flatMap((part) => [
+        part.tenant,
+        part.namespace,
+        part.function,
+        part.firstMs,
+        part.lastMs,
+        part.failed,
+      ]);
+      const { size, idsText } = group;
+      await writer.write("activationsAppend", firstMs, lastMs, size, idsText, group.toText(), ...parts);
     },
     update: (record) =>
       writer.write(
@@ -35,7 +47,8 @@ export function createActivationStore(access: Access): ActivationStore {
       ),
     async get(tenant, id) {
       const row = reader.get(sql.get, { tenant, id });
-      return row && parseStored<ActivationRecord>(row.doc);
+      if (row !== undefined) return parseStored<ActivationRecord>(row.doc);
+      return findEnd(access, tenant, id)?.record;
     },
     list: (filter, page) => listActivations(access, filter, page),
     async unfinished(limit) {
@@ -74,7 +87,8 @@ async function listActivations(
   page: PageRequest,
 ): Promise<Page<ActivationRecord>> {
   checkLimit(page);
-  let [beforeMs, beforeSeq] = decodeCursor(page, NEWEST);
+  const first = decodeCursor(page, NEWEST);
+  let [beforeMs, beforeSeq] = first;
   const walk = walkOf(access, filter);
   const rows: ActivationListRow[] = [];
   const floor = { floorMs: filter.sinceMs ?? 0, floorSeq: 0 };
@@ -87,11 +101,14 @@ async function listActivations(
     [beforeMs, beforeSeq] = [edge.enqueued_at_ms, edge.seq];
     await nextTurn();
   }
-  const last = rows.length > page.limit ? rows[page.limit - 1] : undefined;
-  return {
-    items: rows.slice(0, page.limit).map((row) => parseStored<ActivationRecord>(row.doc)),
-    next_cursor: last === undefined ? null : encodeCursor([last.enqueued_at_ms, last.seq]),
-  };
+  const ends = await endsBelow(access, filter, first, page.limit + 1);
+  const both = [...rows, ...ends].toSorted((a, b) => b.enqueued_at_ms - a.enqueued_at_ms || b.seq - a.seq);
+  return pageOf(
+    both,
+    page.limit,
+    (item) => ("record" in item ? item.record : parseStored<ActivationRecord>(item.doc)),
+    ({ enqueued_at_ms, seq }) => [enqueued_at_ms, seq],
+  );
 }
 
 interface Stretch {
@@ -106,6 +123,21 @@ interface Walk {
   exact: boolean;
   edge(at: Stretch & { length: number }): { enqueued_at_ms: number; seq: number } | undefined;
   page(at: Stretch & { limit: number }): ActivationListRow[];
+}
+
+/** Up to `count` ends of groups from below a place on. */
+async function endsBelow(
+  access: Access,
+  filter: ActivationFilter,
+  place: Place,
+  count: number,
+): Promise<Placed[]> {
+  const ends: Placed[] = [];
+  for await (const end of walkEnds(access, filter, place)) {
+    ends.push(end);
+    if (ends.length >= count) break;
+  }
+  return ends;
 }
 
 /** Chooses the index: one function's when the filter names it, else the tenant's. */
@@ -129,7 +161,8 @@ function walkOf({ reader, statements }: Access, filter: ActivationFilter): Walk 
 }
 
 /** Logs of activations in SQLite. */
-export function createLogStore({ reader, writer, statements, now }: Access): LogStore {
+export function createLogStore(access: Access): LogStore {
+  const { reader, writer, statements, now } = access;
   return {
     append(tenant, activationId, chunks) {
       if (chunks.length === 0) return Promise.resolve();
@@ -138,7 +171,11 @@ export function createLogStore({ reader, writer, statements, now }: Access): Log
     async read(tenant, activationId, from, limit) {
       if (limit <= 0) return [];
       const chunks: string[] = [];
-      for (const row of reader.all(statements.logs.read, { tenant, activationId, from, limit })) {
+      const rows = reader.all(statements.logs.read, { tenant, activationId, from, limit });
+      if (rows.length === 0) {
+        return findEnd(access, tenant, activationId)?.lines.slice(from, from + limit) ?? [];
+      }
+      for (const row of rows) {
         const lines = parseStored<string[]>(row.lines);
         chunks.push(...lines.slice(Math.max(0, from - row.first), from + limit - row.first));
       }

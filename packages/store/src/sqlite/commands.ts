@@ -60,8 +60,15 @@ export interface Commands {
     enqueuedAtMs: number,
     doc: string,
   ): boolean;
-  /** `activationFinish` for each nine values. */
-  activationFinishMany(...values: (string | number)[]): void;
+  /** @param parts tenant, namespace, function, first and last moment and failures of each part, in turn */
+  activationsAppend(
+    firstMs: number,
+    lastMs: number,
+    ends: number,
+    ids: string,
+    doc: string,
+    ...parts: (string | number)[]
+  ): void;
   logsAppend(tenant: string, activationId: string, count: number, lines: string, atMs: number): void;
   kvSet(
     tenant: string,
@@ -106,8 +113,9 @@ export interface Commands {
   ): void;
   journalRemove(id: string): void;
   probe(atMs: number): void;
-  /** The four sweeps remove at most `limit` rows each call, so that other writes get in between. */
+  /** The sweeps remove at most `limit` rows each call, so that other writes get in between. */
   sweepActivations(beforeMs: number, limit: number): number;
+  sweepGroups(beforeMs: number, limit: number): number;
   sweepLogs(beforeMs: number, limit: number): number;
   sweepDrafts(nowMs: number, limit: number): number;
   sweepKv(nowMs: number, limit: number): number;
@@ -133,7 +141,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   activationCreate: {},
   activationUpdate: {},
   activationFinish: { relaxed: true },
-  activationFinishMany: { relaxed: true },
+  activationsAppend: { relaxed: true, savepoint: true },
   logsAppend: { relaxed: true },
   kvSet: { savepoint: true },
   kvDelete: { savepoint: true },
@@ -145,6 +153,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   journalRemove: {},
   probe: {},
   sweepActivations: { savepoint: true },
+  sweepGroups: { savepoint: true },
   sweepLogs: { savepoint: true },
   sweepDrafts: { savepoint: true },
   sweepKv: { savepoint: true },

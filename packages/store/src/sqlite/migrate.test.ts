@@ -22,7 +22,10 @@ test("a database is kept over restarts and remembers its schema version", async 
   const rows = db.prepare("select number, name from schema_migrations").all();
   assert.deepEqual(
     rows.map((row) => [row["number"], row["name"]]),
-    [[1, "initial"]],
+    [
+      [1, "initial"],
+      [2, "activation groups"],
+    ],
   );
 });
 
@@ -34,7 +37,7 @@ test("a database of a newer release is refused and left alone", async () => {
   db.close();
   await assert.rejects(createSqliteStore({ path }), {
     code: "CS_STORE_UNAVAILABLE",
-    message: /schema version 7.*knows 1 at most.*newer release/,
+    message: /schema version 7.*knows 2 at most.*newer release/,
   });
 });
 

@@ -47,9 +47,12 @@ export class Reader implements Disposable {
 }
 
 /** Parses JSON that the store itself wrote. @throws CS_STORE_READ_FAILED when it is damaged */
-export function parseStored<T>(json: string): T {
+export const parseStored = <T>(json: string): T => storedOr(() => JSON.parse(json) as T);
+
+/** Reads what the store itself wrote. @throws CS_STORE_READ_FAILED when it is damaged */
+export function storedOr<T>(read: () => T): T {
   try {
-    return JSON.parse(json) as T;
+    return read();
   } catch (cause) {
     throw new PlatformError("CS_STORE_READ_FAILED", "A stored record is damaged; restore it from a backup", {
       cause,

@@ -8,13 +8,10 @@ type RecordCommands = Pick<
   | "activationCreate"
   | "activationUpdate"
   | "activationFinish"
-  | "activationFinishMany"
   | "logsAppend"
   | "sweepActivations"
   | "sweepLogs"
 >;
-
-const FINISH_VALUES = 9;
 
 /** The writes over activation records and their logs. */
 export function recordCommands(connection: Connection, sql: Statements): RecordCommands {
@@ -33,15 +30,6 @@ export function recordCommands(connection: Connection, sql: Statements): RecordC
     activationFinish(tenant, id, namespace, functionName, status, trigger, attempt, enqueuedAtMs, doc) {
       const row = { tenant, id, namespace, function: functionName, status, trigger, attempt, doc };
       return connection.run(sql.activations.finish, { ...row, enqueued_at_ms: enqueuedAtMs }) > 0;
-    },
-
-    activationFinishMany(...values) {
-      for (let at = 0; at < values.length; at += FINISH_VALUES) {
-        const [tenant, id, namespace, functionName, status, trigger, attempt, enqueuedAtMs, doc] =
-          values.slice(at, at + FINISH_VALUES) as Parameters<Commands["activationFinish"]>;
-        const row = { tenant, id, namespace, function: functionName, status, trigger, attempt, doc };
-        connection.run(sql.activations.finish, { ...row, enqueued_at_ms: enqueuedAtMs });
-      }
     },
 
     logsAppend(tenant, activationId, count, lines, atMs) {

@@ -87,6 +87,7 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<St
       const outlivedMs = nowMs - activationTtlMs;
       return (
         (await sweepAll(writer, "sweepActivations", outlivedMs)) +
+        (await sweepAll(writer, "sweepGroups", outlivedMs)) +
         (await sweepAll(writer, "sweepLogs", outlivedMs)) +
         (await sweepAll(writer, "sweepDrafts", nowMs)) +
         (await sweepAll(writer, "sweepKv", nowMs))

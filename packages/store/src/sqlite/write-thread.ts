@@ -6,6 +6,7 @@ import { type BatchReply, type BatchValue, runBatch } from "./batch.ts";
 import type { Commands } from "./commands.ts";
 import { Connection } from "./connection.ts";
 import { functionCommands } from "./function-commands.ts";
+import { groupCommands } from "./group-commands.ts";
 import { kvCommands } from "./kv-commands.ts";
 import { migrate } from "./migrate.ts";
 import { queueCommands } from "./queue-commands.ts";
@@ -64,6 +65,7 @@ function serve(port: NonNullable<typeof parentPort>, data: WriteThreadData): voi
   const commands: Commands = {
     ...functionCommands(connection, data.statements),
     ...versionCommands(connection, data.statements),
+    ...groupCommands(connection, data.statements),
     ...recordCommands(connection, data.statements),
     ...kvCommands(connection, data.statements),
     ...queueCommands(connection, data.statements),

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { newActivationId } from "@sous/contract";
+import { finished, sampleActivation } from "./contract-suite/samples.ts";
+import { EndedGroup, GROUP_ENDS_MAX, GROUP_SPAN_MS, idMoment } from "./ended-group.ts";
+
+const end = (change = {}) =>
+  finished(sampleActivation({ mode: "sync", enqueued_at_ms: Date.now(), ...change }));
+
+test("a group finds what was added to it, for its tenant alone", () => {
+  const group = new EndedGroup();
+  const records = [end(), end(), end()];
+  for (const record of records) assert.equal(group.add(record, ["line"]), true);
+  for (const record of records) {
+    assert.deepEqual(group.find("t_default", record.activation_id), { record, lines: ["line"] });
+    assert.equal(group.find("t_other1", record.activation_id), undefined);
+  }
+  assert.equal(group.find("t_default", newActivationId()), undefined);
+  assert.deepEqual(
+    group.ends().map(({ record }) => record),
+    records,
+  );
+});
+
+test("a group counts its ends and failures by function", () => {
+  const group = new EndedGroup();
+  group.add(end(), []);
+  group.add(finished(end({ function: "other", ref: { function: "other", version: 1 } }), "error"), []);
+  group.add(finished(end({ function: "other", ref: { function: "other", version: 2 } }), "timeout"), []);
+  assert.deepEqual(
+    group.parts.map((part) => [part.function, part.failed]),
+    [
+      ["hello", 0],
+      ["other", 2],
+    ],
+  );
+});
+
+test("a group takes first attempts with an id of version 7, close in time, within its bounds", () => {
+  const group = new EndedGroup();
+  assert.equal(group.add(end({ activation_id: "cfbff0d1-9375-5685-968c-48ce8b15ae17" }), []), false);
+  assert.equal(group.add(end({ attempt: 2 }), []), false);
+  assert.equal(group.add(end({ enqueued_at_ms: Date.now() - GROUP_SPAN_MS - 500 }), []), false);
+  assert.equal(group.add(end(), ["x".repeat(20_000)]), false);
+  for (let n = 0; n < GROUP_ENDS_MAX; n++) assert.equal(group.add(end(), []), true);
+  assert.equal(group.add(end(), []), false);
+});
+
+test("the moment of an id is read from version 7 alone", () => {
+  const before = Date.now();
+  const moment = idMoment(newActivationId());
+  assert.ok(moment !== undefined && moment >= before && moment <= Date.now());
+  assert.equal(idMoment("cfbff0d1-9375-5685-968c-48ce8b15ae17"), undefined);
+  assert.equal(idMoment("7"), undefined);
+});

@@ -1,0 +1,324 @@
+import type { FunctionResult, TerminalStatus } from "@sous/contract";
+import type { TerminalRecord } from "./store.ts";
+
+/** Most ends of a group; readers count on it. */
+export const GROUP_ENDS_MAX = 1024;
+/** No more milliseconds lie between the first and the last moment of a group: a reader looks at few of them. */
+export const GROUP_SPAN_MS = 1000;
+/** Text a group may hold before it is full, in UTF-16 code units. */
+const GROUP_LENGTH_MAX = 1024 * 1024;
+/** Log text of one end that may go with it. */
+const LINES_LENGTH_MAX = 16 * 1024;
+
+/** The end of an activation with the lines of its log. */
+export interface End {
+  record: TerminalRecord;
+  lines: readonly string[];
+}
+
+/** What many ends share: everything that follows from who calls what. */
+type Common = Pick<
+  TerminalRecord,
+  | "tenant"
+  | "namespace"
+  | "function"
+  | "ref"
+  | "resolved_version"
+  | "trigger"
+  | "principal"
+  | "mode"
+  | "tier"
+  | "sandbox_id"
+>;
+
+/** What few ends have. */
+type Rare = Partial<Omit<TerminalRecord, keyof Common>> & {
+  source?: Record<string, unknown>;
+  lines?: readonly string[];
+};
+
+/** One end as an array: numbers of milliseconds with fractions travel as whole microseconds. */
+type Packed = [
+  common: number,
+  activationId: string,
+  requestId: string,
+  enqueuedAtMs: number,
+  startMs: number | null,
+  endMs: number | null,
+  durationMs: number | null,
+  deadlineMs: number,
+  queueUs: number,
+  placementUs: number,
+  bootUs: number,
+  fetchUs: number,
+  initUs: number,
+  handlerUs: number,
+  hostCallsUs: number,
+  cpuUs: number,
+  memoryPeakBytes: number,
+  logBytes: number,
+  hostCalls: number,
+  egressBytes: number,
+  result: FunctionResult | 0,
+  rare: Rare | 0,
+];
+
+interface Document {
+  ends: Packed[];
+  commons: Common[];
+}
+
+/** A function with ends in a group, and the moments of its first and last one. */
+export interface GroupPart {
+  tenant: string;
+  namespace: string;
+  function: string;
+  firstMs: number;
+  lastMs: number;
+  /** Ends that are no success: readers who look for failures pass over the others. */
+  failed: number;
+}
+
+/**
+ * Ends of activations that are written as one: synchronous calls come by the ten thousand a second, and a row of
+ * its own with four indexes costs the store more than the call cost everybody else. What the ends have in common
+ * is in the group once.
+ */
+export class EndedGroup {
+  readonly #texts: string[] = [];
+  readonly #ids: string[] = [];
+  readonly #commons: Common[] = [];
+  readonly #parts: GroupPart[] = [];
+  /** The part of each common. */
+  readonly #partOf: GroupPart[] = [];
+  #length = 0;
+  #firstMs = Infinity;
+  #lastMs = 0;
+
+  get size(): number {
+    return this.#texts.length;
+  }
+
+  /** The earliest and the latest moment its ends were queued, or their ids made. */
+  get span(): { firstMs: number; lastMs: number } {
+    return { firstMs: this.#firstMs, lastMs: this.#lastMs };
+  }
+
+  get parts(): readonly GroupPart[] {
+    return this.#parts;
+  }
+
+  /** The ids of its ends, one after the other. */
+  get idsText(): string {
+    return this.#ids.join(" ");
+  }
+
+  /**
+   * Takes in the end of a first attempt.
+   * @returns `false` when the group is full, or this end lies too far from the others: begin another one, or
+   * write it by itself where even an empty group does not take it
+   */
+  add(record: TerminalRecord, lines: readonly string[]): boolean {
+    const madeMs = idMoment(record.activation_id);
+    if (madeMs === undefined || record.attempt !== 1 || record.attempts.length > 0) return false;
+    const firstMs = Math.min(this.#firstMs, madeMs, record.enqueued_at_ms);
+    const lastMs = Math.max(this.#lastMs, madeMs, record.enqueued_at_ms);
+    if (lastMs - firstMs > GROUP_SPAN_MS || this.size >= GROUP_ENDS_MAX || this.#length > GROUP_LENGTH_MAX)
+      return false;
+    if (lines.length > 0 && lengthOf(lines) > LINES_LENGTH_MAX) return false;
+    const common = this.#commonOf(record);
+    const text = JSON.stringify(packed(common, this.#commons[common] as Common, record, lines));
+    this.#texts.push(text);
+    this.#ids.push(record.activation_id);
+    this.#length += text.length;
+    this.#firstMs = firstMs;
+    this.#lastMs = lastMs;
+    const part = this.#partOf[common] as GroupPart;
+    part.firstMs = Math.min(part.firstMs, record.enqueued_at_ms);
+    part.lastMs = Math.max(part.lastMs, record.enqueued_at_ms);
+    if (record.status !== "success") part.failed++;
+    return true;
+  }
+
+  /** @returns the end with this id */
+  find(tenant: string, activationId: string): End | undefined {
+    const at = this.#ids.indexOf(activationId);
+    if (at < 0) return undefined;
+    const ends = [JSON.parse(this.#texts[at] as string) as Packed];
+    return unpacked({ ends, commons: this.#commons }).find(({ record }) => record.tenant === tenant);
+  }
+
+  /** The document the store keeps; `readGroup` reads it. */
+  toText(): string {
+    return `{"ends":[${this.#texts.join(",")}],"commons":${JSON.stringify(this.#commons)}}`;
+  }
+
+  /** Every end in it. */
+  ends(): End[] {
+    return readGroup(this.toText());
+  }
+
+  /** The newest is looked at first: the same caller calls again. Same objects mean same content; others cost a few bytes. */
+  #commonOf(record: TerminalRecord): number {
+    const commons = this.#commons;
+    for (let at = commons.length - 1; at >= 0; at--) {
+      const common = commons[at] as Common;
+      if (
+        common.ref === record.ref &&
+        common.principal === record.principal &&
+        common.sandbox_id === record.sandbox_id &&
+        common.resolved_version === record.resolved_version &&
+        common.trigger.type === record.trigger.type &&
+        common.tenant === record.tenant &&
+        common.namespace === record.namespace
+      )
+        return at;
+    }
+    const { tenant, namespace, function: name, ref, resolved_version, trigger, principal } = record;
+    const { mode, tier, sandbox_id } = record;
+    commons.push({
+      tenant,
+      namespace,
+      function: name,
+      ref,
+      resolved_version,
+      trigger,
+      principal,
+      mode,
+      tier,
+      sandbox_id,
+    });
+    this.#partOf.push(this.#part(tenant, namespace, name));
+    return commons.length - 1;
+  }
+
+  #part(tenant: string, namespace: string, name: string): GroupPart {
+    const known = this.#parts.find(
+      (part) => part.function === name && part.namespace === namespace && part.tenant === tenant,
+    );
+    if (known !== undefined) return known;
+    const part = { tenant, namespace, function: name, firstMs: Infinity, lastMs: 0, failed: 0 };
+    this.#parts.push(part);
+    return part;
+  }
+}
+
+/** @returns the ends of a document that `EndedGroup` made, in the order they were added */
+export function readGroup(text: string): End[] {
+  return unpacked(JSON.parse(text) as Document);
+}
+
+/**
+ * @returns the moment in a UUID of version 7, epoch milliseconds, or `undefined` for any other id: by it a reader
+ * knows which groups may hold an id
+ */
+export function idMoment(id: string): number | undefined {
+  if (id.length !== 36 || id.charCodeAt(14) !== 0x37) return undefined;
+  const moment = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+  return Number.isNaN(moment) ? undefined : moment;
+}
+
+function packed(common: number, shared: Common, record: TerminalRecord, lines: readonly string[]): Packed {
+  const { timings } = record;
+  return [
+    common,
+    record.activation_id,
+    record.request_id,
+    record.enqueued_at_ms,
+    record.start_ms,
+    record.end_ms,
+    record.duration_ms,
+    record.deadline_ms,
+    microseconds(timings.queue_ms),
+    microseconds(timings.placement_ms),
+    microseconds(timings.boot_ms),
+    microseconds(timings.fetch_ms),
+    microseconds(timings.init_ms),
+    microseconds(timings.handler_ms),
+    microseconds(timings.host_calls_ms),
+    microseconds(record.cpu_ms),
+    record.memory_peak_bytes,
+    record.log_bytes,
+    record.host_calls,
+    record.egress_bytes,
+    record.result ?? 0,
+    rareOf(shared, record, lines),
+  ];
+}
+
+function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]): Rare | 0 {
+  const sameSource = shared.trigger.source === record.trigger.source;
+  if (
+    sameSource &&
+    lines.length === 0 &&
+    !record.cold &&
+    record.status === "success" &&
+    !record.result_truncated &&
+    record.traceparent === undefined &&
+    record.fingerprint === undefined
+  )
+    return 0;
+  const { status, error, result_truncated, cold, cold_reason, logs_truncated, traceparent, fingerprint } =
+    record;
+  const rare: Rare = { status, result_truncated, cold, cold_reason, logs_truncated };
+  if (error !== undefined) rare.error = error;
+  if (traceparent !== undefined) rare.traceparent = traceparent;
+  if (fingerprint !== undefined) rare.fingerprint = fingerprint;
+  if (!sameSource) rare.source = record.trigger.source;
+  if (lines.length > 0) rare.lines = lines;
+  return rare;
+}
+
+function unpacked({ ends, commons }: Document): End[] {
+  return ends.map((end) => {
+    const [common, activation_id, request_id, enqueued_at_ms, start_ms, end_ms, duration_ms, deadline_ms] =
+      end;
+    const [, , , , , , , , queue, placement, boot, fetch, init, handler, calls, cpu, ...rest] = end;
+    const [memory_peak_bytes, log_bytes, host_calls, egress_bytes, result, rare] = rest;
+    const { source, lines = [], ...fields } = rare === 0 ? ({} as Rare) : rare;
+    const shared = commons[common] as Common;
+    const record: TerminalRecord = {
+      activation_id,
+      request_id,
+      ...shared,
+      trigger: source === undefined ? shared.trigger : { ...shared.trigger, source },
+      status: "success" as TerminalStatus,
+      attempt: 1,
+      attempts: [],
+      enqueued_at_ms,
+      start_ms,
+      end_ms,
+      duration_ms,
+      deadline_ms,
+      result_truncated: false,
+      cold: false,
+      cold_reason: "none",
+      timings: {
+        queue_ms: queue / 1000,
+        placement_ms: placement / 1000,
+        boot_ms: boot / 1000,
+        fetch_ms: fetch / 1000,
+        init_ms: init / 1000,
+        handler_ms: handler / 1000,
+        host_calls_ms: calls / 1000,
+      },
+      cpu_ms: cpu / 1000,
+      memory_peak_bytes,
+      log_bytes,
+      logs_truncated: false,
+      host_calls,
+      egress_bytes,
+      ...fields,
+    };
+    if (result !== 0) record.result = result;
+    return { record, lines };
+  });
+}
+
+const microseconds = (ms: number): number => Math.round(ms * 1000);
+
+function lengthOf(lines: readonly string[]): number {
+  let length = 0;
+  for (const line of lines) length += line.length;
+  return length;
+}

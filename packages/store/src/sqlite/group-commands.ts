@@ -1,0 +1,41 @@
+import type { Statements } from "../sql/statements.ts";
+import type { Commands } from "./commands.ts";
+import type { Connection } from "./connection.ts";
+
+type GroupCommands = Pick<Commands, "activationsAppend" | "sweepGroups">;
+
+/** What one group weighs against the rows a sweep may remove in one go. */
+const GROUP_ROWS = 100;
+
+/** The writes over groups of ended activations. */
+export function groupCommands(connection: Connection, sql: Statements): GroupCommands {
+  return {
+    activationsAppend(firstMs, lastMs, ends, ids, doc, ...parts) {
+      const row = { first_ms: firstMs, last_ms: lastMs, ends, ids, doc };
+      const { seq = 0 } = connection.get(sql.groups.append, row) ?? {};
+      for (let at = 0; at < parts.length; at += 6) {
+        const [tenant, namespace, name, first_ms, last_ms, failed] = parts.slice(at, at + 6) as [
+          string,
+          string,
+          string,
+          number,
+          number,
+          number,
+        ];
+        const part = { group_seq: seq, tenant, namespace, function: name, first_ms, last_ms, failed };
+        connection.run(sql.groups.appendPart, part);
+      }
+    },
+
+    sweepGroups(beforeMs, limit) {
+      let removed = 0;
+      const some = { beforeMs, limit: Math.ceil(limit / GROUP_ROWS) };
+      for (const { seq, ends } of connection.all(sql.groups.outlived, some)) {
+        connection.run(sql.groups.removeParts, { seq });
+        connection.run(sql.groups.remove, { seq });
+        removed += ends;
+      }
+      return removed;
+    },
+  };
+}
