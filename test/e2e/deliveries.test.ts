@@ -134,8 +134,8 @@ test("each of three gateways gets the one answer of an activation they all sent"
   const first = invocationOf("sync");
   const answers = channels.map(async (channel) => {
     const { promise, resolve } = Promise.withResolvers<InvocationReply>();
-    channel.expect(first.activation_id, resolve);
-    await deliver(execution, { ...first, request_id: newRequestId(), reply_to: channel.name });
+    const reply_to = channel.expect(first.activation_id, resolve);
+    await deliver(execution, { ...first, request_id: newRequestId(), reply_to });
     return await promise;
   });
   const replies = await Promise.all(answers);

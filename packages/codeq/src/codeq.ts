@@ -94,14 +94,15 @@ export interface DeadLetter<Body> {
   reason: string;
 }
 
-/** Where a waiting ingress gets its answer: one channel a gateway, results told apart by request id. */
+/** Where a waiting ingress gets its answer: one channel a gateway, results told apart by address and request id. */
 export interface ReplyChannel<Result> extends AsyncDisposable {
-  /** The name to put into `reply_to`. */
-  readonly name: string;
-  /** Waits for one result. `receive` is called at most once. */
-  expect(requestId: string, receive: (result: Result) => void): void;
-  /** Stops waiting. */
-  forget(requestId: string): void;
+  /**
+   * Waits for one result. `receive` is called at most once.
+   * @returns the address to put into `reply_to`
+   */
+  expect(requestId: string, receive: (result: Result) => void): string;
+  /** Stops waiting at an address that `expect` gave. */
+  forget(address: string, requestId: string): void;
 }
 
 /**
@@ -124,10 +125,10 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
   redrive(topic: string, id?: string): Promise<number>;
   openReplies(): Promise<ReplyChannel<Result>>;
   /**
-   * Sends a result to a channel. Where nobody waits any more it is dropped.
+   * Sends a result to an address. Where nobody waits any more it is dropped.
    * @returns `false` where it is known that nobody waited; a remote engine that cannot know says `true`
    */
-  reply(channel: string, requestId: string, result: Result): boolean;
+  reply(address: string, requestId: string, result: Result): boolean;
   /** Weight of a tenant in the fair claim (1). @throws CS_VALIDATION_FAILED unless it is above 0 */
   setWeight(tenant: string, weight: number): void;
   /** @throws CS_CODEQ_PUBLISH_FAILED when the engine cannot take work now */

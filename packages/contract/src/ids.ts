@@ -13,6 +13,19 @@ let ulidMs = 0;
 let ulidHead = "";
 let ulidCount = PAIRS.length;
 
+/** Random bytes drawn ahead: a draw of many costs as much as one of few. */
+const pool = new Uint8Array(4096);
+let poolAt = pool.length;
+
+function nextRandom(count: number): Uint8Array {
+  if (poolAt + count > pool.length) {
+    crypto.getRandomValues(pool);
+    poolAt = 0;
+  }
+  poolAt += count;
+  return pool.subarray(poolAt - count, poolAt);
+}
+
 /**
  * @returns a ULID: 10 characters of time, 14 random ones drawn anew each millisecond, and a count within it.
  * An id costs one concatenation; drawing random bytes for each would cost more than the rest of a request's head.
@@ -23,8 +36,7 @@ function nextUlid(): string {
     ulidMs = now;
     ulidCount = 0;
     ulidHead = encodeTime(now);
-    for (const byte of crypto.getRandomValues(new Uint8Array(RANDOM_CHARACTERS)))
-      ulidHead += CROCKFORD[byte & 31];
+    for (const byte of nextRandom(RANDOM_CHARACTERS)) ulidHead += CROCKFORD[byte & 31];
   }
   return ulidHead + PAIRS[ulidCount++];
 }

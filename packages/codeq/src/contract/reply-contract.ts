@@ -9,7 +9,6 @@ export function replyContract(open: () => Promise<ContractCodeQ>): void {
     await using queue = await open();
     await using here = await queue.openReplies();
     await using there = await queue.openReplies();
-    assert.notEqual(here.name, there.name);
     const [one, two] = [unique("req"), unique("req")];
     const received: string[] = [];
     const note =
@@ -17,13 +16,14 @@ export function replyContract(open: () => Promise<ContractCodeQ>): void {
       ({ text }: ContractResult): void => {
         received.push(`${who} ${text}`);
       };
-    here.expect(one, note("here one"));
-    here.expect(two, note("here two"));
-    there.expect(one, note("there one"));
-    queue.reply(here.name, one, { text: "first" });
-    queue.reply(there.name, two, { text: "nobody asked" });
-    queue.reply(here.name, one, { text: "again" });
-    queue.reply(here.name, two, { text: "second" });
+    const hereOne = here.expect(one, note("here one"));
+    const hereTwo = here.expect(two, note("here two"));
+    const thereOne = there.expect(one, note("there one"));
+    assert.notEqual(hereOne, thereOne);
+    queue.reply(hereOne, one, { text: "first" });
+    queue.reply(thereOne, two, { text: "nobody asked" });
+    queue.reply(hereOne, one, { text: "again" });
+    queue.reply(hereTwo, two, { text: "second" });
     await eventually("both results arrive", () => received.length >= 2);
     await sleep(100);
     assert.deepEqual(received, ["here one first", "here two second"]);
@@ -35,15 +35,30 @@ export function replyContract(open: () => Promise<ContractCodeQ>): void {
     const closed = await queue.openReplies();
     const received: string[] = [];
     const request = unique("req");
-    channel.expect(request, ({ text }) => received.push(text));
-    channel.forget(request);
-    closed.expect(request, ({ text }) => received.push(text));
+    const forgotten = channel.expect(request, ({ text }) => received.push(text));
+    channel.forget(forgotten, request);
+    const left = closed.expect(request, ({ text }) => received.push(text));
     await closed[Symbol.asyncDispose]();
-    queue.reply(channel.name, request, { text: "forgotten" });
-    queue.reply(closed.name, request, { text: "closed" });
+    queue.reply(forgotten, request, { text: "forgotten" });
+    queue.reply(left, request, { text: "closed" });
     queue.reply(unique("unknown"), request, { text: "unknown" });
     await sleep(100);
     assert.deepEqual(received, []);
+  });
+
+  test("a result that comes late reaches nobody who waits at the same address", async () => {
+    await using queue = await open();
+    await using channel = await queue.openReplies();
+    const received: string[] = [];
+    const [early, late] = [unique("req"), unique("req")];
+    const address = channel.expect(early, ({ text }) => received.push(text));
+    channel.forget(address, early);
+    const again = channel.expect(late, ({ text }) => received.push(text));
+    queue.reply(address, early, { text: "late" });
+    queue.reply(again, late, { text: "in time" });
+    await eventually("the result arrives", () => received.length > 0);
+    await sleep(50);
+    assert.deepEqual(received, ["in time"]);
   });
 
   test("a queue that works says so", async () => {

@@ -88,7 +88,7 @@ function memoryCodeQ<Body, Result>(
       if (closed) return Promise.reject(queueClosed("CS_CODEQ_SUBSCRIBE_FAILED"));
       return Promise.resolve(replies.open());
     },
-    reply: (channel, requestId, result) => replies.reply(channel, requestId, result),
+    reply: (address, requestId, result) => replies.reply(address, requestId, result),
     setWeight(tenant, weight) {
       if (!(weight > 0 && weight < Infinity)) {
         throw new PlatformError("CS_VALIDATION_FAILED", "A tenant's weight is a number above 0.");

@@ -258,12 +258,12 @@ test("reply tells whether somebody waited, and delivers within its call", async 
   await using queue = await open();
   const channel = await queue.openReplies();
   const got: string[] = [];
-  channel.expect("req_1", (result) => got.push(result));
-  assert.equal(queue.reply(channel.name, "req_2", "x"), false);
+  const address = channel.expect("req_1", (result) => got.push(result));
+  assert.equal(queue.reply(address, "req_2", "x"), false);
   assert.equal(queue.reply("memory:unknown", "req_1", "x"), false);
-  assert.equal(queue.reply(channel.name, "req_1", "yes"), true);
+  assert.equal(queue.reply(address, "req_1", "yes"), true);
   assert.deepEqual(got, ["yes"]);
-  assert.equal(queue.reply(channel.name, "req_1", "x"), false);
+  assert.equal(queue.reply(address, "req_1", "x"), false);
 });
 
 test("a weight that is none is refused", async () => {

@@ -3,9 +3,18 @@ import type { ReplyChannel } from "../codeq.ts";
 
 type Receive<Result> = (result: Result) => void;
 
+/** Where one request waits for its result. Addresses are used again, so that the table of them does not change. */
+interface Seat<Result> {
+  readonly address: string;
+  requestId: string;
+  receive: Receive<Result> | undefined;
+  /** Free seats of its channel. */
+  readonly free: Seat<Result>[];
+}
+
 /** Reply channels of this process; a result reaches its waiter within the call of `reply`. */
 export class ReplyHub<Result> {
-  readonly #channels = new Map<string, Map<string, Receive<Result>>>();
+  readonly #seats = new Map<string, Seat<Result>>();
   readonly #report: (error: PlatformError) => void;
   #opened = 0;
 
@@ -15,29 +24,40 @@ export class ReplyHub<Result> {
 
   open(): ReplyChannel<Result> {
     const name = `memory:${++this.#opened}`;
-    const waiting = new Map<string, Receive<Result>>();
-    this.#channels.set(name, waiting);
+    const seats: Seat<Result>[] = [];
+    const free: Seat<Result>[] = [];
+    const add = (): Seat<Result> => {
+      const seat = { address: `${name}#${seats.length}`, requestId: "", receive: undefined, free };
+      seats.push(seat);
+      this.#seats.set(seat.address, seat);
+      return seat;
+    };
     return {
-      name,
       expect: (requestId, receive) => {
-        waiting.set(requestId, receive);
+        const seat = free.pop() ?? add();
+        seat.requestId = requestId;
+        seat.receive = receive;
+        return seat.address;
       },
-      forget: (requestId) => {
-        waiting.delete(requestId);
+      forget: (address, requestId) => {
+        const seat = this.#seats.get(address);
+        if (seat === undefined || seat.receive === undefined || seat.requestId !== requestId) return;
+        seat.receive = undefined;
+        free.push(seat);
       },
       [Symbol.asyncDispose]: () => {
-        this.#channels.delete(name);
-        waiting.clear();
+        for (const { address } of seats) this.#seats.delete(address);
         return Promise.resolve();
       },
     };
   }
 
-  reply(channel: string, requestId: string, result: Result): boolean {
-    const waiting = this.#channels.get(channel);
-    const receive = waiting?.get(requestId);
-    if (waiting === undefined || receive === undefined) return false;
-    waiting.delete(requestId);
+  reply(address: string, requestId: string, result: Result): boolean {
+    const seat = this.#seats.get(address);
+    const receive = seat?.receive;
+    if (seat === undefined || receive === undefined || seat.requestId !== requestId) return false;
+    seat.receive = undefined;
+    seat.free.push(seat);
     try {
       receive(result);
     } catch (cause) {
@@ -48,6 +68,6 @@ export class ReplyHub<Result> {
   }
 
   close(): void {
-    this.#channels.clear();
+    this.#seats.clear();
   }
 }

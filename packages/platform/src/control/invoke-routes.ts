@@ -10,6 +10,7 @@ import {
 } from "@sous/contract";
 import Type from "typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { DirectMessage } from "../http/direct-message.ts";
 import { sendError } from "../http/error-reply.ts";
 import { answers } from "./answers.ts";
 import type { ControlApp } from "./control-app.ts";
@@ -41,7 +42,8 @@ const Anything = Type.Unknown({ description: "What the function returned" });
 export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContext): void {
   const handOver = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack();
-    if (gateway?.(request.raw, reply.raw) === true) return;
+    const { raw } = request;
+    if (raw instanceof DirectMessage && gateway?.(raw, reply.raw) === true) return;
     const missing = new PlatformError("CS_NOT_FOUND", "this process runs no functions; ask the gateway");
     sendError(reply.raw, missing, request.id);
   };

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import {
   LATEST_ALIAS,
   PlatformError,
@@ -11,6 +10,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { authorize, homeTenant, isPublic, requireTriggerRole } from "../auth/authorize.ts";
 import type { Identity } from "../auth/identity.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import type { DirectMessage } from "../http/direct-message.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 
 /** What a caller wants to run. `tenant` is `undefined` in the short forms: the caller's own. */
@@ -40,7 +40,7 @@ export interface AdmissionOptions {
     tenant?: RateLimiter | undefined;
     function?: RateLimiter | undefined;
   };
-  clientIp: (request: IncomingMessage) => string;
+  clientIp: (request: DirectMessage) => string;
 }
 
 /**
@@ -59,7 +59,7 @@ const ANONYMOUS: Principal = Object.freeze({ sub: "anonymous", roles: [] }) as P
 
 /** Who asks: the request, and the token it carries. */
 export interface Caller {
-  request: IncomingMessage;
+  request: DirectMessage;
   authorization: string | undefined;
 }
 
@@ -79,7 +79,7 @@ export interface Admission {
 export function createAdmission(options: AdmissionOptions): Admission {
   const { auth, catalog, limits, clientIp } = options;
 
-  function limitClient(request: IncomingMessage): void {
+  function limitClient(request: DirectMessage): void {
     if (limits.client !== undefined) take(limits.client, clientIp(request), "from this address");
   }
 

@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { DEFAULT_NAMESPACE, type Limits, PlatformError } from "@sous/contract";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { sendError, toPlatformError } from "../http/error-reply.ts";
+import type { DirectMessage } from "../http/direct-message.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Admission, Admitted, Caller, Wanted } from "./admission.ts";
@@ -279,7 +280,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
 }
 
 /** @throws CS_QUERY_TOO_LARGE, CS_HEADERS_TOO_LARGE */
-function checkSizes({ url = "", rawHeaders }: IncomingMessage, limits: Limits): void {
+function checkSizes({ url = "", rawHeaders }: DirectMessage, limits: Limits): void {
   if (url.length > limits.queryBytesMax) {
     const query = url.indexOf("?");
     if (query >= 0 && url.length - query - 1 > limits.queryBytesMax) {

@@ -65,6 +65,8 @@ type Settle = (reply: InvocationReply | PlatformError) => void;
 /** Somebody who waits for the answer of one activation. */
 interface Caller {
   id: string;
+  /** Where its answer goes. */
+  address: string;
   untilMs: number;
   /** Taken out when it is called: what is left of a caller holds nothing of its request. */
   settle: Settle | undefined;
@@ -116,7 +118,6 @@ export function createIngress(options: IngressOptions): Ingress {
       strict: fingerprint !== undefined || version.config.durability === "strict",
       event_json: request.eventJson,
     };
-    if (sync) invocation.reply_to = replies.name;
     if (request.traceparent !== undefined) invocation.traceparent = request.traceparent;
     if (fingerprint !== undefined) invocation.fingerprint = fingerprint;
     return invocation;
@@ -140,9 +141,10 @@ export function createIngress(options: IngressOptions): Ingress {
     // Not the request id: that one is the caller's to choose, and two callers may choose the same.
     const { activation_id } = invocation;
     const untilMs = now() + request.timeoutMs + limits.replyGraceMs;
-    const caller: Caller = { id: activation_id, untilMs, settle, slot: 0 };
+    const caller: Caller = { id: activation_id, address: "", untilMs, settle, slot: 0 };
     caller.slot = callers.add(caller);
-    replies.expect(activation_id, (reply) => release(caller)?.(reply.unrecorded ?? reply));
+    caller.address = replies.expect(activation_id, (reply) => release(caller)?.(reply.unrecorded ?? reply));
+    invocation.reply_to = caller.address;
     codeq
       .publish(messageOf(invocation, request.version), { depthMax: limits.syncDepthMax, durable: false })
       .catch((error: unknown) => giveUp(caller, asPlatformError(error)));
@@ -157,7 +159,7 @@ export function createIngress(options: IngressOptions): Ingress {
   }
 
   function giveUp(caller: Caller, error: PlatformError): void {
-    replies.forget(caller.id);
+    replies.forget(caller.address, caller.id);
     release(caller)?.(error);
   }
 

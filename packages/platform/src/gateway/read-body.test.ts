@@ -4,12 +4,13 @@ import { createServer, request, type ClientRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { PlatformError } from "@sous/contract";
+import { DirectMessage } from "../http/direct-message.ts";
 import { createBodyReader } from "./read-body.ts";
 
 /** A server that answers with the length of a body, or with the code it was refused with. */
 async function serve(limits: { bytesMax: number; allBytesMax: number }) {
   const read = createBodyReader(limits);
-  const server = createServer((incoming, response) =>
+  const server = createServer({ IncomingMessage: DirectMessage }, (incoming, response) =>
     read(
       incoming,
       (body) => response.end(String(body.length)),

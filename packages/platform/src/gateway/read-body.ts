@@ -1,5 +1,5 @@
-import type { IncomingMessage } from "node:http";
 import { PlatformError } from "@sous/contract";
+import type { DirectMessage } from "../http/direct-message.ts";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -12,7 +12,7 @@ export interface BodyLimits {
 
 /** Reads a request's body whole. One of `done` and `fail` is called, once. */
 export type ReadBody = (
-  request: IncomingMessage,
+  request: DirectMessage,
   done: (body: Buffer) => void,
   fail: (error: PlatformError) => void,
 ) => void;
@@ -39,12 +39,10 @@ export function createBodyReader({ bytesMax, allBytesMax }: BodyLimits): ReadBod
       settle();
       first = undefined;
       rest = undefined;
-      request.resume();
       fail(error);
     }
 
-    request.on("data", (chunk: Buffer) => {
-      if (settled) return;
+    function take(chunk: Buffer): void {
       if (first === undefined) {
         first = chunk;
         bytes = chunk.length;
@@ -63,9 +61,15 @@ export function createBodyReader({ bytesMax, allBytesMax }: BodyLimits): ReadBod
         const message = "too many large bodies are on their way at once";
         refuse(new PlatformError("CS_RATE_LIMITED", message, { retryAfterSeconds: 1 }));
       }
-    });
-    request.on("end", () => {
+    }
+
+    request.receive((chunk) => {
+      // What is left of a refused body is read and dropped, so that the refusal arrives.
       if (settled) return;
+      if (chunk !== null) {
+        take(chunk);
+        return;
+      }
       settle();
       done(rest === undefined ? (first ?? EMPTY) : Buffer.concat(rest, bytes));
     });

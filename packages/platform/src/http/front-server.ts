@@ -1,27 +1,22 @@
 import { once } from "node:events";
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import { createServer, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { errorEnvelope, LIMITS, newRequestId, PlatformError } from "@sous/contract";
+import { DirectMessage } from "./direct-message.ts";
 import { sendError, toPlatformError } from "./error-reply.ts";
 import { requestIdOf } from "./request-id.ts";
 import { API_SECURITY_HEADERS } from "./security-headers.ts";
 
 /** A route beside the framework, for the hot path. @returns `true` when it has taken the request */
-export type RawRoute = (request: IncomingMessage, response: ServerResponse) => boolean;
+export type RawRoute = (request: DirectMessage, response: ServerResponse) => boolean;
 
 export interface FrontServerOptions {
   /** Asked in this order; the first that takes a request has it. */
   routes: readonly RawRoute[];
   /** Gets every request that no route takes. */
-  fallback: (request: IncomingMessage, response: ServerResponse) => void;
+  fallback: (request: DirectMessage, response: ServerResponse) => void;
   /** Looks at each request first; what it returns is the answer. */
-  guard?: (request: IncomingMessage) => PlatformError | undefined;
+  guard?: (request: DirectMessage) => PlatformError | undefined;
   /** Hears of faults of our own. */
   onFault?: (error: unknown, requestId: string) => void;
   /** How long the headers of a request may take (10,000). */
@@ -54,7 +49,7 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   const { routes, fallback, guard, onFault } = options;
   let closing = false;
 
-  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+  const handle = (request: DirectMessage, response: ServerResponse): void => {
     if (closing) response.setHeader("connection", "close");
     try {
       const refusal = hasDuplicateHost(request.rawHeaders)
@@ -80,6 +75,7 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
       keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
       connectionsCheckingInterval: 1000,
       noDelay: true,
+      IncomingMessage: DirectMessage,
     },
     handle,
   );
@@ -128,7 +124,7 @@ function hasDuplicateHost(rawHeaders: readonly string[]): boolean {
  * Brings a target of the absolute form (`GET http://host/path`), which every server must take, into the usual one.
  * @returns why not, when it names another host than `Host` does
  */
-function toOriginForm(request: IncomingMessage): PlatformError | undefined {
+function toOriginForm(request: DirectMessage): PlatformError | undefined {
   const target = request.url ?? "/";
   if (target.startsWith("/") || target === "*") return undefined;
   const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
