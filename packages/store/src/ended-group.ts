@@ -1,4 +1,3 @@
-import type { FunctionResult, TerminalStatus } from "@sous/contract";
 import type { TerminalRecord } from "./store.ts";
 
 /** Most ends of a group; readers count on it. */
@@ -33,20 +32,25 @@ type Common = Pick<
 
 /** What few ends have. */
 type Rare = Partial<Omit<TerminalRecord, keyof Common>> & {
+  /** Whether the body is base64, where there is a result. */
+  base64?: boolean;
   source?: Record<string, unknown>;
   lines?: readonly string[];
 };
 
-/** One end as an array: numbers of milliseconds with fractions travel as whole microseconds. */
+/**
+ * One end as an array. Moments are told from the group's, or from the one before: what is small prints fast. Spans with
+ * fractions travel as whole microseconds.
+ */
 type Packed = [
   common: number,
   activationId: string,
   requestId: string,
-  enqueuedAtMs: number,
-  startMs: number | null,
-  endMs: number | null,
+  sinceBaseMs: number,
+  waitedMs: number | null,
+  tookMs: number | null,
   durationMs: number | null,
-  deadlineMs: number,
+  deadlineAfterMs: number,
   queueUs: number,
   placementUs: number,
   bootUs: number,
@@ -59,11 +63,14 @@ type Packed = [
   logBytes: number,
   hostCalls: number,
   egressBytes: number,
-  result: FunctionResult | 0,
+  statusCode: number,
+  headers: Record<string, string> | 0,
+  body: string,
   rare: Rare | 0,
 ];
 
 interface Document {
+  baseMs: number;
   ends: Packed[];
   commons: Common[];
 }
@@ -92,6 +99,7 @@ export class EndedGroup {
   /** The part of each common. */
   readonly #partOf: GroupPart[] = [];
   #length = 0;
+  #baseMs = 0;
   #firstMs = Infinity;
   #lastMs = 0;
 
@@ -108,11 +116,6 @@ export class EndedGroup {
     return this.#parts;
   }
 
-  /** The ids of its ends, one after the other. */
-  get idsText(): string {
-    return this.#ids.join(" ");
-  }
-
   /**
    * Takes in the end of a first attempt.
    * @returns `false` when the group is full, or this end lies too far from the others: begin another one, or
@@ -127,7 +130,9 @@ export class EndedGroup {
       return false;
     if (lines.length > 0 && lengthOf(lines) > LINES_LENGTH_MAX) return false;
     const common = this.#commonOf(record);
-    const text = JSON.stringify(packed(common, this.#commons[common] as Common, record, lines));
+    if (this.size === 0) this.#baseMs = record.enqueued_at_ms;
+    const rare = rareOf(this.#commons[common] as Common, record, lines);
+    const text = JSON.stringify(packed(common, this.#baseMs, record, rare));
     this.#texts.push(text);
     this.#ids.push(record.activation_id);
     this.#length += text.length;
@@ -145,12 +150,14 @@ export class EndedGroup {
     const at = this.#ids.indexOf(activationId);
     if (at < 0) return undefined;
     const ends = [JSON.parse(this.#texts[at] as string) as Packed];
-    return unpacked({ ends, commons: this.#commons }).find(({ record }) => record.tenant === tenant);
+    return unpacked({ baseMs: this.#baseMs, ends, commons: this.#commons }).find(
+      ({ record }) => record.tenant === tenant,
+    );
   }
 
   /** The document the store keeps; `readGroup` reads it. */
   toText(): string {
-    return `{"ends":[${this.#texts.join(",")}],"commons":${JSON.stringify(this.#commons)}}`;
+    return `{"baseMs":${this.#baseMs},"ends":[${this.#texts.join(",")}],"commons":${JSON.stringify(this.#commons)}}`;
   }
 
   /** Every end in it. */
@@ -218,17 +225,17 @@ export function idMoment(id: string): number | undefined {
   return Number.isNaN(moment) ? undefined : moment;
 }
 
-function packed(common: number, shared: Common, record: TerminalRecord, lines: readonly string[]): Packed {
-  const { timings } = record;
+function packed(common: number, baseMs: number, record: TerminalRecord, rare: Rare | 0): Packed {
+  const { timings, start_ms, end_ms, enqueued_at_ms, result } = record;
   return [
     common,
     record.activation_id,
     record.request_id,
-    record.enqueued_at_ms,
-    record.start_ms,
-    record.end_ms,
+    enqueued_at_ms - baseMs,
+    start_ms === null ? null : start_ms - enqueued_at_ms,
+    end_ms === null ? null : end_ms - enqueued_at_ms,
     record.duration_ms,
-    record.deadline_ms,
+    record.deadline_ms - enqueued_at_ms,
     microseconds(timings.queue_ms),
     microseconds(timings.placement_ms),
     microseconds(timings.boot_ms),
@@ -241,9 +248,16 @@ function packed(common: number, shared: Common, record: TerminalRecord, lines: r
     record.log_bytes,
     record.host_calls,
     record.egress_bytes,
-    record.result ?? 0,
-    rareOf(shared, record, lines),
+    result?.statusCode ?? 0,
+    result === undefined || isEmpty(result.headers) ? 0 : result.headers,
+    result?.body ?? "",
+    rare,
   ];
+}
+
+function isEmpty(headers: Record<string, string>): boolean {
+  for (const _ in headers) return false;
+  return true;
 }
 
 function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]): Rare | 0 {
@@ -254,6 +268,7 @@ function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]
     !record.cold &&
     record.status === "success" &&
     !record.result_truncated &&
+    record.result?.isBase64Encoded === false &&
     record.traceparent === undefined &&
     record.fingerprint === undefined
   )
@@ -266,30 +281,36 @@ function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]
   if (fingerprint !== undefined) rare.fingerprint = fingerprint;
   if (!sameSource) rare.source = record.trigger.source;
   if (lines.length > 0) rare.lines = lines;
+  if (record.result !== undefined) rare.base64 = record.result.isBase64Encoded;
   return rare;
 }
 
-function unpacked({ ends, commons }: Document): End[] {
+function unpacked({ baseMs, ends, commons }: Document): End[] {
   return ends.map((end) => {
-    const [common, activation_id, request_id, enqueued_at_ms, start_ms, end_ms, duration_ms, deadline_ms] =
-      end;
+    const [common, activation_id, request_id, sinceBase, waited, took, duration_ms, deadlineAfter] = end;
     const [, , , , , , , , queue, placement, boot, fetch, init, handler, calls, cpu, ...rest] = end;
-    const [memory_peak_bytes, log_bytes, host_calls, egress_bytes, result, rare] = rest;
-    const { source, lines = [], ...fields } = rare === 0 ? ({} as Rare) : rare;
+    const [memory_peak_bytes, log_bytes, host_calls, egress_bytes, statusCode, headers, body, rare] = rest;
+    const {
+      source,
+      lines = [],
+      base64 = rare === 0 ? false : undefined,
+      ...fields
+    } = rare === 0 ? NONE : rare;
     const shared = commons[common] as Common;
+    const enqueued_at_ms = baseMs + sinceBase;
     const record: TerminalRecord = {
       activation_id,
       request_id,
       ...shared,
       trigger: source === undefined ? shared.trigger : { ...shared.trigger, source },
-      status: "success" as TerminalStatus,
+      status: "success",
       attempt: 1,
       attempts: [],
       enqueued_at_ms,
-      start_ms,
-      end_ms,
+      start_ms: waited === null ? null : enqueued_at_ms + waited,
+      end_ms: took === null ? null : enqueued_at_ms + took,
       duration_ms,
-      deadline_ms,
+      deadline_ms: enqueued_at_ms + deadlineAfter,
       result_truncated: false,
       cold: false,
       cold_reason: "none",
@@ -310,10 +331,14 @@ function unpacked({ ends, commons }: Document): End[] {
       egress_bytes,
       ...fields,
     };
-    if (result !== 0) record.result = result;
+    if (base64 !== undefined) {
+      record.result = { statusCode, headers: headers === 0 ? {} : headers, body, isBase64Encoded: base64 };
+    }
     return { record, lines };
   });
 }
+
+const NONE: Rare = {};
 
 const microseconds = (ms: number): number => Math.round(ms * 1000);
 

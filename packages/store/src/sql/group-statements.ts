@@ -28,7 +28,7 @@ export function groupStatements(db: Kysely<Tables>) {
     append: statement<Omit<ActivationGroupTable, "seq">>()((p) =>
       db
         .insertInto("activation_groups")
-        .values({ first_ms: p.first_ms, last_ms: p.last_ms, ends: p.ends, ids: p.ids, doc: p.doc })
+        .values({ first_ms: p.first_ms, last_ms: p.last_ms, ends: p.ends, doc: p.doc })
         .returning("seq"),
     ),
     appendPart: statement<ActivationGroupPartTable>()((p) =>
@@ -50,7 +50,7 @@ export function groupStatements(db: Kysely<Tables>) {
         .where("first_ms", "<=", p.madeMs)
         .where("first_ms", ">=", p.floorMs)
         .where("last_ms", ">=", p.madeMs)
-        .where(sql<SqlBool>`instr(ids, ${p.id}) > 0`)
+        .where(sql<SqlBool>`instr(doc, ${p.id}) > 0`)
         .limit(sql.lit(1)),
     ),
     doc: statement<{ seq: number }>()((p) =>

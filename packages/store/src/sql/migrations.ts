@@ -136,7 +136,6 @@ const groupTables: Build = (db, { integer, sequence }) => [
     .addColumn("first_ms", integer, (c) => c.notNull())
     .addColumn("last_ms", integer, (c) => c.notNull())
     .addColumn("ends", "integer", (c) => c.notNull())
-    .addColumn("ids", "text", (c) => c.notNull())
     .addColumn("doc", "text", (c) => c.notNull()),
   db.schema.createIndex("activation_groups_by_time").on("activation_groups").column("first_ms"),
   db.schema

@@ -67,8 +67,6 @@ export interface ActivationGroupTable {
   last_ms: number;
   /** Number of ends. */
   ends: number;
-  /** Their ids, one after the other. */
-  ids: string;
   doc: string;
 }
 

@@ -33,8 +33,7 @@ export function createActivationStore(access: Access): ActivationStore {
         part.lastMs,
         part.failed,
       ]);
-      const { size, idsText } = group;
-      await writer.write("activationsAppend", firstMs, lastMs, size, idsText, group.toText(), ...parts);
+      await writer.write("activationsAppend", firstMs, lastMs, group.size, group.toText(), ...parts);
     },
     update: (record) =>
       writer.write(

@@ -65,7 +65,6 @@ export interface Commands {
     firstMs: number,
     lastMs: number,
     ends: number,
-    ids: string,
     doc: string,
     ...parts: (string | number)[]
   ): void;

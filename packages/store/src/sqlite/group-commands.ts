@@ -10,8 +10,8 @@ const GROUP_ROWS = 100;
 /** The writes over groups of ended activations. */
 export function groupCommands(connection: Connection, sql: Statements): GroupCommands {
   return {
-    activationsAppend(firstMs, lastMs, ends, ids, doc, ...parts) {
-      const row = { first_ms: firstMs, last_ms: lastMs, ends, ids, doc };
+    activationsAppend(firstMs, lastMs, ends, doc, ...parts) {
+      const row = { first_ms: firstMs, last_ms: lastMs, ends, doc };
       const { seq = 0 } = connection.get(sql.groups.append, row) ?? {};
       for (let at = 0; at < parts.length; at += 6) {
         const [tenant, namespace, name, first_ms, last_ms, failed] = parts.slice(at, at + 6) as [
