@@ -22,7 +22,8 @@ export interface RestoredMessage<Body> {
 export class DurableLog<Body> {
   readonly #journal: QueueJournal;
   readonly #codec: BodyCodec<Body>;
-  readonly #open = new Set<Promise<void>>();
+  #open = 0;
+  #whenSettled: (() => void) | undefined;
 
   constructor(journal: QueueJournal, codec: BodyCodec<Body>) {
     this.#journal = journal;
@@ -43,9 +44,10 @@ export class DurableLog<Body> {
 
   /** Replaces an entry; it then stands last. Both writes belong to one transaction of the store. */
   replace(message: Message<Body>): Promise<void> {
-    return this.#track(async () => {
+    return this.#track(() => {
       const entry = this.#encode(message, undefined);
-      await Promise.all([this.#journal.remove(message.id), this.#journal.append(entry)]);
+      const writes = [this.#journal.remove(message.id), this.#journal.append(entry)];
+      return Promise.all(writes).then(() => {});
     });
   }
 
@@ -68,22 +70,35 @@ export class DurableLog<Body> {
 
   /** Waits until nothing is being written. */
   async settled(): Promise<void> {
-    while (this.#open.size > 0) await Promise.allSettled(this.#open);
-  }
-
-  async #track(write: () => Promise<void>): Promise<void> {
-    const running = (async () => write())();
-    this.#open.add(running);
-    try {
-      await running;
-    } catch (cause) {
-      if (cause instanceof PlatformError && cause.code === "CS_STORE_UNAVAILABLE") throw cause;
-      const message = "The queue's journal refused a write; look at the store, then try again.";
-      throw new PlatformError("CS_CODEQ_PUBLISH_FAILED", message, { cause });
-    } finally {
-      this.#open.delete(running);
+    while (this.#open > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#whenSettled = resolve;
+      await promise;
     }
   }
+
+  /** One promise for each write, as there are many: what it was is counted, not kept. */
+  #track(write: () => Promise<void>): Promise<void> {
+    let running: Promise<void>;
+    try {
+      running = write();
+    } catch (cause) {
+      return Promise.reject(refused(cause));
+    }
+    this.#open++;
+    return running.then(this.#done, this.#failed);
+  }
+
+  readonly #done = (): void => {
+    if (--this.#open > 0) return;
+    this.#whenSettled?.();
+    this.#whenSettled = undefined;
+  };
+
+  readonly #failed = (cause: unknown): never => {
+    this.#done();
+    throw refused(cause);
+  };
 
   #encode(message: Message<Body>, deadReason: string | undefined): JournalEntry {
     return {
@@ -114,4 +129,10 @@ export class DurableLog<Body> {
       expires_at_ms: entry.expires_at_ms,
     };
   }
+}
+
+function refused(cause: unknown): PlatformError {
+  if (cause instanceof PlatformError && cause.code === "CS_STORE_UNAVAILABLE") return cause;
+  const message = "The queue's journal refused a write; look at the store, then try again.";
+  return new PlatformError("CS_CODEQ_PUBLISH_FAILED", message, { cause });
 }

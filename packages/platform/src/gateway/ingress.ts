@@ -237,18 +237,11 @@ export function createIngress(options: IngressOptions): Ingress {
     begin(request, id, fingerprint, settleAll).catch((error: unknown) => settleAll(asPlatformError(error)));
   }
 
-  async function publish(invocation: Invocation, version: VersionRecord): Promise<void> {
+  function publish(invocation: Invocation, version: VersionRecord): Promise<void> {
     const record = new LiveActivation(invocation, version.version, tier).record();
-    const create = async (): Promise<void> => {
-      try {
-        await store.activations.create(record);
-      } catch (error) {
-        // There is a record already, which is the point.
-        if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
-      }
-    };
+    const create = (): Promise<void> => store.activations.create(record).catch(passConflict);
     const message = messageOf(invocation, version);
-    await codeq.publish(message, { depthMax: limits.asyncDepthMax, durable: true, together: create });
+    return codeq.publish(message, { depthMax: limits.asyncDepthMax, durable: true, together: create });
   }
 
   async function enqueueWithKey(request: IngressRequest, key: string) {
@@ -328,6 +321,11 @@ function idOf(request: IngressRequest, key: string): string {
 
 const conflict = (): PlatformError =>
   new PlatformError("CS_IDEMPOTENCY_CONFLICT", "this Idempotency-Key was used with another body");
+
+/** There is a record already, which is the point. */
+function passConflict(error: unknown): void {
+  if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
+}
 
 const tooLate = (message: string, activationId: string): PlatformError =>
   new PlatformError("CS_CODEQ_CORRELATION_TIMEOUT", message, { details: { activation_id: activationId } });
