@@ -1,0 +1,194 @@
+import { readdirSync, readFileSync, writeFileSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { deploy } from "./measure/deploy.ts";
+import { startServer } from "./measure/server-process.ts";
+import { EVENT_JSON, HELLO_CODE } from "./measure/workload.ts";
+import { load } from "./measure/wrk.ts";
+
+/**
+ * Density: many versions published over few tenants, a thousand of them warm. Prints memory for each warm isolate and
+ * each host, the throughput of calls spread by Zipf's law over that of one function, and cold starts a second when
+ * calls are spread evenly.
+ */
+const { values } = parseArgs({
+  options: {
+    published: { type: "string", default: "10000" },
+    warm: { type: "string", default: "1000" },
+    tenants: { type: "string", default: "20" },
+    seconds: { type: "string", default: "10" },
+    json: { type: "boolean", default: false },
+  },
+});
+const published = Number(values.published);
+const warm = Number(values.warm);
+const tenants = Number(values.tenants);
+const seconds = Number(values.seconds);
+const DRAWS = 50_000;
+
+const flags = JSON.stringify({ auth: "none", "idle.isolate_ms": 600_000 });
+await using platform = await startServer(fileURLToPath(new URL("./servers/platform.ts", import.meta.url)), [
+  flags,
+]);
+const { url = "" } = platform.hello;
+const say = (text: string): void => void (values.json || console.error(text));
+const tenantOf = (n: number): string => `t_dense${String(n % tenants).padStart(3, "0")}`;
+const pathOf = (n: number): string => `/v1/web/${tenantOf(n)}/default/fn${n}/prod`;
+
+/** Runs a job for each number below `count`, a few at a time. */
+async function each(count: number, job: (n: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await job(next++);
+  };
+  await Promise.all(Array.from({ length: 32 }, worker));
+}
+
+say(`publishing ${published} functions of ${tenants} tenants …`);
+const publishStart = performance.now();
+await each(published, async (n) => {
+  // Each has bytes of its own: nothing is shared but the machine.
+  await deploy({ url, token: "none", tenant: tenantOf(n), name: `fn${n}`, code: `${HELLO_CODE}\n// ${n}` });
+});
+const publishSeconds = (performance.now() - publishStart) / 1000;
+
+async function callOnce(n: number): Promise<void> {
+  const response = await fetch(url + pathOf(n), { method: "POST", body: EVENT_JSON });
+  await response.arrayBuffer();
+}
+
+await each(tenants, callOnce);
+const before = memory();
+say(`warming ${warm} …`);
+await each(warm, callOnce);
+const after = memory();
+
+say("one function …");
+const one = await run(() => 0);
+say("spread by Zipf's law …");
+const zipf = await run(zipfOver(published));
+const coldBefore = await coldStarts();
+const startMs = performance.now();
+say("spread evenly …");
+const even = await run((random) => Math.floor(random * published));
+const coldPerSecond = ((await coldStarts()) - coldBefore) / ((performance.now() - startMs) / 1000);
+const end = memory();
+
+const report = {
+  published_per_s: Math.round(published / publishSeconds),
+  warm_isolates: warm,
+  hosts: after.hosts,
+  mib_per_warm_isolate: round((after.hostsMiB - before.hostsMiB) / (warm - tenants)),
+  mib_per_host: round(after.hostsMiB / after.hosts),
+  one_function_per_s: Math.round(one.perSecond),
+  zipf_per_s: Math.round(zipf.perSecond),
+  zipf_over_one: round(zipf.perSecond / one.perSecond),
+  even_per_s: Math.round(even.perSecond),
+  even_cold_starts_per_s: Math.round(coldPerSecond),
+  failures: one.failures + zipf.failures + even.failures,
+  all_hosts_mib_at_the_end: Math.round(end.hostsMiB),
+  platform_mib_at_the_end: Math.round(end.platformMiB),
+};
+if (values.json) console.log(JSON.stringify(report, undefined, 2));
+else console.table([report]);
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+/** Draws functions by Zipf's law with s = 1: the n-th is called 1/n as often as the first. */
+function zipfOver(count: number): (random: number) => number {
+  const cumulated: number[] = [];
+  let sum = 0;
+  for (let n = 1; n <= count; n++) cumulated.push((sum += 1 / n));
+  return (random) => {
+    const wanted = random * sum;
+    let low = 0;
+    let high = count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((cumulated[middle] ?? sum) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+}
+
+/** Loads with paths drawn beforehand, so that drawing costs the client nothing. */
+async function run(draw: (random: number) => number) {
+  // A generator with a seed: the same draws in every run.
+  let state = 12_345;
+  const random = (): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+  const paths = Array.from({ length: DRAWS }, () => `"${pathOf(draw(random()))}"`);
+  const script = join(mkdtempSync(join(tmpdir(), "sous-wrk-")), "script.lua");
+  writeFileSync(
+    script,
+    `local paths = { ${paths.join(",\n")} }
+local at = 0
+local body = [[${EVENT_JSON}]]
+local headers = { ["content-type"] = "application/json" }
+request = function()
+  at = at % #paths + 1
+  return wrk.format("POST", paths[at], headers, body)
+end`,
+  );
+  await load({ url, script, connections: 64, seconds: 3 });
+  return await load({ url, script, connections: 64, seconds });
+}
+
+async function coldStarts(): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  let sum = 0;
+  for (const [, value] of text.matchAll(/^cs_invoker_cold_starts_total(?:\{[^}]*\})? ([\d.]+)$/gm))
+    sum += Number(value);
+  return sum;
+}
+
+/** Proportional set sizes: a page that several processes share counts once. */
+function memory(): { hosts: number; hostsMiB: number; platformMiB: number } {
+  const below = descendants(platform.pid);
+  const sizes = below.map(pssMiB).filter((size) => size > 20);
+  return {
+    hosts: sizes.length,
+    hostsMiB: sizes.reduce((sum, size) => sum + size, 0),
+    platformMiB: pssMiB(platform.pid),
+  };
+}
+
+function descendants(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      children.set(parent, [...(children.get(parent) ?? []), pid]);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  const found: number[] = [];
+  const queue = [root];
+  for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
+    const below = children.get(pid) ?? [];
+    found.push(...below);
+    queue.push(...below);
+  }
+  return found;
+}
+
+function pssMiB(pid: number): number {
+  try {
+    const [, kib = "0"] =
+      /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1")) ?? [];
+    return Number(kib) / 1024;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,68 @@
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { deploy } from "./measure/deploy.ts";
+import { median } from "./measure/median.ts";
+import { openLoop } from "./measure/open-loop.ts";
+import { startServer } from "./measure/server-process.ts";
+
+/**
+ * Fairness: a quiet tenant calls its function 20 times a second, alone and beside a noisy one with a hundred times
+ * that, four times what its function can do. Printed is the quiet one's p99 of both, in turn.
+ */
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "10" },
+    json: { type: "boolean", default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const QUIET_RATE = 20;
+const CODE = `export default async function handle() {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return { statusCode: 200, headers: {}, body: "done" };
+}`;
+
+const flags = JSON.stringify({ auth: "none" });
+await using platform = await startServer(fileURLToPath(new URL("./servers/platform.ts", import.meta.url)), [
+  flags,
+]);
+const { url = "" } = platform.hello;
+const callOf = async (tenant: string) => {
+  await deploy({ url, token: "none", name: "waits", code: CODE, tenant, maxConcurrency: 10 });
+  return {
+    url: `${url}/v1/web/${tenant}/default/waits/prod`,
+    headers: { "content-type": "application/json" },
+    body: '{"n":1}',
+  };
+};
+const quiet = await callOf("t_quiet00");
+const noisy = await callOf("t_noisy00");
+for (const call of [quiet, noisy]) await openLoop({ ...call, rate: 100, seconds: 2 });
+const alone: number[] = [];
+const beside: number[] = [];
+const table: Record<string, unknown>[] = [];
+for (let round = 0; round < rounds; round++) {
+  const before = await openLoop({ ...quiet, rate: QUIET_RATE, seconds });
+  const [during, noise] = await Promise.all([
+    openLoop({ ...quiet, rate: QUIET_RATE, seconds }),
+    openLoop({ ...noisy, rate: QUIET_RATE * 100, seconds }),
+  ]);
+  alone.push(before.p99Ms);
+  beside.push(during.p99Ms);
+  table.push({
+    quiet_alone_p99_ms: before.p99Ms,
+    quiet_beside_p99_ms: during.p99Ms,
+    quiet_failed: during.failed + during.refused,
+    noisy_good_per_s: noise.goodPerSecond,
+    noisy_refused: noise.refused,
+    noisy_failed: noise.failed,
+  });
+}
+const ratio = Math.round(median(beside.map((ms, round) => ms / (alone[round] ?? Number.NaN))) * 100) / 100;
+if (values.json) console.log(JSON.stringify({ rounds: table, p99_ratio: ratio }, undefined, 2));
+else {
+  console.table(table);
+  console.log(`the quiet tenant's p99 beside the noisy one over alone: ${ratio}`);
+}
