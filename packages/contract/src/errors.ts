@@ -107,6 +107,16 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     hint: "The other host failed or was too slow; the message says how.",
   },
+  CS_SECRET_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: "Set it with `cs secret set NAME`.",
+  },
+  CS_SECRET_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "The key it was encrypted with is not there; the operator has to give it back.",
+  },
   CS_CADENCE_POLL_FAILED: { status: 502, retryable: true, hint: "Cadence refused the poll." },
   CS_CADENCE_RESPOND_FAILED: { status: 502, retryable: true, hint: "Cadence refused the answer." },
   CS_CADENCE_HEARTBEAT_FAILED: { status: 502, retryable: true, hint: "Cadence refused the heartbeat." },

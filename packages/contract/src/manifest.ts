@@ -9,7 +9,8 @@ export const Isolation = Type.Enum(["warm", "context", "fresh"], {
 export type Isolation = Static<typeof Isolation>;
 
 const Prefix = Type.String({ minLength: 1, maxLength: 256 });
-const Host = Type.String({
+/** A host of an allow-list: a name, `*.` and a name for its sub-domains, or an address. */
+export const Host = Type.String({
   minLength: 1,
   maxLength: 253,
   pattern: "^(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*\\.?$|^\\[[0-9A-Fa-f:.]+\\]$",

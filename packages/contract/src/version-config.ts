@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { Isolation, KvCapability } from "./manifest.ts";
+import { Host, Isolation, KvCapability } from "./manifest.ts";
 
 const closed = { additionalProperties: false } as const;
 const Roles = Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 });
@@ -23,6 +23,29 @@ export const Capabilities = Type.Object(
   closed,
 );
 export type Capabilities = Static<typeof Capabilities>;
+
+const SecretRef = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  description: "kv:tenant/namespace/name, or the name alone for one of the function's own namespace",
+});
+
+/** A secret that code never sees: the platform puts it into headers on their way to this host. */
+export const BoundSecret = Type.Object(
+  {
+    name: SecretRef,
+    host: Host,
+    header: Type.Optional(
+      Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$", description: "In this header only" }),
+    ),
+  },
+  closed,
+);
+export type BoundSecret = Static<typeof BoundSecret>;
+
+/** What a version may have of a secret: its value by name, or its use on the way to a host. */
+export const SecretGrant = Type.Union([SecretRef, BoundSecret]);
+export type SecretGrant = Static<typeof SecretGrant>;
 
 /** Role lists of a version. An empty list denies its trigger; `public` lets web calls in without a token. */
 export const VersionAuthz = Type.Object(
@@ -62,7 +85,7 @@ const fields = {
   env: EnvMap,
   capabilities: Capabilities,
   authz: VersionAuthz,
-  secrets: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 64 }),
+  secrets: Type.Array(SecretGrant, { maxItems: 64 }),
   retry: RetryPolicy,
   isolation: Isolation,
   durability: Type.Enum(["relaxed", "strict"]),

@@ -42,6 +42,7 @@ export const registerFnDeploy: Register = (parent, deps) => {
       config: readVersionConfig(options, ["admin"]),
     });
     const { name, version } = deployed;
+    for (const warning of deployed.warnings) output.warn(warning);
     const url = webUrl(scope, name, options.alias);
     const curl = curlLine(
       options.public === true ? { ...scope, token: undefined } : scope,
@@ -49,7 +50,7 @@ export const registerFnDeploy: Register = (parent, deps) => {
       options.alias,
     );
     const what = `${folder.files.size} files, ${formatBytes(deployed.size_bytes)}`;
-    output.data({ ...deployed, url, curl, warnings }, () =>
+    output.data({ ...deployed, url, curl, warnings: [...warnings, ...deployed.warnings] }, () =>
       [
         `${output.style("bold", `${name} v${version}`)}  ${deployed.created ? "created, " : ""}${what}, sha256 ${deployed.sha256.slice(0, 12)}`,
         `  web     ${url}`,

@@ -27,6 +27,7 @@ export const registerFnPublish: Register = (parent, deps) => {
       config: readVersionConfig(options),
       ...(options.alias === undefined ? {} : { alias: options.alias }),
     });
+    for (const warning of published.warnings) output.warn(warning);
     output.data(published, () => `${name} v${published.version}  ${published.sha256.slice(0, 12)}`);
   });
 };

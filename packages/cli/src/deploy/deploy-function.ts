@@ -24,6 +24,8 @@ export interface Deployed {
   created: boolean;
   /** Whether a version was published; false only with `unlessSame`. */
   published: boolean;
+  /** What will not work yet, as the server says. */
+  warnings: readonly string[];
 }
 
 /**
@@ -45,16 +47,16 @@ export async function deployFunction(options: DeployOptions): Promise<Deployed> 
   const same =
     options.unlessSame === true && !created ? await newestIfSame(options, draft.sha256) : undefined;
   if (same !== undefined) {
-    return { name, version: same, ...sizeOf(draft), aliases, created, published: false };
+    return { name, version: same, ...sizeOf(draft), aliases, created, published: false, warnings: [] };
   }
   const [first, ...others] = aliases;
-  const { version } = await api.publish(name, {
+  const { version, warnings } = await api.publish(name, {
     draft_id: draft.draft_id,
     config,
     ...(first === undefined ? {} : { alias: first }),
   });
   for (const alias of others) await api.setAlias(name, alias, { version });
-  return { name, version, ...sizeOf(draft), aliases, created, published: true };
+  return { name, version, ...sizeOf(draft), aliases, created, published: true, warnings };
 }
 
 const sizeOf = ({ sha256, size_bytes }: DraftReply) => ({ sha256, size_bytes });

@@ -85,7 +85,7 @@ export function createFolderDeployer({ api, aliases, report }: FolderDeployerOpt
       version: deployed.version,
       changed: deployed.published,
       duration_ms: performance.now() - sinceMs,
-      warnings,
+      warnings: [...warnings, ...deployed.warnings],
     });
   }
 

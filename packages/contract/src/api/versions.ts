@@ -41,7 +41,12 @@ export type PublishBody = Static<typeof PublishBody>;
 
 /** Answer of `POST …/versions`. */
 export const PublishReply = Type.Object(
-  { version: Type.Integer({ minimum: 1 }), sha256: Type.String(), published_at_ms: TimeMs },
+  {
+    version: Type.Integer({ minimum: 1 }),
+    sha256: Type.String(),
+    published_at_ms: TimeMs,
+    warnings: Type.Array(Type.String(), { description: "What will not work yet, a line each" }),
+  },
   closed,
 );
 export type PublishReply = Static<typeof PublishReply>;

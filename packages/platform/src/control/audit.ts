@@ -10,6 +10,8 @@ export type AuditType =
   | "AliasUpdated"
   | "AliasDeleted"
   | "ActivationCancelled"
+  | "SecretSet"
+  | "SecretDeleted"
   | "TokenCreated"
   | "TokenRevoked";
 

@@ -5,6 +5,7 @@ import type { LiveActivations } from "../activations/live-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RawRoute } from "../http/front-server.ts";
+import type { SecretWriter } from "../secrets/secret-vault.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
@@ -16,6 +17,7 @@ export interface ControlOptions {
   /** The activations of this process; a process without an invoker has none. */
   live: LiveActivations;
   codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply">;
+  secrets: SecretWriter;
   metrics: Metrics;
   logger: Logger;
   /** Epoch milliseconds. */

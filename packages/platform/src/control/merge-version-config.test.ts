@@ -17,7 +17,8 @@ const manifest: Manifest = {
   },
   isolation: "context",
 };
-const merge = (input: VersionConfigInput) => mergeVersionConfig(manifest, input, "t_default");
+const SCOPE = { tenant: "t_default", namespace: "default" };
+const merge = (input: VersionConfigInput) => mergeVersionConfig(manifest, input, SCOPE);
 const refused = (input: VersionConfigInput, message: RegExp) =>
   assert.throws(
     () => merge(input),
@@ -108,6 +109,30 @@ test("secrets have the form kv:tenant/namespace/name and belong to the tenant", 
   assert.deepEqual(merge({ secrets: ["kv:t_default/payments/stripe_key"] }).secrets, [
     "kv:t_default/payments/stripe_key",
   ]);
-  refused({ secrets: ["stripe_key"] }, /kv:tenant\/namespace\/name/);
+  assert.deepEqual(merge({ secrets: ["stripe_key", "kv:t_default/default/stripe_key"] }).secrets, [
+    "kv:t_default/default/stripe_key",
+  ]);
+  for (const name of [
+    "stripe key",
+    "kv:t_default/stripe_key",
+    "t_default/default/key",
+    "kv:t_default/a/b/c",
+  ]) {
+    refused({ secrets: [name] }, /kv:tenant\/namespace\/name/);
+  }
+  refused({ secrets: ["key", "kv:t_default/payments/key"] }, /two are called key/);
   refused({ secrets: ["kv:t_others/payments/stripe_key"] }, /another tenant/);
+});
+
+test("a secret bound to a host keeps its binding, and needs the host among the powers", () => {
+  const bound = { name: "key", host: "api.example.com", header: "Authorization" };
+  const ref = "kv:t_default/default/key";
+  assert.deepEqual(merge({ secrets: [bound] }).secrets, [{ ...bound, name: ref }]);
+  const two = [bound, { name: "key", host: "*.eu.example.org" }];
+  assert.equal(merge({ secrets: two }).secrets.length, 2);
+  refused({ secrets: [{ name: "key", host: "evil.com" }] }, /bound to evil\.com, which the version may not/);
+  const none = { capabilities: { http: { allow_hosts: [] } }, secrets: [bound] };
+  refused(none, /may not call/);
+  refused({ secrets: ["key", bound] }, /choose one/);
+  refused({ secrets: [{ ...bound, name: "kv:t_others/default/key" }] }, /another tenant/);
 });

@@ -61,11 +61,14 @@ function coversTopic(wanted: string, granted: string): boolean {
 }
 
 /** `*.example.com` covers sub-domains and patterns of them, not `example.com` itself. */
-function coversHost(wanted: string, granted: string): boolean {
+export function coversHost(wanted: string, granted: string): boolean {
   const [host, pattern] = [plainHost(wanted), plainHost(granted)];
   if (host === pattern) return true;
   return pattern.startsWith("*.") && host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1;
 }
+
+/** @returns every host a version may call in some way */
+export const grantedHosts = (http: Capabilities["http"]): readonly string[] => http.allow_hosts;
 
 const plainHost = (host: string): string => host.toLowerCase().replace(/\.$/, "");
 

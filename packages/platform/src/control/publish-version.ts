@@ -1,6 +1,13 @@
-import { LATEST_ALIAS, PlatformError, type PublishBody, type PublishReply } from "@sous/contract";
+import {
+  LATEST_ALIAS,
+  PlatformError,
+  type PublishBody,
+  type PublishReply,
+  type SecretGrant,
+} from "@sous/contract";
 import type { FunctionKey } from "@sous/store";
 import { readBundle } from "../bundle/read-bundle.ts";
+import { parseSecretRef } from "../secrets/secret-ref.ts";
 import type { ControlContext } from "./control-context.ts";
 import { findFunction } from "./find-function.ts";
 import { mergeVersionConfig } from "./merge-version-config.ts";
@@ -12,7 +19,7 @@ import { mergeVersionConfig } from "./merge-version-config.ts";
  *   CS_VALIDATION_FAILED for a config the manifest does not grant
  */
 export async function publishVersion(
-  { store, catalog, clock, durability }: ControlContext,
+  { store, catalog, secrets, clock, durability }: ControlContext,
   key: FunctionKey,
   body: PublishBody,
   publishedBy: string,
@@ -30,6 +37,7 @@ export async function publishVersion(
     throw new PlatformError("CS_CONFLICT", `draft ${body.draft_id} ${why}; upload a new one`);
   }
   const { manifest } = readBundle(bundle, draft.sha256);
+  const config = mergeVersionConfig(manifest, body.config ?? {}, key, durability);
   const version = await store.versions.publish({
     key,
     draftId: body.draft_id,
@@ -41,13 +49,33 @@ export async function publishVersion(
       runtime: manifest.runtime,
       entry: manifest.entry,
       handler: manifest.handler,
-      config: mergeVersionConfig(manifest, body.config ?? {}, key.tenant, durability),
+      config,
       published_at_ms: nowMs,
       published_by: publishedBy,
     },
   });
   catalog.invalidate(key);
-  return { version: version.version, sha256: version.sha256, published_at_ms: version.published_at_ms };
+  return {
+    version: version.version,
+    sha256: version.sha256,
+    published_at_ms: version.published_at_ms,
+    warnings: await missingSecrets(secrets, config.secrets),
+  };
+}
+
+/** A secret may be set after the version that uses it, so that one without a value is no reason to refuse. */
+async function missingSecrets(
+  secrets: ControlContext["secrets"],
+  grants: readonly SecretGrant[],
+): Promise<string[]> {
+  const refs = new Set(grants.map((grant) => (typeof grant === "string" ? grant : grant.name)));
+  const warnings: string[] = [];
+  for (const ref of refs) {
+    const place = parseSecretRef(ref);
+    if (place === undefined || (await secrets.has(place))) continue;
+    warnings.push(`secret ${ref} has no value yet; set it with \`cs secret set ${place.name}\``);
+  }
+  return warnings;
 }
 
 /** @throws CS_VALIDATION_FAILED for the alias nobody may write */

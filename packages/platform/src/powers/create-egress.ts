@@ -28,6 +28,8 @@ export interface EgressPolicy {
   allowHosts: readonly string[];
   /** Hears of bytes in both directions as they pass, also of calls that fail. */
   onBytes(bytes: number): void;
+  /** Completes the headers of a hop, 0 for the call itself; what it gives goes out and nowhere else. */
+  fillHeaders?(url: URL, headers: Headers, hop: number): Promise<Headers>;
 }
 
 export interface EgressResponse {
@@ -96,7 +98,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
       body: request.body,
     };
     for (let hops = 0; ; hops += 1) {
-      const answer = await hop(journey, policy, signal);
+      const answer = await hop(journey, policy, hops, signal);
       const location = redirectTarget(answer.statusCode, answer.headers);
       if (location === undefined || request.redirect === "manual") {
         return await finish(journey, answer, policy);
@@ -112,10 +114,12 @@ export function createEgress(options: EgressOptions = {}): Egress {
   async function hop(
     journey: Journey,
     policy: EgressPolicy,
+    hops: number,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
-    const { url, method, headers, body } = journey;
-    policy.onBytes(method.length + url.href.length + headerBytes(headers) + (body?.length ?? 0));
+    const { url, method, body } = journey;
+    policy.onBytes(method.length + url.href.length + headerBytes(journey.headers) + (body?.length ?? 0));
+    const headers = (await policy.fillHeaders?.(url, journey.headers, hops)) ?? journey.headers;
     const answer = await send(url, { dispatcher: agent, method, headers, body: body ?? null, signal });
     // A body that is given up fails; where nobody listens that would end the process.
     answer.body.on("error", () => undefined);

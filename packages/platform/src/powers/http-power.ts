@@ -1,7 +1,10 @@
 import { LIMITS, PlatformError } from "@sous/contract";
 import type { Egress, EgressRequest } from "./create-egress.ts";
 import { EGRESS_METHODS, type EgressMethod } from "./follow-redirect.ts";
+import { fillSecrets, refusePlaceholders } from "./fill-secrets.ts";
 import type { PowerScope } from "./host-powers.ts";
+import type { SecretReader } from "../secrets/secret-vault.ts";
+import type { VersionSecrets } from "./version-secrets.ts";
 import {
   badArgument,
   capabilityDenied,
@@ -14,6 +17,9 @@ export interface HttpPowerOptions {
   egress: Egress;
   /** Epoch milliseconds now. */
   clock(): number;
+  /** The secrets of the version, where it has any. */
+  secrets?: VersionSecrets | undefined;
+  reader: SecretReader;
 }
 
 const CALL = "cs.http.fetch";
@@ -47,12 +53,18 @@ export async function callHttp(
     redirect: oneOf("redirect", REDIRECTS, wanted.get("redirect")) ?? "follow",
     timeoutMs,
   };
+  const { secrets, reader } = options;
+  const bound = secrets?.hasBound === true ? secrets : undefined;
+  if (bound !== undefined) refusePlaceholders(request);
   const answer = await options.egress.fetch(request, {
     tenant: scope.tenant,
     allowHosts,
     onBytes(bytes) {
       scope.egressBytes += bytes;
     },
+    ...(bound && {
+      fillHeaders: (url, headers, hop) => fillSecrets({ secrets: bound, reader, url, headers, hop }),
+    }),
   });
   const { status, headers, body } = answer;
   return JSON.stringify({

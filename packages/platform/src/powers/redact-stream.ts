@@ -1,6 +1,7 @@
 import { secretPatterns } from "./secret-patterns.ts";
 
-const MARK = "[redacted]";
+/** What stands where a secret stood. */
+export const REDACTED = "[redacted]";
 
 /** The secrets of a version, compiled; share it between the streams of its activations. */
 export interface SecretMatcher {
@@ -68,7 +69,7 @@ export function createRedactStream({ root }: SecretMatcher): RedactStream {
         kept.push({ from: from - end, to: to - end, shown });
         continue;
       }
-      out += held.slice(at, from) + (shown ? "" : MARK);
+      out += held.slice(at, from) + (shown ? "" : REDACTED);
       at = Math.min(to, end);
       if (to > end) kept.push({ from: 0, to: to - end, shown: true });
     }

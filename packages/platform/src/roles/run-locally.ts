@@ -24,6 +24,10 @@ import { createHostPowers } from "../powers/create-host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 
 const LOCAL_TENANT = "t_local00";
+/** A run without a platform has no store of secrets. */
+const NO_SECRETS = {
+  read: () => Promise.reject(new PlatformError("CS_SECRET_NOT_FOUND", "a local run has no secrets")),
+};
 const SKIPPED = new Set(["node_modules", ".git"]);
 
 export interface LocalRunOptions {
@@ -61,7 +65,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRun> {
   const config = mergeVersionConfig(
     bundle.manifest,
     timeoutMs === undefined ? {} : { timeout_ms: timeoutMs },
-    LOCAL_TENANT,
+    { tenant: LOCAL_TENANT, namespace: DEFAULT_NAMESPACE },
   );
   const { runtime, entry, handler } = bundle.manifest;
   const version: VersionRecord = {
@@ -88,6 +92,7 @@ async function execute(
     kv: store.kv,
     publish: async () => {},
     egress: createEgress(),
+    secrets: NO_SECRETS,
     clock: Date.now,
   });
   await using driver = await createIsolateDriver({
@@ -110,6 +115,7 @@ async function execute(
       activationId,
       trigger: invocation.trigger.type,
       capabilities: version.config.capabilities,
+      secrets: version.config.secrets,
       deadlineMs: invocation.deadline_ms,
       egressBytes: 0,
     };
