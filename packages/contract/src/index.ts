@@ -62,6 +62,7 @@ export {
   PlatformError,
   type PlatformErrorOptions,
 } from "./errors.ts";
+export { coversPath, HTTP_METHODS, HttpAllow, type HttpMethod } from "./http-allow.ts";
 export {
   type IdempotencyScope,
   idempotentActivationId,

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
-import { Host, Isolation, KvCapability } from "./manifest.ts";
+import { Host, HttpAllowList } from "./http-allow.ts";
+import { Isolation, KvCapability } from "./manifest.ts";
 
 const closed = { additionalProperties: false } as const;
 const Roles = Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 });
@@ -15,6 +16,8 @@ export const Capabilities = Type.Object(
     http: Type.Object(
       {
         allow_hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 128 }),
+        /** Absent where there are none. */
+        allow: Type.Optional(HttpAllowList),
         timeout_ms: Type.Integer({ minimum: 1, maximum: 30_000 }),
       },
       closed,
@@ -107,7 +110,8 @@ export const VersionConfigInput = Type.Partial(
             codeq: Capabilities.properties.codeq,
             http: Type.Object(
               {
-                allow_hosts: Capabilities.properties.http.properties.allow_hosts,
+                allow_hosts: Type.Optional(Capabilities.properties.http.properties.allow_hosts),
+                allow: Type.Optional(HttpAllowList),
                 timeout_ms: Type.Optional(Capabilities.properties.http.properties.timeout_ms),
               },
               closed,

@@ -136,3 +136,55 @@ test("a secret bound to a host keeps its binding, and needs the host among the p
   refused({ secrets: ["key", bound] }, /choose one/);
   refused({ secrets: [{ ...bound, name: "kv:t_others/default/key" }] }, /another tenant/);
 });
+
+const ruled: Manifest = {
+  ...manifest,
+  capabilities: {
+    http: {
+      allowHosts: ["open.example.com"],
+      allow: [{ host: "api.example.com", methods: ["GET", "POST"], paths: ["/v1/*"], ports: [443, 8443] }],
+    },
+  },
+};
+const mergeRuled = (http: NonNullable<VersionConfigInput["capabilities"]>["http"]) =>
+  mergeVersionConfig(ruled, { capabilities: { ...(http && { http }) } }, SCOPE).capabilities.http;
+
+test("rules of the manifest hold as they are, and a config replaces both lists or none", () => {
+  assert.deepEqual(mergeRuled(undefined), {
+    allow_hosts: ["open.example.com"],
+    allow: [{ host: "api.example.com", methods: ["GET", "POST"], paths: ["/v1/*"], ports: [443, 8443] }],
+    timeout_ms: 5000,
+  });
+  assert.deepEqual(mergeRuled({ timeout_ms: 100 }).allow_hosts, ["open.example.com"]);
+  assert.deepEqual(mergeRuled({ allow_hosts: [] }), { allow_hosts: [], timeout_ms: 5000 });
+  const narrow = { host: "api.example.com", methods: ["GET" as const], paths: ["/v1/users/*"], ports: [443] };
+  assert.deepEqual(mergeRuled({ allow: [narrow] }), { allow_hosts: [], allow: [narrow], timeout_ms: 5000 });
+  const ofHost = { host: "open.example.com", methods: ["PUT" as const], paths: ["/a"] };
+  assert.deepEqual(mergeRuled({ allow: [ofHost] }).allow, [ofHost]);
+});
+
+test("a rule that is wider in any part is refused", () => {
+  const base = { host: "api.example.com", methods: ["GET" as const], paths: ["/v1/a"], ports: [443] };
+  assert.ok(mergeRuled({ allow: [base] }));
+  const { methods: _methods, ...anyMethod } = base;
+  const { paths: _paths, ...anyPath } = base;
+  const { ports: _ports, ...usualPorts } = base;
+  for (const rule of [
+    { ...base, host: "*.example.com" },
+    { ...base, host: "example.com" },
+    { ...base, methods: ["DELETE" as const] },
+    { ...base, paths: ["/v1/a", "/v2"] },
+    { ...base, paths: ["/*"] },
+    { ...base, ports: [9443] },
+    { host: "open.example.com", ports: [8443] },
+    anyMethod,
+    anyPath,
+    usualPorts,
+  ]) {
+    assert.throws(
+      () => mergeRuled({ allow: [rule] }),
+      /capabilities\.http\.allow: the manifest does not grant/,
+    );
+  }
+  assert.throws(() => mergeRuled({ allow_hosts: ["api.example.com"] }), /http\.allow_hosts/);
+});

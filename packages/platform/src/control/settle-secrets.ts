@@ -1,6 +1,6 @@
 import { type Capabilities, PlatformError, type SecretGrant } from "@sous/contract";
 import { parseSecretRef, secretRefOf } from "../secrets/secret-ref.ts";
-import { coversHost, grantedHosts } from "./narrow-capabilities.ts";
+import { coversHost, httpRulesOf } from "./http-rules.ts";
 
 /** Where a function lives, as far as its secrets are concerned. */
 export interface FunctionScope {
@@ -40,7 +40,7 @@ export function settleSecrets(
     kinds.set(ref, kind);
     if (typeof grant === "string") settled.set(ref, ref);
     else {
-      if (!grantedHosts(http).some((host) => coversHost(grant.host, host))) {
+      if (!httpRulesOf(http).some(({ host }) => coversHost(grant.host, host))) {
         throw invalid(
           `secret ${given} is bound to ${grant.host}, which the version may not call; add it to capabilities.http`,
         );
