@@ -128,6 +128,11 @@ export const ERROR_CATALOGUE = {
   CS_NOT_FOUND: { status: 404, retryable: false, hint: "Check the name, tenant and namespace." },
   CS_METHOD_NOT_ALLOWED: { status: 405, retryable: false, hint: "See /docs for what this path takes." },
   CS_CONFLICT: { status: 409, retryable: false, hint: "It exists already or was used up." },
+  CS_APPROVAL_REQUIRED: {
+    status: 409,
+    retryable: false,
+    hint: "Look at the new powers in the details, then send `approve: true`, with `cs:function:approve`.",
+  },
   CS_IDEMPOTENCY_CONFLICT: {
     status: 409,
     retryable: false,

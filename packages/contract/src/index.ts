@@ -33,6 +33,7 @@ export {
   TenantParams,
   VersionParams,
 } from "./api/path-params.ts";
+export { Power, POWER_KINDS, PowersDiff, PowersQuery } from "./api/powers.ts";
 export { PutSecretBody, SecretPage } from "./api/secrets.ts";
 export { ErrorReply, HealthReply, ReadyReply } from "./api/service.ts";
 export {

@@ -70,7 +70,7 @@ export interface ApiClient {
   putDraft(name: string, files: Base64Files): Promise<DraftReply>;
   publish(
     name: string,
-    body: { draft_id: string; config?: VersionConfigInput; alias?: string },
+    body: { draft_id: string; config?: VersionConfigInput; alias?: string; approve?: boolean },
   ): Promise<PublishReply>;
   listVersions(name: string, itemsMax: number): Promise<Page<VersionRecord>>;
   getVersion(name: string, version: number): Promise<VersionRecord>;

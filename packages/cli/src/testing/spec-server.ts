@@ -70,6 +70,7 @@ export const ACTIVATION = {
   egress_bytes: 0,
 };
 
+const NO_POWERS = { against: null, added: [], removed: [] };
 const SECRETS = "/v1/tenants/t_default/namespaces/default/secrets";
 const SCOPE = "/v1/tenants/t_default/namespaces/default/functions";
 
@@ -221,5 +222,5 @@ function publish(fn: Fn, body: Record<string, unknown>, response: ServerResponse
     config: { timeout_ms: 3000, memory_mb: 64, retry: { max_attempts: 3 } },
   });
   if (typeof body["alias"] === "string") fn.aliases.set(body["alias"], version);
-  sendJson(response, 201, { version, sha256, published_at_ms: 1, warnings: [] });
+  sendJson(response, 201, { version, sha256, published_at_ms: 1, warnings: [], powers: NO_POWERS });
 }

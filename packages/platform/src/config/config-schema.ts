@@ -73,6 +73,14 @@ const fields = {
     },
     closed,
   ),
+  publish: Type.Object(
+    {
+      approve: Type.Enum(["never", "new-powers"], {
+        description: "new-powers: an alias goes to a version with new powers only with an approval",
+      }),
+    },
+    closed,
+  ),
   sandbox: Type.Object(
     {
       require: Type.Enum(["any", "closed"], {
@@ -121,6 +129,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     "egress.private_allow": [],
     "idle.host_ms": 300_000,
     "idle.isolate_ms": 60_000,
+    "publish.approve": "never",
     "sandbox.require": "any",
   };
 }

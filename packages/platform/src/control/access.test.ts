@@ -46,6 +46,7 @@ const ENDPOINTS: [string, string, string, unknown?][] = [
   ["POST", `${FUNCTIONS}/hello/versions`, "cs:function:publish", { draft_id: "drf_0" }],
   ["GET", `${FUNCTIONS}/hello/versions`, "cs:function:read"],
   ["GET", `${FUNCTIONS}/hello/versions/1`, "cs:function:read"],
+  ["GET", `${FUNCTIONS}/hello/versions/1/powers`, "cs:function:read"],
   ["GET", `${FUNCTIONS}/hello/versions/1/files`, "cs:function:read"],
   ["PUT", `${FUNCTIONS}/hello/aliases/prod`, "cs:function:alias:set", { version: 1 }],
   ["GET", `${FUNCTIONS}/hello/aliases`, "cs:function:read"],

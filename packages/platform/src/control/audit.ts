@@ -9,6 +9,7 @@ export type AuditType =
   | "FunctionPublished"
   | "AliasUpdated"
   | "AliasDeleted"
+  | "PowersApproved"
   | "ActivationCancelled"
   | "SecretSet"
   | "SecretDeleted"

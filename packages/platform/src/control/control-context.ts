@@ -33,6 +33,8 @@ export interface ControlOptions {
   metricsPublic?: boolean;
   /** Of versions that do not say (`relaxed`). */
   durability?: "relaxed" | "strict";
+  /** When an alias may go to a version with new powers only with an approval (`never`). */
+  approve?: "never" | "new-powers";
   /** How often a followed log looks for what other processes wrote, milliseconds (500). */
   followIntervalMs?: number;
 }

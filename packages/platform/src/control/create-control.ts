@@ -41,6 +41,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     metricsPublic: false,
     followIntervalMs: 500,
     durability: "relaxed",
+    approve: "never",
     ...options,
     gateway: options.gateway,
     closing: closing.signal,

@@ -36,6 +36,7 @@ test("a draft becomes a version with the manifest's limits and the defaults", as
     version: 1,
     sha256: draft.body.sha256,
     published_at_ms: control.state.nowMs,
+    powers: { against: null, added: [], removed: [] },
     warnings: [],
   });
 

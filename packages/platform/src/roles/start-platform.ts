@@ -100,6 +100,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         draining: () => draining,
         metricsPublic: config.metrics_public,
         durability: config.durability,
+        approve: config.publish.approve,
       }),
     );
     observe(metrics, execution);
