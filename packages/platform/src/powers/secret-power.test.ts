@@ -112,7 +112,12 @@ test("values that code got are taken out of logs and errors, old ones too, and l
   await call("secrets.get", ["stripe_key"]);
   values.set("stripe_key", "second value");
   await call("secrets.get", ["stripe_key"]);
-  assert.equal(guard.line(`key=${VALUE}, then second value`), "key=[redacted], then [redacted]");
+  values.set("stripe_key", "third value\n");
+  await call("secrets.get", ["stripe_key"]);
+  assert.equal(
+    guard.line(`key=${VALUE}, then second value, then third value`),
+    "key=[redacted], then [redacted], then [redacted]",
+  );
   const failed = guard.outcome({
     status: "error",
     error: { type: "Exception", message: `no ${VALUE}`, stack: `Error: no ${VALUE}\n  at a` },

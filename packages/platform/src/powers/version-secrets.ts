@@ -72,8 +72,11 @@ export function createVersionSecrets(
     find: (name) => byName.get(name),
     behind: (placeholder) => byPlaceholder.get(placeholder),
     used({ bindings }, value) {
-      every.add(value);
-      if (bindings.length > 0) bound.add(value);
+      // Code trims what was kept with a line break at its end.
+      for (const form of [value, value.trim()]) {
+        every.add(form);
+        if (bindings.length > 0) bound.add(form);
+      }
     },
     line: (text) => every.redact(text),
     outcome(outcome) {
