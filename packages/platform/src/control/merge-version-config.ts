@@ -31,20 +31,19 @@ export function mergeVersionConfig(
   if (retry.backoff_ms > retry.backoff_max_ms) {
     throw new PlatformError("CS_VALIDATION_FAILED", "retry.backoff_ms is above retry.backoff_max_ms");
   }
-  const capabilities = narrowCapabilities(manifest.capabilities, input.capabilities);
   return {
     timeout_ms: input.timeout_ms ?? manifest.limits.timeoutMs,
     memory_mb: input.memory_mb ?? manifest.limits.memoryMb,
     max_concurrency: input.max_concurrency ?? manifest.limits.maxConcurrency,
     env: input.env ?? {},
-    capabilities,
+    capabilities: narrowCapabilities(manifest.capabilities, input.capabilities),
     authz: {
       ...authz,
       invoke_http_roles: authz.invoke_http_roles ?? [],
       invoke_schedule_roles: authz.invoke_schedule_roles ?? [],
       invoke_cadence_roles: authz.invoke_cadence_roles ?? [],
     },
-    secrets: settleSecrets(input.secrets ?? [], scope, capabilities),
+    secrets: settleSecrets(input.secrets ?? [], scope),
     retry,
     isolation: input.isolation ?? manifest.isolation ?? "warm",
     durability: input.durability ?? durability,

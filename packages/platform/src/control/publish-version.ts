@@ -1,19 +1,13 @@
-import {
-  LATEST_ALIAS,
-  PlatformError,
-  type PublishBody,
-  type PublishReply,
-  type SecretGrant,
-} from "@sous/contract";
+import { LATEST_ALIAS, PlatformError, type PublishBody, type PublishReply } from "@sous/contract";
 import type { FunctionKey } from "@sous/store";
 import { readBundle } from "../bundle/read-bundle.ts";
-import { parseSecretRef } from "../secrets/secret-ref.ts";
 import type { Identity } from "../auth/identity.ts";
 import { requireApproval, versionsBehind } from "./approve-powers.ts";
 import { comparePowers } from "./compare-powers.ts";
 import type { ControlContext } from "./control-context.ts";
 import { findFunction } from "./find-function.ts";
 import { mergeVersionConfig } from "./merge-version-config.ts";
+import { secretWarnings } from "./settle-secrets.ts";
 
 /** What a publish did. */
 export interface Published {
@@ -77,23 +71,8 @@ export async function publishVersion(
   });
   catalog.invalidate(key);
   const { sha256, published_at_ms } = version;
-  const warnings = await missingSecrets(secrets, config.secrets);
+  const warnings = await secretWarnings(config, (place) => secrets.has(place));
   return { reply: { version: version.version, sha256, published_at_ms, powers, warnings }, approved };
-}
-
-/** A secret may be set after the version that uses it, so that one without a value is no reason to refuse. */
-async function missingSecrets(
-  secrets: ControlContext["secrets"],
-  grants: readonly SecretGrant[],
-): Promise<string[]> {
-  const refs = new Set(grants.map((grant) => (typeof grant === "string" ? grant : grant.name)));
-  const warnings: string[] = [];
-  for (const ref of refs) {
-    const place = parseSecretRef(ref);
-    if (place === undefined || (await secrets.has(place))) continue;
-    warnings.push(`secret ${ref} has no value yet; set it with \`cs secret set ${place.name}\``);
-  }
-  return warnings;
 }
 
 /** @throws CS_VALIDATION_FAILED for the alias nobody may write */

@@ -77,12 +77,15 @@ test("what is no value and what is no name is refused with 400", async () => {
   }
 });
 
-test("a version may name secrets that have no value yet, and the answer says which", async () => {
+test("a version may name secrets that have no value yet or no use, and the answer says which", async () => {
   await using control = await startControl();
   await control.call("PUT", `${SECRETS}/set`, { value: VALUE });
-  const config = { secrets: ["set", "kv:t_default/payments/missing"] };
+  const bound = { name: "bound", host: "api.example.com" };
+  const config = { secrets: ["set", "kv:t_default/payments/missing", bound] };
   const published = await deploy(control, "hello", config);
   assert.deepEqual(published.body["warnings"], [
     "secret kv:t_default/payments/missing has no value yet; set it with `cs secret set missing`",
+    "secret kv:t_default/default/bound has no value yet; set it with `cs secret set bound`",
+    "secret kv:t_default/default/bound is bound to api.example.com, which the version may not call; add it to capabilities.http",
   ]);
 });
