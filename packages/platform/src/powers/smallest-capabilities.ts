@@ -78,7 +78,11 @@ function rulesOf(calls: readonly HttpCall[]): HttpAllow[] {
       // No pattern covers those; only a rule without paths does.
       if (paths.some((path) => path.length > PATH_CHARACTERS_MAX || /%(?:2e|2f|5c)/i.test(path)))
         return [rule];
-      return chunks(paths, PATHS_MAX).map((some) => ({ ...rule, paths: some }));
+      return chunks(paths, PATHS_MAX).map((some) => {
+        const listed: HttpAllow = { host, methods, paths: some };
+        if (ports !== undefined) listed.ports = ports;
+        return listed;
+      });
     });
   });
 }
