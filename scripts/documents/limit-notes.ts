@@ -20,6 +20,7 @@ const CATALOG = "packages/platform/src/catalog/create-catalog.test.ts";
 const CONFIG = "packages/platform/src/config/load-config.test.ts";
 const VERSIONS = "packages/platform/src/control/versions.test.ts";
 const FUNCTIONS = "packages/platform/src/control/functions.test.ts";
+const SECRETS = "packages/platform/src/control/secrets.test.ts";
 const VALIDATE = "packages/contract/src/validate.test.ts";
 
 const BODY = [E2E, "a body of 6 MiB is taken, one byte more is 413"] as const;
@@ -110,6 +111,19 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     test: [
       "packages/store/src/contract-suite/kv-suite.ts",
       "a namespace holds its quota of bytes and not one more",
+    ],
+  },
+  secretBytesMax: {
+    what: "value of a secret in UTF-8",
+    past: "413",
+    test: [SECRETS, "a value of 64 KiB is taken, one byte more is 413"],
+  },
+  secretsPerNamespaceMax: {
+    what: "secrets of a namespace",
+    past: "409",
+    test: [
+      "packages/store/src/contract-suite/secret-suite.ts",
+      "a namespace holds so many secrets and not one more",
     ],
   },
   codeqPayloadBytesMax: {

@@ -34,7 +34,9 @@ async function startExecution() {
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
   const now = Date.now;
-  const execution = stack.use(await openExecution({ config, limits: LIMITS, store, meter, now, onFault }));
+  const secrets = { read: () => Promise.reject(new Error("no function here has secrets")) };
+  const options = { config, limits: LIMITS, store, secrets, meter, now, onFault };
+  const execution = stack.use(await openExecution(options));
   await store.functions.create({
     ...KEY,
     runtime: "cs-js",
@@ -52,7 +54,7 @@ async function startExecution() {
   const size_bytes = tar.byteLength;
   await store.drafts.put(KEY, { draft_id: draftId, sha256, size_bytes, ...times, consumed: false }, tar);
   const { runtime, entry, handler } = read;
-  const config1 = mergeVersionConfig(read, {}, KEY.tenant);
+  const config1 = mergeVersionConfig(read, {}, KEY);
   const version = { sha256, size_bytes, runtime, entry, handler, config: config1 };
   const published = { published_at_ms: now(), published_by: "test" };
   await store.versions.publish({ key: KEY, draftId, version: { ...version, ...published }, nowMs: now() });

@@ -14,12 +14,13 @@ export function runCs(
   url: string,
   args: readonly string[],
   env: Record<string, string> = {},
+  input = "",
 ): Promise<CsRun> {
   const { PATH = "" } = process.env;
   // No home: nothing a developer has logged in to may leak into a test.
   const environment = { PATH, XDG_CONFIG_HOME: "/nonexistent", SOUS_API_URL: url, ...env };
   return new Promise((resolve) => {
-    execFile(
+    const child = execFile(
       process.execPath,
       [BIN, ...args],
       { env: environment, timeout: 30_000 },
@@ -28,5 +29,6 @@ export function runCs(
         resolve({ code, stdout, stderr });
       },
     );
+    child.stdin?.end(input);
   });
 }

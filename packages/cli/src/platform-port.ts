@@ -36,6 +36,8 @@ export interface LocalRunOptions {
   event: unknown;
   /** Instead of the manifest's. */
   timeoutMs?: number;
+  /** Note what is asked for instead of going by the manifest: deny everything, or let keys and topics through. */
+  observe?: "deny" | "allow";
 }
 
 /** One activation of a function in the very runtime the platform uses, without a platform. */
@@ -47,6 +49,17 @@ export interface LocalRun {
   logs: string[];
   duration_ms: number;
   timings: Record<string, number>;
+  /** What it asked for, with `observe`. */
+  observed?: ObservedPowers;
+}
+
+/** What a function asked for, and the smallest powers that would have been enough. */
+export interface ObservedPowers {
+  calls: { kind: string; what: string; count: number; allowed: boolean }[];
+  /** For `manifest.json`. */
+  capabilities: object;
+  /** For the config of the version. */
+  secrets: string[];
 }
 
 export interface DoctorCheck {

@@ -41,6 +41,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => (await import("./commands/auth.ts")).authCommands,
   },
+  secret: {
+    summary: "secrets of functions",
+    isGroup: true,
+    load: async () => (await import("./commands/secret.ts")).secretCommands,
+  },
   token: {
     summary: "API tokens",
     isGroup: true,

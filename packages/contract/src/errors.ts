@@ -107,6 +107,16 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     hint: "The other host failed or was too slow; the message says how.",
   },
+  CS_SECRET_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: "Set it with `cs secret set NAME`.",
+  },
+  CS_SECRET_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "The key it was encrypted with is not there; the operator has to give it back.",
+  },
   CS_CADENCE_POLL_FAILED: { status: 502, retryable: true, hint: "Cadence refused the poll." },
   CS_CADENCE_RESPOND_FAILED: { status: 502, retryable: true, hint: "Cadence refused the answer." },
   CS_CADENCE_HEARTBEAT_FAILED: { status: 502, retryable: true, hint: "Cadence refused the heartbeat." },
@@ -118,6 +128,11 @@ export const ERROR_CATALOGUE = {
   CS_NOT_FOUND: { status: 404, retryable: false, hint: "Check the name, tenant and namespace." },
   CS_METHOD_NOT_ALLOWED: { status: 405, retryable: false, hint: "See /docs for what this path takes." },
   CS_CONFLICT: { status: 409, retryable: false, hint: "It exists already or was used up." },
+  CS_APPROVAL_REQUIRED: {
+    status: 409,
+    retryable: false,
+    hint: "Look at the new powers in the details, then send `approve: true`, with `cs:function:approve`.",
+  },
   CS_IDEMPOTENCY_CONFLICT: {
     status: 409,
     retryable: false,

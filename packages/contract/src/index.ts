@@ -29,9 +29,12 @@ export {
   AliasParams,
   FunctionParams,
   NamespaceParams,
+  SecretParams,
   TenantParams,
   VersionParams,
 } from "./api/path-params.ts";
+export { Power, POWER_KINDS, PowersDiff, PowersQuery } from "./api/powers.ts";
+export { PutSecretBody, SecretPage } from "./api/secrets.ts";
 export { ErrorReply, HealthReply, ReadyReply } from "./api/service.ts";
 export {
   CreateTokenBody,
@@ -60,6 +63,7 @@ export {
   PlatformError,
   type PlatformErrorOptions,
 } from "./errors.ts";
+export { coversPath, HTTP_METHODS, HttpAllow, type HttpMethod } from "./http-allow.ts";
 export {
   type IdempotencyScope,
   idempotentActivationId,
@@ -105,15 +109,25 @@ export {
   parseRefTarget,
   type RefTarget,
   ResourceName,
+  SecretName,
   TenantId,
   VersionNumber,
 } from "./names.ts";
 export { errorCodeOf, isRetryable } from "./outcome-codes.ts";
-export { AliasRecord, DraftRecord, FunctionRecord, TokenRecord, VersionRecord } from "./records.ts";
+export {
+  AliasRecord,
+  DraftRecord,
+  FunctionRecord,
+  SecretRecord,
+  TokenRecord,
+  VersionRecord,
+} from "./records.ts";
 export { createParser, type Parser, type ValidationIssue } from "./validate.ts";
 export {
+  BoundSecret,
   Capabilities,
   RetryPolicy,
+  SecretGrant,
   VersionAuthz,
   VersionConfig,
   VersionConfigInput,

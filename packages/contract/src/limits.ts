@@ -25,6 +25,8 @@ export const LIMITS = {
   kvKeyBytesMax: 512,
   kvValueBytesMax: 256 * KiB,
   kvNamespaceBytesMax: 256 * MiB,
+  secretBytesMax: 64 * KiB,
+  secretsPerNamespaceMax: 256,
   codeqPayloadBytesMax: 256 * KiB,
   httpRequestBytesMax: 1 * MiB,
   httpResponseBytesMax: 5 * MiB,

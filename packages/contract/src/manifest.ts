@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { Host, HttpAllowList } from "./http-allow.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -9,12 +10,6 @@ export const Isolation = Type.Enum(["warm", "context", "fresh"], {
 export type Isolation = Static<typeof Isolation>;
 
 const Prefix = Type.String({ minLength: 1, maxLength: 256 });
-const Host = Type.String({
-  minLength: 1,
-  maxLength: 253,
-  pattern: "^(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*\\.?$|^\\[[0-9A-Fa-f:.]+\\]$",
-});
-
 export const KvCapability = Type.Object(
   {
     prefixes: Type.Array(Prefix, { maxItems: 64 }),
@@ -52,7 +47,8 @@ export const Manifest = Type.Object(
           http: Type.Optional(
             Type.Object(
               {
-                allowHosts: Type.Array(Host, { maxItems: 128 }),
+                allowHosts: Type.Optional(Type.Array(Host, { maxItems: 128 })),
+                allow: Type.Optional(HttpAllowList),
                 timeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 30_000 })),
               },
               closed,

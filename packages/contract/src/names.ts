@@ -8,6 +8,11 @@ export const ResourceName = Type.String({ pattern: "^[a-z][a-z0-9_-]{2,63}$", de
 export const AliasName = Type.String({ pattern: "^[a-z][a-z0-9_-]{1,31}$", description: "Alias" });
 /** Version number, assigned by the platform from 1 upwards, never reused. */
 export const VersionNumber = Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "Version" });
+/** Name of a secret: 1–128 characters. */
+export const SecretName = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
+  description: "Secret name",
+});
 /** Idempotency key: 1–128 printable ASCII characters. */
 export const IdempotencyKey = Type.String({ pattern: "^[\\x20-\\x7e]{1,128}$" });
 

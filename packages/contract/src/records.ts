@@ -63,6 +63,21 @@ export const DraftRecord = Type.Object(
 );
 export type DraftRecord = Static<typeof DraftRecord>;
 
+export const SecretRecord = Type.Object(
+  {
+    name: Type.String(),
+    /** Counts the values it has had; 1 for the first. */
+    version: Type.Integer({ minimum: 1 }),
+    /** Which key its value is encrypted with. */
+    key_id: Type.String(),
+    created_at_ms: TimeMs,
+    updated_at_ms: TimeMs,
+  },
+  closed,
+);
+/** A secret as it may be shown: everything but its value. */
+export type SecretRecord = Static<typeof SecretRecord>;
+
 export const TokenRecord = Type.Object(
   {
     token_id: Type.String(),

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { Host, HttpAllowList } from "./http-allow.ts";
 import { Isolation, KvCapability } from "./manifest.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -15,6 +16,8 @@ export const Capabilities = Type.Object(
     http: Type.Object(
       {
         allow_hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 128 }),
+        /** Absent where there are none. */
+        allow: Type.Optional(HttpAllowList),
         timeout_ms: Type.Integer({ minimum: 1, maximum: 30_000 }),
       },
       closed,
@@ -23,6 +26,29 @@ export const Capabilities = Type.Object(
   closed,
 );
 export type Capabilities = Static<typeof Capabilities>;
+
+const SecretRef = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  description: "kv:tenant/namespace/name, or the name alone for one of the function's own namespace",
+});
+
+/** A secret that code never sees: the platform puts it into headers on their way to this host. */
+export const BoundSecret = Type.Object(
+  {
+    name: SecretRef,
+    host: Host,
+    header: Type.Optional(
+      Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$", description: "In this header only" }),
+    ),
+  },
+  closed,
+);
+export type BoundSecret = Static<typeof BoundSecret>;
+
+/** What a version may have of a secret: its value by name, or its use on the way to a host. */
+export const SecretGrant = Type.Union([SecretRef, BoundSecret]);
+export type SecretGrant = Static<typeof SecretGrant>;
 
 /** Role lists of a version. An empty list denies its trigger; `public` lets web calls in without a token. */
 export const VersionAuthz = Type.Object(
@@ -62,7 +88,7 @@ const fields = {
   env: EnvMap,
   capabilities: Capabilities,
   authz: VersionAuthz,
-  secrets: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 64 }),
+  secrets: Type.Array(SecretGrant, { maxItems: 64 }),
   retry: RetryPolicy,
   isolation: Isolation,
   durability: Type.Enum(["relaxed", "strict"]),
@@ -84,7 +110,8 @@ export const VersionConfigInput = Type.Partial(
             codeq: Capabilities.properties.codeq,
             http: Type.Object(
               {
-                allow_hosts: Capabilities.properties.http.properties.allow_hosts,
+                allow_hosts: Type.Optional(Capabilities.properties.http.properties.allow_hosts),
+                allow: Type.Optional(HttpAllowList),
                 timeout_ms: Type.Optional(Capabilities.properties.http.properties.timeout_ms),
               },
               closed,

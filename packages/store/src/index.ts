@@ -15,6 +15,8 @@ export type {
   PageRequest,
   PublishRequest,
   QueueJournal,
+  SealedSecret,
+  SecretStore,
   Store,
   TerminalRecord,
   TokenStore,

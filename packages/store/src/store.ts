@@ -3,6 +3,7 @@ import type {
   AliasRecord,
   DraftRecord,
   FunctionRecord,
+  SecretRecord,
   TerminalStatus,
   TokenRecord,
   TriggerType,
@@ -49,6 +50,7 @@ export interface Store extends AsyncDisposable {
   readonly activations: ActivationStore;
   readonly logs: LogStore;
   readonly kv: KvStore;
+  readonly secrets: SecretStore;
   readonly tokens: TokenStore;
   readonly journal: QueueJournal;
   /** Proves that the store can take a write now. @throws CS_STORE_UNAVAILABLE */
@@ -187,6 +189,30 @@ export interface KvStore {
   delete(scope: KvScope, key: string): Promise<boolean>;
   /** Lists keys with a prefix, ascending, without the expired. */
   list(scope: KvScope, prefix: string, nowMs: number, page: PageRequest): Promise<Page<string>>;
+}
+
+/** A secret as it is kept: what it may show, and its value in a form only the holder of the key can read. */
+export interface SealedSecret {
+  record: SecretRecord;
+  /** Opaque text; the store never sees a key, nor a value. */
+  sealed: string;
+}
+
+export interface SecretStore {
+  /**
+   * Keeps a sealed value under a name, over the one before; its version counts up from 1.
+   * @throws CS_CONFLICT when it is new and the namespace holds LIMITS.secretsPerNamespaceMax already
+   */
+  put(
+    scope: KvScope,
+    secret: { name: string; sealed: string; key_id: string },
+    nowMs: number,
+  ): Promise<SecretRecord>;
+  get(scope: KvScope, name: string): Promise<SealedSecret | undefined>;
+  /** Lists by name, ascending in code point order, without the values. */
+  list(scope: KvScope, page: PageRequest): Promise<Page<SecretRecord>>;
+  /** @throws CS_NOT_FOUND */
+  delete(scope: KvScope, name: string): Promise<void>;
 }
 
 export interface TokenStore {

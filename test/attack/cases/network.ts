@@ -22,6 +22,16 @@ const denied = (name: string, url: string): AttackCase => ({
   ends: ["error/CapabilityDenied", "error/Exception"],
 });
 
+const RULED = {
+  http: { allow: [{ host: "a.example.com", methods: ["GET"], paths: ["/public/*"] }], timeoutMs: 1000 },
+};
+const ruled = (name: string, code: string): AttackCase => ({
+  name,
+  code: `${code} return "reached";`,
+  capabilities: RULED,
+  ends: ["error/CapabilityDenied"],
+});
+
 /** Code that calls where it may not. Hosts of the allow-list that are private stay refused. */
 export const NETWORK: readonly AttackCase[] = [
   {
@@ -74,5 +84,14 @@ export const NETWORK: readonly AttackCase[] = [
   denied("private network", "http://10.0.0.1/"),
   denied("user information in the URL", "http://a.example.com@127.0.0.1/"),
   denied("another scheme", "file:///etc/passwd"),
+  ruled(
+    "a method that is not listed",
+    'await cs.http.fetch("https://a.example.com/public/x", { method: "DELETE" });',
+  ),
+  ruled("a path that is not listed", 'await cs.http.fetch("https://a.example.com/public/../admin");'),
+  ruled(
+    "a path that is not listed, encoded",
+    'await cs.http.fetch("https://a.example.com/public/..%2fadmin");',
+  ),
   denied("another port", "http://a.example.com:22/"),
 ];

@@ -16,6 +16,7 @@ import type {
   LogsReply,
   PublishReply,
   RefTarget,
+  SecretRecord,
   SetAliasBody,
   TokenRecord,
   VersionConfigInput,
@@ -69,7 +70,7 @@ export interface ApiClient {
   putDraft(name: string, files: Base64Files): Promise<DraftReply>;
   publish(
     name: string,
-    body: { draft_id: string; config?: VersionConfigInput; alias?: string },
+    body: { draft_id: string; config?: VersionConfigInput; alias?: string; approve?: boolean },
   ): Promise<PublishReply>;
   listVersions(name: string, itemsMax: number): Promise<Page<VersionRecord>>;
   getVersion(name: string, version: number): Promise<VersionRecord>;
@@ -95,6 +96,9 @@ export interface ApiClient {
     since: number | undefined,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array>>;
+  putSecret(name: string, value: string): Promise<SecretRecord>;
+  listSecrets(itemsMax: number): Promise<Page<SecretRecord>>;
+  deleteSecret(name: string): Promise<DeletedReply>;
   createToken(body: CreateTokenBody): Promise<CreateTokenReply>;
   listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
   revokeToken(tokenId: string): Promise<DeletedReply>;
@@ -103,7 +107,9 @@ export interface ApiClient {
 export function createApiClient(scope: ApiScope): ApiClient {
   const http = createHttpClient({ apiUrl: scope.apiUrl, token: scope.token });
   const tenant = `/v1/tenants/${encodeURIComponent(scope.tenant)}`;
-  const functions = `${tenant}/namespaces/${encodeURIComponent(scope.namespace)}/functions`;
+  const namespace = `${tenant}/namespaces/${encodeURIComponent(scope.namespace)}`;
+  const functions = `${namespace}/functions`;
+  const secretPath = (name: string): string => `${namespace}/secrets/${segment(name, "name of the secret")}`;
   const functionPath = (name: string): string => `${functions}/${segment(name, "function name")}`;
   const activation = (id: string): string => `${tenant}/activations/${segment(id, "activation id")}`;
   const eventStream = { accept: "text/event-stream" };
@@ -168,6 +174,9 @@ export function createApiClient(scope: ApiScope): ApiClient {
         timeoutMs: 0,
         signal,
       }),
+    putSecret: (name, value) => http.sendJson({ method: "PUT", path: secretPath(name), json: { value } }),
+    listSecrets: (itemsMax) => readItems((page) => get(`${namespace}/secrets`, page), itemsMax),
+    deleteSecret: (name) => http.sendJson({ method: "DELETE", path: secretPath(name) }),
     createToken: (json) => http.sendJson({ method: "POST", path: "/v1/tokens", json }),
     listTokens: (itemsMax) =>
       readItems((page) => get("/v1/tokens", { ...page, tenant: scope.tenant }), itemsMax),

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { resolve } from "node:path";
+import type { SecretGrant } from "@sous/contract";
 import type { Command } from "commander";
 import { callName } from "../call-name.ts";
 import { createApiClient } from "../client/api-client.ts";
 import { runningOutputOf } from "../command-context.ts";
 import { describeEvent, describeStart, HELP } from "../dev/dev-texts.ts";
 import { startDevSession } from "../dev/dev-session.ts";
+import { secretList } from "../deploy/version-config-options.ts";
 import { webUrl } from "../deploy/web-url.ts";
 import { addPlatformFlags, readPlatformFlags } from "../platform-flags.ts";
 import type { PlatformFlags } from "../platform-port.ts";
@@ -16,13 +18,22 @@ import { type GlobalOptions, resolveScope } from "../scope.ts";
 const ALIASES = ["prod", "dev"];
 const QUIT_KEYS = new Set(["q", "\u0003", "\u0004"]);
 
+interface DevOptions extends PlatformFlags {
+  secrets?: SecretGrant[];
+}
+
 /** `cs dev [PATH…]`: the whole platform in this process, and folders of functions in service as they are saved. */
 export const registerDev: Register = (parent, deps) => {
   const command = parent
     .command("dev")
     .description("run the whole platform here and redeploy functions on every change")
-    .argument("[paths...]", "folders of functions, or folders of such folders", ["."]);
-  addPlatformFlags(command).action(async (paths: string[], options: PlatformFlags, command: Command) => {
+    .argument("[paths...]", "folders of functions, or folders of such folders", ["."])
+    .option(
+      "--secrets <names>",
+      "secrets every function here may use: NAME, NAME@HOST or NAME@HOST:HEADER",
+      secretList,
+    );
+  addPlatformFlags(command).action(async (paths: string[], options: DevOptions, command: Command) => {
     const started = performance.now();
     const output = runningOutputOf(command, deps);
     const stop = deps.stopSignal();
@@ -48,6 +59,7 @@ export const registerDev: Register = (parent, deps) => {
         api: createApiClient(scope),
         roots: paths.map((path) => resolve(deps.cwd, path)),
         aliases: ALIASES,
+        secrets: options.secrets ?? [],
         report(event) {
           const url = "version" in event ? { url: webUrl(scope, event.function, "prod") } : {};
           // What is found at start stands in the table below; only faults are worth a line of their own.

@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import { createContext, wholeNumber } from "../command-context.ts";
 import { CliError } from "../client/cli-error.ts";
+import { showRefusedPowers } from "../deploy/powers-table.ts";
 import { groupOf, type Register } from "../register.ts";
 
 interface AliasSetOptions {
   version: number;
   weight?: Record<string, number>;
+  approve?: boolean;
 }
 
 /** `cs fn alias set NAME ALIAS --version N`: points an alias to a version. */
@@ -21,12 +23,16 @@ export const registerFnAliasSet: Register = (parent, deps) => {
       "send this share (0 to 1) of calls to version n; may be repeated",
       collectWeight,
     )
+    .option("--approve", "approve new powers, where the server asks for that")
     .action(async (name: string, alias: string, options: AliasSetOptions, command: Command) => {
       const { api, output } = await createContext(command, deps);
-      const record = await api.setAlias(name, alias, {
-        version: options.version,
-        ...(options.weight === undefined ? {} : { weights: options.weight }),
-      });
+      const record = await api
+        .setAlias(name, alias, {
+          version: options.version,
+          ...(options.weight === undefined ? {} : { weights: options.weight }),
+          ...(options.approve === true ? { approve: true } : {}),
+        })
+        .catch(showRefusedPowers(output));
       output.data(record, () => `${name}@${record.alias} is v${record.version}`);
     });
 };

@@ -1,14 +1,15 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
 import { EXIT } from "../client/cli-error.ts";
-import { outputOf, wholeNumber } from "../command-context.ts";
+import { oneOf, outputOf, wholeNumber } from "../command-context.ts";
 import { readFunctionFolder } from "../deploy/function-folder.ts";
 import { locateFolder } from "../deploy/locate-folder.ts";
 import { syntaxWarnings } from "../deploy/syntax-warnings.ts";
 import type { Output } from "../output/output.ts";
 import { printable } from "../output/printable.ts";
+import { formatTable } from "../output/table.ts";
 import { formatMs } from "../output/units.ts";
-import type { LocalRun } from "../platform-port.ts";
+import type { LocalRun, ObservedPowers } from "../platform-port.ts";
 import { readEvent } from "../read-input.ts";
 import type { Register } from "../register.ts";
 
@@ -16,6 +17,8 @@ interface TestOptions {
   event?: string;
   path?: string;
   timeoutMs?: number;
+  /** `true` where no mode is given. */
+  observe?: true | "deny" | "allow";
 }
 
 /** `cs fn test NAME`: runs a folder once in the platform's own runtime, without a platform. */
@@ -27,6 +30,11 @@ export const registerFnTest: Register = (parent, deps) => {
     .option("--event <json>", "event as JSON, @file, or - for standard input (null)")
     .option("--path <folder>", "folder with manifest.json (./NAME, or here)")
     .option("--timeout-ms <ms>", "instead of the manifest's", wholeNumber(1, 900_000))
+    .option(
+      "--observe [mode]",
+      "deny every power and say which the function needs; `allow` lets keys (in memory) and topics through",
+      oneOf(["deny", "allow"]),
+    )
     .action(async (name: string | undefined, options: TestOptions, command: Command) => {
       const output = outputOf(command, deps);
       const event = await readEvent(options.event, deps);
@@ -38,11 +46,33 @@ export const registerFnTest: Register = (parent, deps) => {
         name: name === undefined ? folder.name : basename(name),
         event,
         ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+        ...(options.observe === undefined ? {} : { observe: modeOf(options.observe) }),
       });
       output.data(run, () => describe(run, output));
       if (run.status !== "success") deps.exitWith(EXIT.functionFailed);
     });
 };
+
+const modeOf = (given: true | "deny" | "allow"): "deny" | "allow" => (given === true ? "deny" : given);
+
+/** @returns the calls as a table, then the manifest's part and the option that would have allowed them */
+function describeObserved({ calls, capabilities, secrets }: ObservedPowers): string {
+  if (calls.length === 0) return "it asked for no power";
+  const rows = calls.map(({ kind, what, count, allowed }) => [
+    kind,
+    what,
+    String(count),
+    allowed ? "allowed" : "denied",
+  ]);
+  const lines = [
+    formatTable(["POWER", "CALL", "TIMES", "ANSWER"], rows, ""),
+    "",
+    "the smallest capabilities for manifest.json:",
+    JSON.stringify({ capabilities }, null, 2).slice(2, -2),
+  ];
+  if (secrets.length > 0) lines.push("", `publish it with --secrets ${printable(secrets.join(","))}`);
+  return lines.join("\n");
+}
 
 function describe(run: LocalRun, output: Output): string {
   const color = run.status === "success" ? "green" : "red";
@@ -58,5 +88,6 @@ function describe(run: LocalRun, output: Output): string {
       lines.push(printable(`${name}: ${value}`));
     if (run.result.body !== "") lines.push("", printable(run.result.body));
   }
+  if (run.observed !== undefined) lines.push("", describeObserved(run.observed));
   return lines.join("\n");
 }

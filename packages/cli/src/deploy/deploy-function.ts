@@ -1,4 +1,4 @@
-import type { DraftReply, VersionConfigInput } from "@sous/contract";
+import type { DraftReply, PowersDiff, VersionConfigInput } from "@sous/contract";
 import type { ApiClient } from "../client/api-client.ts";
 import { CliError } from "../client/cli-error.ts";
 import type { FunctionFolder } from "./function-folder.ts";
@@ -12,6 +12,8 @@ export interface DeployOptions {
   config: VersionConfigInput;
   /** Publish nothing where the newest version has the same files and the aliases point to it (false). */
   unlessSame?: boolean;
+  /** Approve new powers where the server asks for that (false). */
+  approve?: boolean;
 }
 
 export interface Deployed {
@@ -24,6 +26,10 @@ export interface Deployed {
   created: boolean;
   /** Whether a version was published; false only with `unlessSame`. */
   published: boolean;
+  /** What will not work yet, as the server says. */
+  warnings: readonly string[];
+  /** What it may do that the version before may not; absent where nothing was published. */
+  powers?: PowersDiff;
 }
 
 /**
@@ -45,16 +51,18 @@ export async function deployFunction(options: DeployOptions): Promise<Deployed> 
   const same =
     options.unlessSame === true && !created ? await newestIfSame(options, draft.sha256) : undefined;
   if (same !== undefined) {
-    return { name, version: same, ...sizeOf(draft), aliases, created, published: false };
+    return { name, version: same, ...sizeOf(draft), aliases, created, published: false, warnings: [] };
   }
   const [first, ...others] = aliases;
-  const { version } = await api.publish(name, {
+  const approval = options.approve === true ? { approve: true } : {};
+  const { version, warnings, powers } = await api.publish(name, {
     draft_id: draft.draft_id,
     config,
     ...(first === undefined ? {} : { alias: first }),
+    ...approval,
   });
-  for (const alias of others) await api.setAlias(name, alias, { version });
-  return { name, version, ...sizeOf(draft), aliases, created, published: true };
+  for (const alias of others) await api.setAlias(name, alias, { version, ...approval });
+  return { name, version, ...sizeOf(draft), aliases, created, published: true, warnings, powers };
 }
 
 const sizeOf = ({ sha256, size_bytes }: DraftReply) => ({ sha256, size_bytes });

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { VersionConfigInput } from "@sous/contract";
+import type { SecretGrant, VersionConfigInput } from "@sous/contract";
 import { CliError } from "../client/cli-error.ts";
 import { commaList, oneOf, wholeNumber } from "../command-context.ts";
 
@@ -10,7 +10,7 @@ export interface VersionConfigOptions {
   maxConcurrency?: number;
   isolation?: "warm" | "context" | "fresh";
   env?: Record<string, string>;
-  secrets?: string[];
+  secrets?: SecretGrant[];
   invokeHttpRoles?: string[];
   invokeScheduleRoles?: string[];
   invokeCadenceRoles?: string[];
@@ -28,7 +28,11 @@ export function addVersionConfigOptions(command: Command): Command {
     .option("--max-concurrency <n>", "most activations at once in one invoker", wholeNumber(1, 100))
     .option("--isolation <kind>", "warm, context or fresh", oneOf(["warm", "context", "fresh"]))
     .option("--env <NAME=value>", "environment of the function; may be repeated", collectEnv)
-    .option("--secrets <names>", "secrets it may read, with commas", commaList)
+    .option(
+      "--secrets <names>",
+      "secrets it may use, with commas: NAME for its value, NAME@HOST or NAME@HOST:HEADER to send it there only",
+      secretList,
+    )
     .option("--invoke-http-roles <roles>", roles("call it over the web"), commaList)
     .option("--invoke-schedule-roles <roles>", roles("call it from a schedule"), commaList)
     .option("--invoke-cadence-roles <roles>", roles("call it as a Cadence activity"), commaList)
@@ -59,6 +63,18 @@ export function readVersionConfig(
     env: options.env,
     secrets: options.secrets,
     authz: Object.keys(authz).length === 0 ? undefined : authz,
+  });
+}
+
+/** A parser of an option: `NAME`, `NAME@HOST` and `NAME@HOST:HEADER`, with commas. */
+export function secretList(text: string): SecretGrant[] {
+  return commaList(text).map((entry) => {
+    const [, name = entry, host, header] = /^([^@]+)@(\[[^\]]*\]|[^:@]+)(?::([^:@]+))?$/.exec(entry) ?? [];
+    if (host === undefined) {
+      if (!entry.includes("@")) return name;
+      throw new CliError(`--secrets ${entry} is not NAME, NAME@HOST or NAME@HOST:HEADER`);
+    }
+    return header === undefined ? { name, host } : { name, host, header };
   });
 }
 

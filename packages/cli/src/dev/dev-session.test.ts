@@ -16,7 +16,12 @@ interface Started extends AsyncDisposable {
   next(type: DevEvent["type"], name: string): Promise<DevEvent>;
 }
 
-async function start(server: SpecServer, roots: readonly string[], t: TestContext): Promise<Started> {
+async function start(
+  server: SpecServer,
+  roots: readonly string[],
+  t: TestContext,
+  secrets: readonly string[] = [],
+): Promise<Started> {
   const events: DevEvent[] = [];
   const emitter = new EventEmitter();
   const scope = { apiUrl: server.url, token: undefined, tenant: "t_default", namespace: "default" };
@@ -24,6 +29,7 @@ async function start(server: SpecServer, roots: readonly string[], t: TestContex
     api: createApiClient(scope),
     roots,
     aliases: ["prod", "dev"],
+    secrets,
     report(event) {
       events.push(event);
       emitter.emit("event");
@@ -185,4 +191,16 @@ test("two folders of one name are told apart by an error", async (t) => {
   await using started = await start(server, [one.path, two.path], t);
   const failed = started.events.find((event) => event.type === "failed");
   assert.match(failed?.type === "failed" ? failed.message : "", /is already the function hello/);
+});
+
+test("secrets of a session go to every function, also where its files are in service already", async (t) => {
+  await using server = await startSpecServer();
+  await using folder = await temporaryFolder();
+  await init(folder.path, "one-fn");
+  for (const secrets of [[], ["key"]]) {
+    await using started = await start(server, [folder.path], t, secrets);
+    assert.equal(started.session.versions.get("one-fn"), secrets.length + 1);
+  }
+  const publish = server.seen.findLast(({ method, path }) => method === "POST" && path.endsWith("/versions"));
+  assert.deepEqual(JSON.parse(publish?.body ?? "").config.secrets, ["key"]);
 });

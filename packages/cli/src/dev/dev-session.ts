@@ -1,5 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import type { SecretGrant } from "@sous/contract";
 import type { ApiClient } from "../client/api-client.ts";
 import { findFunctionFolders } from "../deploy/function-folder.ts";
 import { createFolderDeployer, type DevEvent } from "./folder-deployer.ts";
@@ -11,6 +12,8 @@ export interface DevSessionOptions {
   roots: readonly string[];
   /** Aliases that follow every deploy. */
   aliases: readonly string[];
+  /** Secrets that every function here may use (none). */
+  secrets?: readonly SecretGrant[];
   /** How long a burst of changes must be over before it is acted on, in milliseconds (30). */
   debounceMs?: number;
   report(event: DevEvent): void;
@@ -36,8 +39,8 @@ interface WatchedRoot {
  * @throws CliError for a root that is not there
  */
 export async function startDevSession(options: DevSessionOptions): Promise<DevSession> {
-  const { api, aliases, debounceMs = 30, report } = options;
-  const deployer = createFolderDeployer({ api, aliases, report });
+  const { api, aliases, secrets = [], debounceMs = 30, report } = options;
+  const deployer = createFolderDeployer({ api, aliases, secrets, report });
   const { roots, folders } = await findRoots(options.roots);
   const dirty = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;

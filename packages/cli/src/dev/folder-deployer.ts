@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
+import type { SecretGrant } from "@sous/contract";
 import type { ApiClient } from "../client/api-client.ts";
 import { CliError } from "../client/cli-error.ts";
 import { deployFunction } from "../deploy/deploy-function.ts";
@@ -25,6 +26,8 @@ export interface FolderDeployerOptions {
   api: ApiClient;
   /** Aliases that follow every deploy. */
   aliases: readonly string[];
+  /** Secrets that every function here may use (none). */
+  secrets?: readonly SecretGrant[];
   report(event: DevEvent): void;
 }
 
@@ -56,7 +59,8 @@ const ADMIN_ONLY = {
   invoke_event_roles: ["admin"],
 };
 
-export function createFolderDeployer({ api, aliases, report }: FolderDeployerOptions): FolderDeployer {
+export function createFolderDeployer(options: FolderDeployerOptions): FolderDeployer {
+  const { api, aliases, secrets = [], report } = options;
   const versions = new Map<string, number>();
   const folders = new Map<string, string>();
   const signatures = new Map<string, string>();
@@ -75,8 +79,10 @@ export function createFolderDeployer({ api, aliases, report }: FolderDeployerOpt
     const signature = signatureOf(folder);
     if (!force && signatures.get(path) === signature) return;
     const warnings = syntaxWarnings(folder);
-    const config = { authz: ADMIN_ONLY };
-    const deployed = await deployFunction({ api, folder, name, aliases, config, unlessSame: !force });
+    const config = { authz: ADMIN_ONLY, ...(secrets.length > 0 && { secrets: [...secrets] }) };
+    // The newest version may have the same files and other secrets.
+    const unlessSame = !force && secrets.length === 0;
+    const deployed = await deployFunction({ api, folder, name, aliases, config, unlessSame });
     signatures.set(path, signature);
     versions.set(name, deployed.version);
     report({
@@ -85,7 +91,7 @@ export function createFolderDeployer({ api, aliases, report }: FolderDeployerOpt
       version: deployed.version,
       changed: deployed.published,
       duration_ms: performance.now() - sinceMs,
-      warnings,
+      warnings: [...warnings, ...deployed.warnings],
     });
   }
 

@@ -10,6 +10,8 @@ export interface RunOptions {
   stdin?: string;
   /** Whether stdout is a terminal (false). */
   tty?: boolean;
+  /** Keys that are pressed, with standard input a terminal. */
+  keys?: string;
   signal?: AbortSignal;
   platform?: Partial<PlatformPort>;
   /** Called with everything written to stdout so far. */
@@ -30,7 +32,7 @@ export async function runCommand(argv: readonly string[], options: RunOptions = 
   const never = new AbortController().signal;
   const platform: Partial<PlatformPort> = options.platform ?? {};
   const code = await runCli(argv, {
-    stdin: Object.assign(readOnce(stdin), { isTTY: false }),
+    stdin: Object.assign(readOnce(stdin), { isTTY: options.keys !== undefined }),
     stdout: {
       isTTY: tty,
       columns: 100,
@@ -45,7 +47,11 @@ export async function runCommand(argv: readonly string[], options: RunOptions = 
     now: () => 1_780_000_100_000,
     loadPlatform: async () => platform as PlatformPort,
     stopSignal: () => options.signal ?? never,
-    onKey: () => undefined,
+    onKey(listener) {
+      if (options.keys === undefined) return undefined;
+      for (const key of options.keys) listener(key);
+      return () => undefined;
+    },
     exitWith: () => undefined,
   });
   return { code, stdout, stderr };

@@ -70,6 +70,8 @@ export const ACTIVATION = {
   egress_bytes: 0,
 };
 
+const NO_POWERS = { against: null, added: [], removed: [] };
+const SECRETS = "/v1/tenants/t_default/namespaces/default/secrets";
 const SCOPE = "/v1/tenants/t_default/namespaces/default/functions";
 
 /** Starts a small control API on loopback that speaks SPEC 6: enough to see what the command line sends. */
@@ -139,6 +141,10 @@ function route(functions: Map<string, Fn>, request: SeenRequest, response: Serve
     response.writeHead(201, { "content-type": "text/plain" }).end(`${method} ${request.body || "nothing"}`);
   } else if (path.startsWith(SCOPE)) {
     routeFunction(functions, request, response);
+  } else if (path.startsWith(SECRETS)) {
+    const shown = { name: path.slice(SECRETS.length + 1), version: 1, key_id: "k1", updated_at_ms: 1 };
+    const page = { items: [{ ...shown, name: "key" }], next_cursor: null };
+    sendJson(response, 200, method === "GET" ? page : method === "PUT" ? shown : { status: "deleted" });
   } else if (path === "/v1/tenants/t_default/activations") {
     sendJson(response, 200, { items: [ACTIVATION], next_cursor: null });
   } else if (path === `/v1/tenants/t_default/activations/${ACTIVATION_ID}`) {
@@ -216,5 +222,5 @@ function publish(fn: Fn, body: Record<string, unknown>, response: ServerResponse
     config: { timeout_ms: 3000, memory_mb: 64, retry: { max_attempts: 3 } },
   });
   if (typeof body["alias"] === "string") fn.aliases.set(body["alias"], version);
-  sendJson(response, 201, { version, sha256, published_at_ms: 1 });
+  sendJson(response, 201, { version, sha256, published_at_ms: 1, warnings: [], powers: NO_POWERS });
 }

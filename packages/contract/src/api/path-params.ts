@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { ResourceName, TenantId } from "../names.ts";
+import { ResourceName, SecretName, TenantId } from "../names.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -37,3 +37,9 @@ export type AliasParams = Static<typeof AliasParams>;
 
 export const ActivationParams = Type.Object({ tenant: TenantId, activation_id: Uuid }, closed);
 export type ActivationParams = Static<typeof ActivationParams>;
+
+export const SecretParams = Type.Object(
+  { tenant: TenantId, namespace: ResourceName, name: SecretName },
+  closed,
+);
+export type SecretParams = Static<typeof SecretParams>;

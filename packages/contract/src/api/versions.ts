@@ -4,9 +4,13 @@ import { AliasRecord, VersionRecord } from "../records.ts";
 import { VersionConfigInput } from "../version-config.ts";
 import { LIMITS } from "../limits.ts";
 import { pageOf } from "./paging.ts";
+import { PowersDiff } from "./powers.ts";
 
 const closed = { additionalProperties: false } as const;
 
+const Approve = Type.Optional(
+  Type.Boolean({ description: "Lets an alias go to new powers, where the operator asks for it" }),
+);
 const TimeMs = Type.Integer({ minimum: 0 });
 
 /** Files of a bundle by path, each in base64. */
@@ -34,6 +38,7 @@ export const PublishBody = Type.Object(
     draft_id: Type.String({ minLength: 5, maxLength: 64, pattern: "^drf_[0-9A-Za-z]+$" }),
     config: Type.Optional(VersionConfigInput),
     alias: Type.Optional(AliasName),
+    approve: Approve,
   },
   closed,
 );
@@ -41,7 +46,14 @@ export type PublishBody = Static<typeof PublishBody>;
 
 /** Answer of `POST …/versions`. */
 export const PublishReply = Type.Object(
-  { version: Type.Integer({ minimum: 1 }), sha256: Type.String(), published_at_ms: TimeMs },
+  {
+    version: Type.Integer({ minimum: 1 }),
+    sha256: Type.String(),
+    published_at_ms: TimeMs,
+    /** Against the version the alias pointed to, or the newest one before. */
+    powers: PowersDiff,
+    warnings: Type.Array(Type.String(), { description: "What will not work yet, a line each" }),
+  },
   closed,
 );
 export type PublishReply = Static<typeof PublishReply>;
@@ -65,6 +77,7 @@ export const SetAliasBody = Type.Object(
         description: "Share of calls by other version, 0–1; the rest goes to `version`",
       }),
     ),
+    approve: Approve,
   },
   closed,
 );

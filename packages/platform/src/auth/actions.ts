@@ -6,6 +6,7 @@ export const ACTIONS = [
   "cs:function:draft:upload",
   "cs:function:publish",
   "cs:function:alias:set",
+  "cs:function:approve",
   "cs:function:invoke:http",
   "cs:function:invoke:api",
   "cs:function:invoke:schedule",

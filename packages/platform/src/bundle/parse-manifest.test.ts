@@ -32,7 +32,7 @@ const badManifests: [string, string, RegExp][] = [
   ["constructor", adding('"constructor":{"prototype":{}}'), /unknown field/],
   ["nesting without end", adding(`"x":${"[".repeat(100_000)}`), /nested deeper/],
   ["deep nesting", adding(`"x":${"[".repeat(20)}${"]".repeat(20)}`), /nested deeper/],
-  ["a huge manifest", adding(`"x":"${"x".repeat(300_000)}"`), /longer than/],
+  ["a huge manifest", adding(`"x":"${"x".repeat(600_000)}"`), /longer than/],
   ["1e400", valid.replace("3000", "1e400"), /timeoutMs/],
   ["-0", valid.replace("3000", "-0"), /timeoutMs/],
   ["a fraction", valid.replace("3000", "1.5"), /timeoutMs/],

@@ -6,7 +6,7 @@ import { parseStrictJson, StrictJsonError } from "./strict-json.ts";
 export const MANIFEST_PATH = "manifest.json";
 
 // The largest manifest the schema allows stays below this.
-const MANIFEST_LIMITS = { charactersMax: 256 * 1024, depthMax: 16 };
+const MANIFEST_LIMITS = { charactersMax: 512 * 1024, depthMax: 16 };
 const parser = createParser(Manifest, "manifest.json", "CS_VALIDATION_MANIFEST_INVALID");
 const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -36,6 +36,11 @@ const fields = {
   auth: Url("^(none$|local:$|(tikti|jwt)\\+https?://)", "none, local:, tikti+https://… or jwt+https://…"),
   auth_key: Type.String({ maxLength: 1024, description: "API key of the identity service" }),
   auth_cache_seconds: Type.Integer({ minimum: 0, maximum: 3600, description: "how long a token is trusted" }),
+  secrets_key: Type.Array(Type.String({ maxLength: 128 }), {
+    maxItems: 16,
+    description:
+      "keys that secrets are encrypted with, the newest first; none: the key file of the data folder",
+  }),
   cluster_name: Type.String({ maxLength: 256, description: "shown in logs" }),
   environment: Type.String({ maxLength: 256, description: "shown in logs" }),
   durability: Type.Enum(["relaxed", "strict"], { description: "of versions that do not say" }),
@@ -65,6 +70,14 @@ const fields = {
     {
       host_ms: Milliseconds("a tenant's sandbox host without work ends after"),
       isolate_ms: Milliseconds("a warm isolate without work ends after"),
+    },
+    closed,
+  ),
+  publish: Type.Object(
+    {
+      approve: Type.Enum(["never", "new-powers"], {
+        description: "new-powers: an alias goes to a version with new powers only with an approval",
+      }),
     },
     closed,
   ),
@@ -100,6 +113,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     auth: mode === "dev" ? "none" : "local:",
     auth_key: "",
     auth_cache_seconds: LIMITS.tokenCacheTtlMs / 1000,
+    secrets_key: [],
     cluster_name: "",
     environment: "",
     durability: "relaxed",
@@ -115,12 +129,13 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     "egress.private_allow": [],
     "idle.host_ms": 300_000,
     "idle.isolate_ms": 60_000,
+    "publish.approve": "never",
     "sandbox.require": "any",
   };
 }
 
 /** Keys whose value is a secret as a whole. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(["auth_key"]);
+export const SECRET_KEYS: ReadonlySet<string> = new Set(["auth_key", "secrets_key"]);
 
 type Field = { type?: string; properties?: Record<string, Field> };
 

@@ -137,12 +137,14 @@ test("printed settings show their source and no secret", () => {
         SOUS_STORE: "postgres://sous:hunter2@db/sous",
         SOUS_AUTH: "tikti+https://t.example/i?key=hunter2",
         SOUS_AUTH_KEY: "hunter2",
+        SOUS_SECRETS_KEY: "hunter2,hunter2",
       },
     }).entries,
   );
   assert.doesNotMatch(text, /hunter2/);
   assert.match(text, /^store: "postgres:\/\/sous:\[redacted\]@db\/sous" {2}# env SOUS_STORE$/m);
   assert.match(text, /^auth_key: "\[redacted\]"/m);
+  assert.match(text, /^secrets_key: "\[redacted\]"/m);
 });
 
 test("a name far from all has no nearest", () => {

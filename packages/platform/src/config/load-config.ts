@@ -134,7 +134,8 @@ function entriesOf(settings: ReadonlyMap<string, Setting>): ConfigEntry[] {
 }
 
 function shown(key: string, value: unknown): unknown {
-  if (SECRET_KEYS.has(key)) return value === "" ? "" : REDACTED;
+  if (SECRET_KEYS.has(key))
+    return value === "" || (Array.isArray(value) && value.length === 0) ? value : REDACTED;
   if (typeof value !== "string") return value;
   return value
     .replace(/(\/\/[^/@]*:)[^/]*@/, `$1${REDACTED}@`)

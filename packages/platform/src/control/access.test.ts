@@ -33,6 +33,7 @@ async function startWithTokens() {
   return Object.assign(control, { issue });
 }
 
+const SECRETS = "/v1/tenants/t_default/namespaces/default/secrets";
 const ID = "00000000-0000-4000-8000-000000000000";
 /** Every endpoint with the one action that opens it; the answer then is anything but 401 and 403. */
 const ENDPOINTS: [string, string, string, unknown?][] = [
@@ -45,6 +46,7 @@ const ENDPOINTS: [string, string, string, unknown?][] = [
   ["POST", `${FUNCTIONS}/hello/versions`, "cs:function:publish", { draft_id: "drf_0" }],
   ["GET", `${FUNCTIONS}/hello/versions`, "cs:function:read"],
   ["GET", `${FUNCTIONS}/hello/versions/1`, "cs:function:read"],
+  ["GET", `${FUNCTIONS}/hello/versions/1/powers`, "cs:function:read"],
   ["GET", `${FUNCTIONS}/hello/versions/1/files`, "cs:function:read"],
   ["PUT", `${FUNCTIONS}/hello/aliases/prod`, "cs:function:alias:set", { version: 1 }],
   ["GET", `${FUNCTIONS}/hello/aliases`, "cs:function:read"],
@@ -53,6 +55,9 @@ const ENDPOINTS: [string, string, string, unknown?][] = [
   ["GET", `${ACTIVATIONS}/${ID}`, "cs:activation:read"],
   ["GET", `${ACTIVATIONS}/${ID}/logs`, "cs:activation:read"],
   ["POST", `${ACTIVATIONS}/${ID}:cancel`, "cs:activation:cancel"],
+  ["PUT", `${SECRETS}/key`, "cs:secret:create", { value: "value" }],
+  ["GET", SECRETS, "cs:secret:read"],
+  ["DELETE", `${SECRETS}/key`, "cs:secret:delete"],
   ["POST", "/v1/tokens", "cs:token:create", { sub: "bob", roles: [] }],
   ["GET", "/v1/tokens", "cs:token:read"],
   ["DELETE", "/v1/tokens/0", "cs:token:delete"],

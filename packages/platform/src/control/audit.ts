@@ -9,7 +9,10 @@ export type AuditType =
   | "FunctionPublished"
   | "AliasUpdated"
   | "AliasDeleted"
+  | "PowersApproved"
   | "ActivationCancelled"
+  | "SecretSet"
+  | "SecretDeleted"
   | "TokenCreated"
   | "TokenRevoked";
 

@@ -5,6 +5,7 @@ import type { LiveActivations } from "../activations/live-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RawRoute } from "../http/front-server.ts";
+import type { SecretWriter } from "../secrets/secret-vault.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
@@ -16,6 +17,7 @@ export interface ControlOptions {
   /** The activations of this process; a process without an invoker has none. */
   live: LiveActivations;
   codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply">;
+  secrets: SecretWriter;
   metrics: Metrics;
   logger: Logger;
   /** Epoch milliseconds. */
@@ -31,6 +33,8 @@ export interface ControlOptions {
   metricsPublic?: boolean;
   /** Of versions that do not say (`relaxed`). */
   durability?: "relaxed" | "strict";
+  /** When an alias may go to a version with new powers only with an approval (`never`). */
+  approve?: "never" | "new-powers";
   /** How often a followed log looks for what other processes wrote, milliseconds (500). */
   followIntervalMs?: number;
 }

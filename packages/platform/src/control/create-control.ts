@@ -14,6 +14,7 @@ import { registerInvokeRoutes } from "./invoke-routes.ts";
 import { registerOpenapi } from "./openapi.ts";
 import { compileValidator } from "./schema-compiler.ts";
 import { createMethodTable, routeLabel } from "./route-patterns.ts";
+import { registerSecretRoutes } from "./secret-routes.ts";
 import { registerServiceRoutes } from "./service-routes.ts";
 import { registerShortRoutes } from "./short-routes.ts";
 import { registerTokenRoutes } from "./token-routes.ts";
@@ -30,7 +31,7 @@ export interface Control extends AsyncDisposable {
 }
 
 /**
- * Makes the control plane: lifecycle of functions, reads, tokens, health, metrics and the API's description.
+ * Makes the control plane: lifecycle of functions, reads, secrets, tokens, health, metrics and the API's description.
  * Every request passes the same way: id → sizes → token → action and tenant → schema → command.
  */
 export async function createControl(options: ControlOptions): Promise<Control> {
@@ -40,6 +41,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     metricsPublic: false,
     followIntervalMs: 500,
     durability: "relaxed",
+    approve: "never",
     ...options,
     gateway: options.gateway,
     closing: closing.signal,
@@ -50,6 +52,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerVersionRoutes(app, context);
   registerActivationRoutes(app, context);
   registerTokenRoutes(app, context);
+  registerSecretRoutes(app, context);
   registerShortRoutes(app, context);
   registerInvokeRoutes(app, context);
   registerServiceRoutes(app, context);

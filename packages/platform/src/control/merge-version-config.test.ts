@@ -17,7 +17,8 @@ const manifest: Manifest = {
   },
   isolation: "context",
 };
-const merge = (input: VersionConfigInput) => mergeVersionConfig(manifest, input, "t_default");
+const SCOPE = { tenant: "t_default", namespace: "default" };
+const merge = (input: VersionConfigInput) => mergeVersionConfig(manifest, input, SCOPE);
 const refused = (input: VersionConfigInput, message: RegExp) =>
   assert.throws(
     () => merge(input),
@@ -108,6 +109,79 @@ test("secrets have the form kv:tenant/namespace/name and belong to the tenant", 
   assert.deepEqual(merge({ secrets: ["kv:t_default/payments/stripe_key"] }).secrets, [
     "kv:t_default/payments/stripe_key",
   ]);
-  refused({ secrets: ["stripe_key"] }, /kv:tenant\/namespace\/name/);
+  assert.deepEqual(merge({ secrets: ["stripe_key", "kv:t_default/default/stripe_key"] }).secrets, [
+    "kv:t_default/default/stripe_key",
+  ]);
+  for (const name of [
+    "stripe key",
+    "kv:t_default/stripe_key",
+    "t_default/default/key",
+    "kv:t_default/a/b/c",
+  ]) {
+    refused({ secrets: [name] }, /kv:tenant\/namespace\/name/);
+  }
+  refused({ secrets: ["key", "kv:t_default/payments/key"] }, /two are called key/);
   refused({ secrets: ["kv:t_others/payments/stripe_key"] }, /another tenant/);
+});
+
+test("a secret bound to a host keeps its binding, and cannot be handed out as well", () => {
+  const bound = { name: "key", host: "api.example.com", header: "Authorization" };
+  const ref = "kv:t_default/default/key";
+  assert.deepEqual(merge({ secrets: [bound] }).secrets, [{ ...bound, name: ref }]);
+  const two = [bound, { name: "key", host: "*.eu.example.org" }];
+  assert.equal(merge({ secrets: two }).secrets.length, 2);
+  refused({ secrets: ["key", bound] }, /choose one/);
+  refused({ secrets: [{ ...bound, name: "kv:t_others/default/key" }] }, /another tenant/);
+});
+
+const ruled: Manifest = {
+  ...manifest,
+  capabilities: {
+    http: {
+      allowHosts: ["open.example.com"],
+      allow: [{ host: "api.example.com", methods: ["GET", "POST"], paths: ["/v1/*"], ports: [443, 8443] }],
+    },
+  },
+};
+const mergeRuled = (http: NonNullable<VersionConfigInput["capabilities"]>["http"]) =>
+  mergeVersionConfig(ruled, { capabilities: { ...(http && { http }) } }, SCOPE).capabilities.http;
+
+test("rules of the manifest hold as they are, and a config replaces both lists or none", () => {
+  assert.deepEqual(mergeRuled(undefined), {
+    allow_hosts: ["open.example.com"],
+    allow: [{ host: "api.example.com", methods: ["GET", "POST"], paths: ["/v1/*"], ports: [443, 8443] }],
+    timeout_ms: 5000,
+  });
+  assert.deepEqual(mergeRuled({ timeout_ms: 100 }).allow_hosts, ["open.example.com"]);
+  assert.deepEqual(mergeRuled({ allow_hosts: [] }), { allow_hosts: [], timeout_ms: 5000 });
+  const narrow = { host: "api.example.com", methods: ["GET" as const], paths: ["/v1/users/*"], ports: [443] };
+  assert.deepEqual(mergeRuled({ allow: [narrow] }), { allow_hosts: [], allow: [narrow], timeout_ms: 5000 });
+  const ofHost = { host: "open.example.com", methods: ["PUT" as const], paths: ["/a"] };
+  assert.deepEqual(mergeRuled({ allow: [ofHost] }).allow, [ofHost]);
+});
+
+test("a rule that is wider in any part is refused", () => {
+  const base = { host: "api.example.com", methods: ["GET" as const], paths: ["/v1/a"], ports: [443] };
+  assert.ok(mergeRuled({ allow: [base] }));
+  const { methods: _methods, ...anyMethod } = base;
+  const { paths: _paths, ...anyPath } = base;
+  const { ports: _ports, ...usualPorts } = base;
+  for (const rule of [
+    { ...base, host: "*.example.com" },
+    { ...base, host: "example.com" },
+    { ...base, methods: ["DELETE" as const] },
+    { ...base, paths: ["/v1/a", "/v2"] },
+    { ...base, paths: ["/*"] },
+    { ...base, ports: [9443] },
+    { host: "open.example.com", ports: [8443] },
+    anyMethod,
+    anyPath,
+    usualPorts,
+  ]) {
+    assert.throws(
+      () => mergeRuled({ allow: [rule] }),
+      /capabilities\.http\.allow: the manifest does not grant/,
+    );
+  }
+  assert.throws(() => mergeRuled({ allow_hosts: ["api.example.com"] }), /http\.allow_hosts/);
 });

@@ -5,6 +5,7 @@ import {
   type VersionConfig,
   type VersionConfigInput,
 } from "@sous/contract";
+import { type FunctionScope, settleSecrets } from "./settle-secrets.ts";
 import { narrowCapabilities } from "./narrow-capabilities.ts";
 
 /**
@@ -16,7 +17,7 @@ import { narrowCapabilities } from "./narrow-capabilities.ts";
 export function mergeVersionConfig(
   manifest: Manifest,
   input: VersionConfigInput,
-  tenant: string,
+  scope: FunctionScope,
   durability: VersionConfig["durability"] = "relaxed",
 ): VersionConfig {
   const { authz = {} } = input;
@@ -30,8 +31,6 @@ export function mergeVersionConfig(
   if (retry.backoff_ms > retry.backoff_max_ms) {
     throw new PlatformError("CS_VALIDATION_FAILED", "retry.backoff_ms is above retry.backoff_max_ms");
   }
-  const secrets = input.secrets ?? [];
-  for (const name of secrets) checkSecretName(name, tenant);
   return {
     timeout_ms: input.timeout_ms ?? manifest.limits.timeoutMs,
     memory_mb: input.memory_mb ?? manifest.limits.memoryMb,
@@ -44,21 +43,9 @@ export function mergeVersionConfig(
       invoke_schedule_roles: authz.invoke_schedule_roles ?? [],
       invoke_cadence_roles: authz.invoke_cadence_roles ?? [],
     },
-    secrets,
+    secrets: settleSecrets(input.secrets ?? [], scope),
     retry,
     isolation: input.isolation ?? manifest.isolation ?? "warm",
     durability: input.durability ?? durability,
   };
-}
-
-/** Names have the form `kv:tenant/namespace/name`, of the function's own tenant. */
-function checkSecretName(name: string, tenant: string): void {
-  const [, owner] =
-    /^kv:(t_[a-z0-9]{6,32})\/[a-z][a-z0-9_-]{2,63}\/[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.exec(name) ?? [];
-  if (owner === undefined) {
-    throw new PlatformError("CS_VALIDATION_FAILED", `secret ${name} must read kv:tenant/namespace/name`);
-  }
-  if (owner !== tenant) {
-    throw new PlatformError("CS_VALIDATION_FAILED", `secret ${name} belongs to another tenant`);
-  }
 }

@@ -1,4 +1,5 @@
 import { type Capabilities, type Manifest, PlatformError, type VersionConfigInput } from "@sous/contract";
+import { coversRule, rulesOf } from "./http-rules.ts";
 
 const HTTP_TIMEOUT_DEFAULT_MS = 5000;
 const HTTP_TIMEOUT_MAX_MS = 30_000;
@@ -15,7 +16,7 @@ export function narrowCapabilities(
 ): Capabilities {
   const kv = declared?.kv ?? { prefixes: [], ops: [] };
   const topics = declared?.codeq?.publishTopics ?? [];
-  const hosts = declared?.http?.allowHosts ?? [];
+  const { allowHosts: hosts = [], allow = [] } = declared?.http ?? {};
   const timeoutMaxMs = declared?.http?.timeoutMs ?? HTTP_TIMEOUT_MAX_MS;
   const timeoutMs = declared?.http?.timeoutMs ?? HTTP_TIMEOUT_DEFAULT_MS;
   const { kv: wantedKv, codeq: wantedCodeq, http: wantedHttp } = wanted ?? {};
@@ -29,7 +30,13 @@ export function narrowCapabilities(
     if (!HOST.test(host))
       throw new PlatformError("CS_VALIDATION_FAILED", `capabilities.http.allow_hosts: ${host} is no host`);
   }
-  requireEach("http.allow_hosts", wantedHttp?.allow_hosts, hosts, coversHost);
+  const granted = rulesOf(hosts, allow);
+  for (const host of wantedHttp?.allow_hosts ?? []) {
+    if (!granted.some((rule) => coversRule({ host }, rule))) throw wider("http.allow_hosts", host);
+  }
+  for (const rule of wantedHttp?.allow ?? []) {
+    if (!granted.some((other) => coversRule(rule, other))) throw wider("http.allow", JSON.stringify(rule));
+  }
   if (wantedHttp?.timeout_ms !== undefined && wantedHttp.timeout_ms > timeoutMaxMs) {
     throw wider("http.timeout_ms", `${wantedHttp.timeout_ms} (the manifest allows ${timeoutMaxMs})`);
   }
@@ -37,10 +44,19 @@ export function narrowCapabilities(
     kv: wantedKv ?? kv,
     codeq: wantedCodeq ?? { publish_topics: topics },
     http: {
-      allow_hosts: wantedHttp?.allow_hosts ?? hosts,
+      ...narrowedLists(wantedHttp, { allow_hosts: hosts, allow }),
       timeout_ms: wantedHttp?.timeout_ms ?? timeoutMs,
     },
   };
+}
+
+type HttpLists = Pick<Capabilities["http"], "allow_hosts" | "allow">;
+
+/** Either list of a config replaces both of the manifest: what it does not name it does not want. */
+function narrowedLists(wanted: Partial<HttpLists> | undefined, declared: HttpLists): HttpLists {
+  const lists = wanted?.allow_hosts === undefined && wanted?.allow === undefined ? declared : wanted;
+  const { allow_hosts = [], allow = [] } = lists;
+  return allow.length === 0 ? { allow_hosts } : { allow_hosts, allow };
 }
 
 function requireEach(
@@ -55,19 +71,10 @@ function requireEach(
 }
 
 /** `jobs.*` covers `jobs.mail` and `jobs.mail.*`; a topic without a star covers itself. */
-function coversTopic(wanted: string, granted: string): boolean {
+export function coversTopic(wanted: string, granted: string): boolean {
   if (wanted === granted) return true;
   return granted.endsWith("*") && wanted.startsWith(granted.slice(0, -1));
 }
-
-/** `*.example.com` covers sub-domains and patterns of them, not `example.com` itself. */
-function coversHost(wanted: string, granted: string): boolean {
-  const [host, pattern] = [plainHost(wanted), plainHost(granted)];
-  if (host === pattern) return true;
-  return pattern.startsWith("*.") && host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1;
-}
-
-const plainHost = (host: string): string => host.toLowerCase().replace(/\.$/, "");
 
 const wider = (power: string, item: string): PlatformError =>
   new PlatformError(

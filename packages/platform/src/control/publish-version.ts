@@ -1,22 +1,34 @@
 import { LATEST_ALIAS, PlatformError, type PublishBody, type PublishReply } from "@sous/contract";
 import type { FunctionKey } from "@sous/store";
 import { readBundle } from "../bundle/read-bundle.ts";
+import type { Identity } from "../auth/identity.ts";
+import { requireApproval, versionsBehind } from "./approve-powers.ts";
+import { comparePowers } from "./compare-powers.ts";
 import type { ControlContext } from "./control-context.ts";
 import { findFunction } from "./find-function.ts";
 import { mergeVersionConfig } from "./merge-version-config.ts";
+import { secretWarnings } from "./settle-secrets.ts";
+
+/** What a publish did. */
+export interface Published {
+  reply: PublishReply;
+  /** Whether new powers were approved with it. */
+  approved: boolean;
+}
 
 /**
  * Publishes a draft as the next version, and points an alias at it in the same transaction.
- * @param publishedBy subject of the caller
+ * @param identity the caller, who may have to be allowed to approve
  * @throws CS_NOT_FOUND without function or draft, CS_CONFLICT for an expired or consumed draft,
- *   CS_VALIDATION_FAILED for a config the manifest does not grant
+ *   CS_VALIDATION_FAILED for a config the manifest does not grant, CS_APPROVAL_REQUIRED for an alias that would get
+ *   new powers
  */
 export async function publishVersion(
-  { store, catalog, clock, durability }: ControlContext,
+  { store, catalog, secrets, clock, durability, approve: policy }: ControlContext,
   key: FunctionKey,
   body: PublishBody,
-  publishedBy: string,
-): Promise<PublishReply> {
+  identity: Identity,
+): Promise<Published> {
   if (body.alias !== undefined) refuseLatest(body.alias);
   await findFunction(store, key);
   const found = await store.drafts.get(key, body.draft_id);
@@ -30,6 +42,17 @@ export async function publishVersion(
     throw new PlatformError("CS_CONFLICT", `draft ${body.draft_id} ${why}; upload a new one`);
   }
   const { manifest } = readBundle(bundle, draft.sha256);
+  const config = mergeVersionConfig(manifest, body.config ?? {}, key, durability);
+  const { alias, approve } = body;
+  const latest = alias === undefined ? await store.versions.latest(key) : undefined;
+  const before =
+    alias === undefined
+      ? [latest].filter((one) => one !== undefined)
+      : await versionsBehind(store, key, alias);
+  const powers = comparePowers(config, before);
+  const { tenant } = key;
+  const approved =
+    alias !== undefined && requireApproval(policy, { tenant, alias, powers, approve, identity });
   const version = await store.versions.publish({
     key,
     draftId: body.draft_id,
@@ -41,13 +64,15 @@ export async function publishVersion(
       runtime: manifest.runtime,
       entry: manifest.entry,
       handler: manifest.handler,
-      config: mergeVersionConfig(manifest, body.config ?? {}, key.tenant, durability),
+      config,
       published_at_ms: nowMs,
-      published_by: publishedBy,
+      published_by: identity.principal.sub,
     },
   });
   catalog.invalidate(key);
-  return { version: version.version, sha256: version.sha256, published_at_ms: version.published_at_ms };
+  const { sha256, published_at_ms } = version;
+  const warnings = await secretWarnings(config, (place) => secrets.has(place));
+  return { reply: { version: version.version, sha256, published_at_ms, powers, warnings }, approved };
 }
 
 /** @throws CS_VALIDATION_FAILED for the alias nobody may write */

@@ -5,9 +5,13 @@ import {
   DeletedReply,
   DraftReply,
   FunctionParams,
+  LATEST_ALIAS,
   LIMITS,
   PageQuery,
+  parseRefTarget,
   PlatformError,
+  PowersDiff,
+  PowersQuery,
   PublishBody,
   PublishReply,
   PutDraftBody,
@@ -21,6 +25,8 @@ import { readBundle } from "../bundle/read-bundle.ts";
 import { answers } from "./answers.ts";
 import { audit } from "./audit.ts";
 import type { ControlApp } from "./control-app.ts";
+import { versionsBehind } from "./approve-powers.ts";
+import { comparePowers, type PowersOf } from "./compare-powers.ts";
 import type { ControlContext } from "./control-context.ts";
 import { findFunction } from "./find-function.ts";
 import { FUNCTIONS_PATH } from "./function-routes.ts";
@@ -82,11 +88,12 @@ function registerPublishing(app: ControlApp, context: ControlContext): void {
     },
     async (request, reply) => {
       const { params, body, identity } = request;
-      const published = await publishVersion(context, params, body, identity.principal.sub);
-      const { version, sha256 } = published;
+      const { reply: published, approved } = await publishVersion(context, params, body, identity);
+      const { version, sha256, powers } = published;
       const { tenant, namespace, name } = params;
       const data = { namespace, function: name, version, sha256, alias: body.alias ?? null };
       audit(context, request, tenant, "FunctionPublished", data);
+      if (approved) audit(context, request, tenant, "PowersApproved", { ...data, added: powers.added });
       return reply.code(201).send(published);
     },
   );
@@ -136,6 +143,24 @@ function registerVersionReads(app: ControlApp, context: ControlContext): void {
   );
 
   app.get(
+    `${FUNCTION_PATH}/versions/:version/powers`,
+    {
+      config,
+      schema: {
+        tags,
+        summary: "Compare what a version may do with another",
+        params: VersionParams,
+        querystring: PowersQuery,
+        response: answers({ 200: PowersDiff }),
+      },
+    },
+    async ({ params, query }) => {
+      const version = await findVersion(params);
+      return comparePowers(version.config, await versionsToCompare(store, params, query.against));
+    },
+  );
+
+  app.get(
     `${FUNCTION_PATH}/versions/:version/files`,
     {
       config,
@@ -166,6 +191,30 @@ function registerVersionReads(app: ControlApp, context: ControlContext): void {
   );
 }
 
+/** @throws CS_VALIDATION_FAILED for what is no reference, CS_NOT_FOUND for one that leads nowhere */
+async function versionsToCompare(
+  store: ControlContext["store"],
+  params: VersionParams,
+  against: string | undefined,
+): Promise<PowersOf[]> {
+  const number = Number(params.version) - 1;
+  const target = against === undefined ? { version: number } : parseRefTarget(against);
+  if (target === undefined) {
+    throw new PlatformError("CS_VALIDATION_FAILED", "against must be an alias or a version");
+  }
+  const found =
+    "alias" in target && target.alias !== LATEST_ALIAS
+      ? await versionsBehind(store, params, target.alias)
+      : [
+          await ("alias" in target
+            ? store.versions.latest(params)
+            : store.versions.get(params, target.version)),
+        ];
+  const versions = found.filter((version) => version !== undefined);
+  if (versions.length > 0 || against === undefined) return versions;
+  throw new PlatformError("CS_NOT_FOUND", `function ${params.name} has no ${against} to compare with`);
+}
+
 function registerAliases(app: ControlApp, context: ControlContext): void {
   const { store, catalog } = context;
   const tags = ["aliases"];
@@ -185,9 +234,19 @@ function registerAliases(app: ControlApp, context: ControlContext): void {
     },
     async (request, reply) => {
       const { tenant, namespace, name, alias } = request.params;
-      const record = await setAlias(context, request.params, alias, request.body);
-      const { updated_at_ms: _at, ...data } = record;
-      audit(context, request, tenant, "AliasUpdated", { namespace, function: name, ...data });
+      const { record, approved } = await setAlias(
+        context,
+        request.params,
+        alias,
+        request.body,
+        request.identity,
+      );
+      const { updated_at_ms: _at, ...rest } = record;
+      const data = { namespace, function: name, ...rest };
+      audit(context, request, tenant, "AliasUpdated", data);
+      if (approved !== undefined) {
+        audit(context, request, tenant, "PowersApproved", { ...data, added: approved.added });
+      }
       return reply.send(record);
     },
   );

@@ -36,6 +36,8 @@ test("a draft becomes a version with the manifest's limits and the defaults", as
     version: 1,
     sha256: draft.body.sha256,
     published_at_ms: control.state.nowMs,
+    powers: { against: null, added: [], removed: [] },
+    warnings: [],
   });
 
   const version = await control.call<VersionRecord>("GET", `${HELLO}/versions/1`);

@@ -13,6 +13,7 @@ import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
+import type { SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 import { contextJson } from "./context-json.ts";
 import type { FleetClient } from "../fleet/fleet.ts";
@@ -48,6 +49,8 @@ export class Run implements FleetClient {
   #version: VersionRecord | undefined;
   #program: SandboxProgram | undefined;
   #restarts = 0;
+  /** Of a version with secrets: everything the function says passes it. */
+  #guard: SecretGuard | undefined;
 
   constructor(options: RunOptions, delivery: Delivery<Invocation>, release: () => void) {
     this.#options = options;
@@ -88,15 +91,13 @@ export class Run implements FleetClient {
   onHostCall(call: HostCall, answer: (answer: HostAnswer) => void): void {
     const live = this.#live as LiveActivation;
     live.hostCalls++;
-    const { tenant, namespace, ref, activation_id, trigger, deadline_ms } = this.#invocation;
+    const { activation_id, trigger, deadline_ms } = this.#invocation;
+    const version = this.#version as VersionRecord;
     const scope = {
-      tenant,
-      namespace,
-      function: ref.function,
-      version: live.version,
+      ...secretScope(this.#invocation, version),
       activationId: activation_id,
       trigger: trigger.type,
-      capabilities: (this.#version as VersionRecord).config.capabilities,
+      capabilities: version.config.capabilities,
       deadlineMs: deadline_ms,
       egressBytes: 0,
     };
@@ -107,10 +108,12 @@ export class Run implements FleetClient {
   }
 
   onLog(level: string, text: string): void {
-    (this.#live as LiveActivation).log(sanitiseLogLine(`[${level}] ${text}`));
+    const clean = this.#guard === undefined ? text : this.#guard.line(text);
+    (this.#live as LiveActivation).log(sanitiseLogLine(`[${level}] ${clean}`));
   }
 
-  onOutcome(outcome: SandboxOutcome): void {
+  onOutcome(said: SandboxOutcome): void {
+    const outcome = this.#guard === undefined ? said : this.#guard.outcome(said);
     const crashed = outcome.error?.type === "SandboxCrashed";
     if (crashed && this.#options.stopping()) {
       this.#stop(outcome);
@@ -238,6 +241,9 @@ export class Run implements FleetClient {
       return;
     }
     this.#program = programOf(invocation, version, program);
+    if (version.config.secrets.length > 0) {
+      this.#guard = this.#options.powers.guardOf(secretScope(invocation, version));
+    }
     meter.started(invocation, version.version);
     this.#launch();
   }
@@ -380,6 +386,14 @@ function attemptsBefore(record: ActivationRecord, attempt: number, nowMs: number
   const cut = { attempt: record.attempt, start_ms: start_ms ?? nowMs, end_ms: nowMs, status: "error", error };
   return [...attempts, cut];
 }
+
+const secretScope = ({ tenant, namespace, ref }: Invocation, { version, config }: VersionRecord) => ({
+  tenant,
+  namespace,
+  function: ref.function,
+  version,
+  secrets: config.secrets,
+});
 
 const deadReason = (record: TerminalRecord): string =>
   `attempt ${record.attempt}: ${record.error?.type ?? record.status}: ${record.error?.message ?? ""}`.slice(

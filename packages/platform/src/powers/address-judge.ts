@@ -27,7 +27,7 @@ export interface AddressJudgeOptions {
   /** The addresses of this machine now, none of which may be called. */
   ownAddresses?: () => readonly string[];
   /** Ports of public addresses that may be called (80, 443). */
-  ports?: readonly number[];
+  ports?: readonly number[] | "any";
 }
 
 // Everything the IANA special-purpose registries keep from the public Internet, and the metadata services of
@@ -65,10 +65,11 @@ export function createAddressJudge(options: AddressJudgeOptions = {}): AddressJu
   const { ownAddresses = () => [], ports = [80, 443] } = options;
   const privateAllow = blockList(options.privateAllow ?? []);
   const deny = blockList(options.deny ?? []);
+  const allowsPort = (port: number): boolean => ports === "any" || ports.includes(port);
   const opensPrivate = (options.privateAllow ?? []).length > 0;
   return {
     opensPrivate,
-    allowsPort: (port) => ports.includes(port),
+    allowsPort,
     judge(address, port) {
       const plain = parseAddress(address);
       if (plain === undefined) return "private";
@@ -76,7 +77,7 @@ export function createAddressJudge(options: AddressJudgeOptions = {}): AddressJu
       if (privateAllow.check(text, plain.kind())) return undefined;
       if (!isPublicAddress(address) || deny.check(text, plain.kind())) return "private";
       if (ownAddresses().some((own) => sameAddress(own, text))) return "private";
-      return ports.includes(port) ? undefined : "port";
+      return allowsPort(port) ? undefined : "port";
     },
   };
 }

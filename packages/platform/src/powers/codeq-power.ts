@@ -26,7 +26,7 @@ export async function callCodeq(
   const topic = textArgument(call, "topic", args[0]);
   if (!TOPIC.test(topic))
     throw badArgument(call, "topic must be 1–128 of A-Z a-z 0-9 . _ -, a letter or digit first");
-  if (/^cs(?:\.|$)/i.test(topic)) throw capabilityDeniedForPlatform(call, topic);
+  if (isPlatformTopic(topic)) throw capabilityDeniedForPlatform(call, topic);
   if (!coversTopic(scope.capabilities.codeq.publish_topics, topic)) {
     const cure = `add ${quoted(topic)} to capabilities.codeq.publishTopics`;
     throw capabilityDenied(call, `the topic ${quoted(topic)} is not allowed`, cure);
@@ -37,6 +37,9 @@ export async function callCodeq(
   await publish({ tenant, namespace, topic, payloadJson, activationId });
   return "null";
 }
+
+/** @returns whether a topic is one no function may publish to */
+export const isPlatformTopic = (topic: string): boolean => /^cs(?:\.|$)/i.test(topic);
 
 /** @returns whether a topic is on the list, as it is or by a pattern that ends in `*` */
 export const coversTopic = (patterns: readonly string[], topic: string): boolean =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
-import { PlatformError } from "@sous/contract";
+import { type HttpAllow, PlatformError } from "@sous/contract";
 import type { Resolver } from "./checked-agent.ts";
 import { createEgress, type EgressOptions, type EgressRequest } from "./create-egress.ts";
 import { HOSTILE_ANSWERS, HOSTILE_URLS } from "./hostile-urls.fixture.ts";
@@ -15,6 +15,7 @@ async function call(
   url: string,
   over: Partial<EgressRequest> = {},
   hosts?: string[],
+  allow?: HttpAllow[],
 ) {
   await using egress = createEgress(options);
   let bytes = 0;
@@ -29,7 +30,10 @@ async function call(
   };
   const policy = {
     tenant: "t_default",
-    allowHosts: hosts ?? [URL.parse(url)?.hostname ?? ""],
+    grants: {
+      allow_hosts: hosts ?? (allow ? [] : [URL.parse(url)?.hostname ?? ""]),
+      ...(allow && { allow }),
+    },
     onBytes: (count: number) => void (bytes += count),
   };
   const answer = await egress.fetch(request, policy);
@@ -73,7 +77,7 @@ test("no hostile URL reaches a server on loopback, though its host is on the all
     const url = pattern.replaceAll("PORT", String(canary.port));
     await t.test(JSON.stringify(pattern), async () => {
       const hostname = URL.parse(url)?.hostname ?? "";
-      const policy = { tenant: "t_default", allowHosts: [hostname], onBytes: () => undefined };
+      const policy = { tenant: "t_default", grants: { allow_hosts: [hostname] }, onBytes: () => undefined };
       const request: EgressRequest = {
         url,
         method: "GET",
@@ -157,7 +161,7 @@ test("a name that turns to another address after it was checked does not take us
         redirect: "follow",
         timeoutMs: PATIENT_MS,
       },
-      { tenant: "t_default", allowHosts: ["api.example.com"], onBytes: () => undefined },
+      { tenant: "t_default", grants: { allow_hosts: ["api.example.com"] }, onBytes: () => undefined },
     );
   assert.equal((await fetch()).body.toString(), "hello");
   assert.equal(asked.length, 1, "one resolution a connection");
@@ -379,7 +383,7 @@ test("a tenant has a bounded number of calls open, and gets them back", async ()
         redirect: "follow",
         timeoutMs: PATIENT_MS,
       },
-      { tenant, allowHosts: ["127.0.0.1"], onBytes: () => undefined },
+      { tenant, grants: { allow_hosts: ["127.0.0.1"] }, onBytes: () => undefined },
     );
   const open = [fetch("t_aaaaaa"), fetch("t_aaaaaa"), fetch("t_bbbbbb")];
   await assert.rejects(fetch("t_aaaaaa"), refusedWith("CS_RATE_LIMITED"));
@@ -390,4 +394,29 @@ test("a tenant has a bounded number of calls open, and gets them back", async ()
   while (held.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
   held[3]?.();
   assert.equal((await again).status, 200);
+});
+
+test("each hop of a redirect is judged by its own host, method, path and port", async () => {
+  await using server = await startLocalServer((request, response) => {
+    const to = new URL(request.url ?? "/", "http://x").searchParams.get("to");
+    if (to === null) response.end(request.method);
+    else response.writeHead(request.method === "POST" ? 303 : 302, { location: to }).end();
+  });
+  const { port } = server;
+  const allow: HttpAllow[] = [
+    { host: "127.0.0.1", methods: ["POST"], paths: ["/start"], ports: [port] },
+    { host: "127.0.0.1", methods: ["GET"], paths: ["/start", "/end"], ports: [port] },
+  ];
+  const go = (to: string, method: EgressRequest["method"]) =>
+    call(local, `${server.origin}/start?to=${encodeURIComponent(to)}`, { method }, undefined, allow);
+  const denied = (message: RegExp) => refusedWith("CS_RUNTIME_CAPABILITY_DENIED", message);
+  assert.equal((await go("/end", "POST")).text, "GET");
+  assert.equal((await go("/end", "GET")).text, "GET");
+  await assert.rejects(go("/admin", "GET"), denied(/path "\/admin"/));
+  await assert.rejects(go("/x/%2e%2e/admin", "GET"), denied(/path "\/admin"/));
+  await assert.rejects(go(`http://127.0.0.1:${port === 65_535 ? 1 : port + 1}/end`, "GET"), denied(/port/));
+  const posts = [{ ...allow[0], paths: ["/*"] } as HttpAllow];
+  const url = `${server.origin}/start?to=/end`;
+  await assert.rejects(call(local, url, { method: "POST" }, undefined, posts), denied(/GET to/));
+  assert.ok(!server.requests.some((line) => line.includes("/admin")));
 });

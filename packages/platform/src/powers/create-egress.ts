@@ -1,12 +1,18 @@
 import { networkInterfaces } from "node:os";
 import { LIMITS, PlatformError } from "@sous/contract";
 import { type Dispatcher, request as send } from "undici";
-import { createAddressJudge } from "./address-judge.ts";
-import { createHostMatcher, type HostMatcher } from "./allow-host.ts";
+import { type AddressJudge, type AddressJudgeOptions, createAddressJudge } from "./address-judge.ts";
 import { createCheckedAgent, type Resolver } from "./checked-agent.ts";
 import { checkRequestHeaders, flattenResponseHeaders, headerBytes, type Headers } from "./egress-headers.ts";
-import { checkEgressUrl } from "./egress-url.ts";
-import { type EgressMethod, followRedirect, type Journey, redirectTarget } from "./follow-redirect.ts";
+import { type CheckedUrl, checkEgressUrl } from "./egress-url.ts";
+import {
+  type EgressMethod,
+  followRedirect,
+  type Journey,
+  methodAfter,
+  redirectTarget,
+} from "./follow-redirect.ts";
+import { createHttpPermit, type HttpGrants, type HttpPermit } from "./http-permit.ts";
 import { readCappedBody } from "./read-capped-body.ts";
 
 /** A call out, parsed but not yet judged. */
@@ -25,9 +31,12 @@ export interface EgressRequest {
 /** On whose behalf a call is made. */
 export interface EgressPolicy {
   tenant: string;
-  allowHosts: readonly string[];
+  /** What it may call; the same object for every call of a version. */
+  grants: HttpGrants;
   /** Hears of bytes in both directions as they pass, also of calls that fail. */
   onBytes(bytes: number): void;
+  /** Completes the headers of a hop, 0 for the call itself; what it gives goes out and nowhere else. */
+  fillHeaders?(url: URL, headers: Headers, hop: number): Promise<Headers>;
 }
 
 export interface EgressResponse {
@@ -42,7 +51,7 @@ export interface EgressResponse {
 /** The only way out of the platform for functions. */
 export interface Egress extends AsyncDisposable {
   /**
-   * @throws CS_RUNTIME_CAPABILITY_DENIED for a host, port or address that may not be called, also in a redirect
+   * @throws CS_RUNTIME_CAPABILITY_DENIED for a host, method, path, port or address that may not be called, also in a redirect
    * @throws CS_VALIDATION_FAILED for a URL or header that is none
    * @throws CS_PAYLOAD_TOO_LARGE for an answer over 5 MiB
    * @throws CS_RATE_LIMITED when the tenant has too many calls open
@@ -74,13 +83,20 @@ const BODY_LEFT_BYTES_MAX = 64 * 1024;
 /** Makes the egress of a process. @throws CS_VALIDATION_FAILED when a range is not CIDR */
 export function createEgress(options: EgressOptions = {}): Egress {
   const { responseBytesMax = LIMITS.httpResponseBytesMax, openPerTenantMax = 256 } = options;
-  const judge = createAddressJudge({
-    privateAllow: options.privateAllow ?? [],
-    deny: options.deny ?? [],
-    ...(options.ports && { ports: options.ports }),
-    ownAddresses: options.ownAddresses ?? interfaceAddresses,
-  });
-  const agent = createCheckedAgent({ judge, ...(options.resolve && { resolve: options.resolve }) });
+  const judgeOf = (ports: AddressJudgeOptions["ports"]) =>
+    createAddressJudge({
+      privateAllow: options.privateAllow ?? [],
+      deny: options.deny ?? [],
+      ...(ports && { ports }),
+      ownAddresses: options.ownAddresses ?? interfaceAddresses,
+    });
+  const agentOf = (judge: AddressJudge) =>
+    createCheckedAgent({ judge, ...(options.resolve && { resolve: options.resolve }) });
+  const judge = judgeOf(options.ports);
+  const anyPortJudge = judgeOf("any");
+  const agent = agentOf(judge);
+  /** For ports that a version lists by number: whoever lists none never gets here. */
+  const anyPortAgent = agentOf(anyPortJudge);
   const open = new Map<string, number>();
 
   async function travel(
@@ -88,15 +104,18 @@ export function createEgress(options: EgressOptions = {}): Egress {
     policy: EgressPolicy,
     signal: AbortSignal,
   ): Promise<EgressResponse> {
-    const allows = matcherOf(policy.allowHosts);
+    const permit = permitOf(policy.grants);
+    const check = (url: string, method: EgressMethod): CheckedUrl =>
+      checkEgressUrl(url, { judge, anyPortJudge, permit, method });
+    let target = check(request.url, request.method);
     const journey: Journey = {
-      url: checkEgressUrl(request.url, { judge, allows }),
+      url: target.url,
       method: request.method,
       headers: checkRequestHeaders(request.headers),
       body: request.body,
     };
     for (let hops = 0; ; hops += 1) {
-      const answer = await hop(journey, policy, signal);
+      const answer = await hop(journey, target.listedPort ? anyPortAgent : agent, policy, hops, signal);
       const location = redirectTarget(answer.statusCode, answer.headers);
       if (location === undefined || request.redirect === "manual") {
         return await finish(journey, answer, policy);
@@ -104,19 +123,23 @@ export function createEgress(options: EgressOptions = {}): Egress {
       await answer.body.dump({ limit: BODY_LEFT_BYTES_MAX, signal });
       if (request.redirect === "error") throw failed("the host redirects, which the call does not allow");
       if (hops === REDIRECTS_MAX) throw failed(`more than ${REDIRECTS_MAX} redirects`);
-      const target = URL.parse(location, journey.url)?.href ?? location;
-      followRedirect(journey, checkEgressUrl(target, { judge, allows }), answer.statusCode);
+      const next = URL.parse(location, journey.url)?.href ?? location;
+      target = check(next, methodAfter(journey.method, answer.statusCode));
+      followRedirect(journey, target.url, answer.statusCode);
     }
   }
 
   async function hop(
     journey: Journey,
+    dispatcher: Dispatcher,
     policy: EgressPolicy,
+    hops: number,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
-    const { url, method, headers, body } = journey;
-    policy.onBytes(method.length + url.href.length + headerBytes(headers) + (body?.length ?? 0));
-    const answer = await send(url, { dispatcher: agent, method, headers, body: body ?? null, signal });
+    const { url, method, body } = journey;
+    policy.onBytes(method.length + url.href.length + headerBytes(journey.headers) + (body?.length ?? 0));
+    const headers = (await policy.fillHeaders?.(url, journey.headers, hops)) ?? journey.headers;
+    const answer = await send(url, { dispatcher, method, headers, body: body ?? null, signal });
     // A body that is given up fails; where nobody listens that would end the process.
     answer.body.on("error", () => undefined);
     policy.onBytes(headerBytes(answer.headers));
@@ -172,17 +195,17 @@ export function createEgress(options: EgressOptions = {}): Egress {
       }
     },
     async [Symbol.asyncDispose]() {
-      await agent.destroy();
+      await Promise.all([agent.destroy(), anyPortAgent.destroy()]);
     },
   };
 }
 
-// The lists of a version are the same object for every call.
-const matchers = new WeakMap<readonly string[], HostMatcher>();
-function matcherOf(allowHosts: readonly string[]): HostMatcher {
-  let matcher = matchers.get(allowHosts);
-  if (matcher === undefined) matchers.set(allowHosts, (matcher = createHostMatcher(allowHosts)));
-  return matcher;
+// The grants of a version are the same object for every call.
+const permits = new WeakMap<HttpGrants, HttpPermit>();
+function permitOf(grants: HttpGrants): HttpPermit {
+  let permit = permits.get(grants);
+  if (permit === undefined) permits.set(grants, (permit = createHttpPermit(grants)));
+  return permit;
 }
 
 const interfaceAddresses = (): string[] =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { LIMITS, type Capabilities } from "@sous/contract";
+import { LIMITS, PlatformError, type Capabilities } from "@sous/contract";
 import type { HostAnswer } from "@sous/sandbox";
 import { createSqliteStore } from "@sous/store";
 import type { TopicMessage } from "./codeq-power.ts";
@@ -26,11 +26,20 @@ async function open(t: { after(close: () => Promise<void>): void }) {
   const published: TopicMessage[] = [];
   const beats: string[] = [];
   const faults: unknown[] = [];
+  const values = new Map<string, string>();
   const time = { nowMs: Date.now() };
   const powers = createHostPowers({
     kv: store.kv,
     publish: async (message) => void published.push(message),
     egress: createEgress({ privateAllow: ["127.0.0.1/32"] }),
+    secrets: {
+      async read({ name }) {
+        const value = values.get(name);
+        if (value === undefined)
+          throw new PlatformError("CS_SECRET_NOT_FOUND", `secret ${name} has no value`);
+        return value;
+      },
+    },
     clock: () => time.nowMs,
     heartbeat: async (_scope, json) => void beats.push(json),
     onFault: (error) => faults.push(error),
@@ -47,6 +56,7 @@ async function open(t: { after(close: () => Promise<void>): void }) {
     activationId: "00000000-0000-4000-8000-000000000000",
     trigger: "http",
     capabilities: SOME,
+    secrets: [],
     deadlineMs: time.nowMs + 30_000,
     egressBytes: 0,
     ...over,
@@ -55,7 +65,7 @@ async function open(t: { after(close: () => Promise<void>): void }) {
     powers.call(scopeOf(over), { operation, argumentsJson });
   const call = (operation: string, args: unknown[], over?: Partial<PowerScope>) =>
     raw(operation, JSON.stringify(args), over);
-  return { store, powers, published, beats, faults, time, scopeOf, raw, call };
+  return { store, powers, published, beats, faults, values, time, scopeOf, raw, call };
 }
 
 function refused(answer: HostAnswer, code: string, message = /./): void {
@@ -280,10 +290,6 @@ test("heartbeats are for activations of Cadence only", async (t) => {
   assert.deepEqual(beats, ['{"done":1}', "null"]);
 });
 
-test("secrets are refused with what to do instead", async (t) => {
-  refused(await (await open(t)).call("secrets.get", ["token"]), DENIED, /env/);
-});
-
 const HOSTILE = [
   "",
   "null",
@@ -345,6 +351,7 @@ test("a fault of ours is told without its details, and told to us with them", as
     kv: store.kv,
     publish: () => Promise.reject(new TypeError("password=hunter2")),
     egress: createEgress(),
+    secrets: { read: () => Promise.reject(new TypeError("not asked")) },
     clock: Date.now,
     onFault: (error) => faults.push(error),
   });

@@ -2,11 +2,13 @@ import { PlatformError } from "@sous/contract";
 import { HOST_OPERATIONS, type HostOperation } from "@sous/guest";
 import type { HostAnswer } from "@sous/sandbox";
 import type { KvStore } from "@sous/store";
+import type { SecretReader } from "../secrets/secret-vault.ts";
 import { callCodeq, type PublishTopic } from "./codeq-power.ts";
 import type { Egress } from "./create-egress.ts";
 import type { HostPowers, PowerScope } from "./host-powers.ts";
 import { callHttp } from "./http-power.ts";
 import { callKv } from "./kv-power.ts";
+import { createSecretPower, type SecretPower } from "./secret-power.ts";
 import { badArgument, parseArguments, printJson, quoted } from "./parse-arguments.ts";
 
 export interface HostPowersOptions {
@@ -14,6 +16,7 @@ export interface HostPowersOptions {
   /** Takes a message a function publishes, already judged. */
   publish: PublishTopic;
   egress: Egress;
+  secrets: SecretReader;
   /** Epoch milliseconds now. */
   clock(): number;
   /** Takes the heartbeat of a Cadence activity, as JSON text; without it heartbeats are dropped. */
@@ -28,11 +31,14 @@ const HEARTBEAT_BYTES_MAX = 64 * 1024;
 /** Makes the powers behind `cs.*`. They own the egress and dispose of it; the store stays the caller's. */
 export function createHostPowers(options: HostPowersOptions): HostPowers {
   const { egress, onFault = () => undefined } = options;
+  const secrets = createSecretPower(options.secrets);
+  const powers = { ...options, secrets, reader: options.secrets };
   return {
+    guardOf: (scope) => secrets.of(scope),
     async call(scope, { operation, argumentsJson }) {
       try {
         if (!isHostOperation(operation)) throw badArgument("cs", `there is no call ${quoted(operation)}`);
-        return { ok: true, json: await dispatch(options, scope, operation, parseArguments(argumentsJson)) };
+        return { ok: true, json: await dispatch(powers, scope, operation, parseArguments(argumentsJson)) };
       } catch (error) {
         if (!(error instanceof PlatformError)) onFault(error);
         return refusal(error);
@@ -44,8 +50,10 @@ export function createHostPowers(options: HostPowersOptions): HostPowers {
   };
 }
 
+type Dispatch = Omit<HostPowersOptions, "secrets"> & { secrets: SecretPower; reader: SecretReader };
+
 async function dispatch(
-  options: HostPowersOptions,
+  options: Dispatch,
   scope: PowerScope,
   operation: HostOperation,
   args: readonly unknown[],
@@ -60,21 +68,16 @@ async function dispatch(
     case "codeq.publish":
       return callCodeq(options.publish, scope, args);
     case "http.fetch":
-      return callHttp(options, scope, args);
+      return callHttp({ ...options, secrets: options.secrets.of(scope) }, scope, args);
     case "cadence.heartbeat":
       return callHeartbeat(options, scope, args);
     case "secrets.get":
-      return refuseSecret();
+      return options.secrets.get(scope, args);
   }
 }
 
-// Versions name secrets in their config already; until a store keeps any, nobody holds this capability.
-function refuseSecret(): never {
-  throw denied("cs.secrets.get: this platform keeps no secrets yet; pass the value in the version's env");
-}
-
 async function callHeartbeat(
-  options: HostPowersOptions,
+  options: Pick<HostPowersOptions, "heartbeat">,
   scope: PowerScope,
   args: readonly unknown[],
 ): Promise<string> {

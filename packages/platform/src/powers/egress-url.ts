@@ -1,6 +1,7 @@
 import { PlatformError } from "@sous/contract";
 import type { AddressJudge, AddressProblem } from "./address-judge.ts";
-import { addressOf, type HostMatcher, withoutDot } from "./allow-host.ts";
+import { addressOf, withoutDot } from "./allow-host.ts";
+import type { HttpPermit } from "./http-permit.ts";
 
 const URL_CHARACTERS_MAX = 8192;
 // Names that mean this machine, this network or a cloud's metadata service wherever they resolve to.
@@ -28,15 +29,25 @@ const LOCAL_SUFFIXES = [
 
 export interface UrlPolicy {
   judge: AddressJudge;
-  allows: HostMatcher;
+  /** For ports that the version lists by number. */
+  anyPortJudge: AddressJudge;
+  permit: HttpPermit;
+  method: string;
+}
+
+/** A URL that may be called. */
+export interface CheckedUrl {
+  url: URL;
+  /** Whether its port is one that the version lists by number, beyond those anybody may call. */
+  listedPort: boolean;
 }
 
 /**
- * Judges a URL before anything is sent: scheme, user info, host allow-list, local names, literal addresses and
- * port. Literal addresses have to be judged here: a connection to one never asks a resolver.
+ * Judges a URL before anything is sent: scheme, user info, what the version may call, local names, literal
+ * addresses and port. Literal addresses have to be judged here: a connection to one never asks a resolver.
  * @throws CS_VALIDATION_FAILED when it is no http(s) URL, CS_RUNTIME_CAPABILITY_DENIED when it may not be called
  */
-export function checkEgressUrl(text: string, policy: UrlPolicy): URL {
+export function checkEgressUrl(text: string, policy: UrlPolicy): CheckedUrl {
   if (text.length > URL_CHARACTERS_MAX) throw invalid(`is longer than ${URL_CHARACTERS_MAX} characters`);
   const url = URL.parse(text);
   if (url === null) throw invalid("is not a URL; write it in full, like https://api.example.com/path");
@@ -46,13 +57,13 @@ export function checkEgressUrl(text: string, policy: UrlPolicy): URL {
     throw invalid("must not hold a user or password; send a header");
   // The parser has brought every spelling of an address into one, so only its reading of the host counts.
   const host = withoutDot(url.hostname);
-  if (!policy.allows(host)) {
-    const cure = `add ${quoted(host)} to capabilities.http.allowHosts in manifest.json`;
-    throw denied(`the host ${quoted(host)} is not allowed; ${cure}`);
-  }
-  const problem = hostProblem(host, portOf(url), policy.judge);
-  if (problem !== undefined) throw addressRefusal(problem, host, portOf(url));
-  return url;
+  const port = portOf(url);
+  const verdict = policy.permit({ url, method: policy.method, port });
+  if (!verdict.allowed) throw denied(verdict.problem);
+  const { listedPort } = verdict;
+  const problem = hostProblem(host, port, listedPort ? policy.anyPortJudge : policy.judge);
+  if (problem !== undefined) throw addressRefusal(problem, host, port);
+  return { url, listedPort };
 }
 
 function hostProblem(host: string, port: number, judge: AddressJudge): AddressProblem | undefined {

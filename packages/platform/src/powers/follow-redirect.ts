@@ -1,8 +1,7 @@
-import { PlatformError } from "@sous/contract";
+import { type HttpMethod, PlatformError } from "@sous/contract";
 import { dropBodyHeaders, dropCredentials, type Headers } from "./egress-headers.ts";
 
-export const EGRESS_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
-export type EgressMethod = (typeof EGRESS_METHODS)[number];
+export type EgressMethod = HttpMethod;
 
 /** One call on its way out, changed by redirects. */
 export interface Journey {
@@ -39,12 +38,17 @@ export function followRedirect(journey: Journey, target: URL, status: number): v
     );
   }
   if (target.origin !== journey.url.origin) dropCredentials(journey.headers);
-  const { method } = journey;
-  const becomesGet = status === 303 ? method !== "HEAD" : status < 303 && method === "POST";
-  if (becomesGet) {
-    journey.method = "GET";
+  const method = methodAfter(journey.method, status);
+  if (method !== journey.method || (status === 303 && method === "GET")) {
+    journey.method = method;
     journey.body = undefined;
     dropBodyHeaders(journey.headers);
   }
   journey.url = target;
+}
+
+/** @returns the method of the hop that a redirect leads to */
+export function methodAfter(method: EgressMethod, status: number): EgressMethod {
+  const becomesGet = status === 303 ? method !== "HEAD" : status < 303 && method === "POST";
+  return becomesGet ? "GET" : method;
 }

@@ -1,12 +1,25 @@
-import type { Capabilities, TriggerType } from "@sous/contract";
-import type { HostAnswer, HostCall } from "@sous/sandbox";
+import type { Capabilities, SecretGrant, TriggerType } from "@sous/contract";
+import type { HostAnswer, HostCall, SandboxOutcome } from "@sous/sandbox";
 
-/** On whose behalf a host call is made. The counters are kept for the activation record. */
-export interface PowerScope {
+/** A version, and the secrets it may use. */
+export interface SecretScope {
   readonly tenant: string;
   readonly namespace: string;
   readonly function: string;
   readonly version: number;
+  readonly secrets: readonly SecretGrant[];
+}
+
+/** Takes the secrets that a version has got out of what it says. */
+export interface SecretGuard {
+  /** @returns a line of the log without them */
+  line(text: string): string;
+  /** @returns the end of an activation without them in its error, and in its result without those bound to a host */
+  outcome(outcome: SandboxOutcome): SandboxOutcome;
+}
+
+/** On whose behalf a host call is made. The counters are kept for the activation record. */
+export interface PowerScope extends SecretScope {
   readonly activationId: string;
   readonly trigger: TriggerType;
   readonly capabilities: Capabilities;
@@ -18,4 +31,6 @@ export interface PowerScope {
 export interface HostPowers extends AsyncDisposable {
   /** Never rejects: a refusal, a bad argument and a failure are all answers with a code. */
   call(scope: PowerScope, call: HostCall): Promise<HostAnswer>;
+  /** @returns the guard of a version with secrets, which everything it says has to pass; `undefined` without any */
+  guardOf(scope: SecretScope): SecretGuard | undefined;
 }

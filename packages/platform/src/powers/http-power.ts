@@ -1,7 +1,10 @@
-import { LIMITS, PlatformError } from "@sous/contract";
+import { HTTP_METHODS, LIMITS, PlatformError } from "@sous/contract";
 import type { Egress, EgressRequest } from "./create-egress.ts";
-import { EGRESS_METHODS, type EgressMethod } from "./follow-redirect.ts";
+import type { EgressMethod } from "./follow-redirect.ts";
+import { fillSecrets, refusePlaceholders } from "./fill-secrets.ts";
 import type { PowerScope } from "./host-powers.ts";
+import type { SecretReader } from "../secrets/secret-vault.ts";
+import type { VersionSecrets } from "./version-secrets.ts";
 import {
   badArgument,
   capabilityDenied,
@@ -14,6 +17,9 @@ export interface HttpPowerOptions {
   egress: Egress;
   /** Epoch milliseconds now. */
   clock(): number;
+  /** The secrets of the version, where it has any. */
+  secrets?: VersionSecrets | undefined;
+  reader: SecretReader;
 }
 
 const CALL = "cs.http.fetch";
@@ -29,10 +35,11 @@ export async function callHttp(
   scope: PowerScope,
   args: readonly unknown[],
 ): Promise<string> {
-  const { allow_hosts: allowHosts, timeout_ms: timeoutMaxMs } = scope.capabilities.http;
+  const { http: grants } = scope.capabilities;
+  const timeoutMaxMs = grants.timeout_ms;
   const url = textArgument(CALL, "url", args[0]);
   const wanted = optionsArgument(CALL, "options", args[1]);
-  if (allowHosts.length === 0) {
+  if (grants.allow_hosts.length === 0 && (grants.allow ?? []).length === 0) {
     throw capabilityDenied(CALL, "no host is allowed", "list the host in capabilities.http.allowHosts");
   }
   const leftMs = scope.deadlineMs - options.clock();
@@ -47,12 +54,18 @@ export async function callHttp(
     redirect: oneOf("redirect", REDIRECTS, wanted.get("redirect")) ?? "follow",
     timeoutMs,
   };
+  const { secrets, reader } = options;
+  const bound = secrets?.hasBound === true ? secrets : undefined;
+  if (bound !== undefined) refusePlaceholders(request);
   const answer = await options.egress.fetch(request, {
     tenant: scope.tenant,
-    allowHosts,
+    grants,
     onBytes(bytes) {
       scope.egressBytes += bytes;
     },
+    ...(bound && {
+      fillHeaders: (url, headers, hop) => fillSecrets({ secrets: bound, reader, url, headers, hop }),
+    }),
   });
   const { status, headers, body } = answer;
   return JSON.stringify({
@@ -66,7 +79,7 @@ export async function callHttp(
 
 function readMethod(wanted: Options): EgressMethod {
   const value = wanted.get("method") ?? "GET";
-  return oneOf("method", EGRESS_METHODS, typeof value === "string" ? value.toUpperCase() : value) ?? "GET";
+  return oneOf("method", HTTP_METHODS, typeof value === "string" ? value.toUpperCase() : value) ?? "GET";
 }
 
 function readTimeout(wanted: Options): number | undefined {

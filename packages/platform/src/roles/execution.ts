@@ -16,6 +16,7 @@ import { createInvoker } from "../invoker/create-invoker.ts";
 import type { Invoker, InvokerMeter } from "../invoker/invoker.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
+import type { SecretReader } from "../secrets/secret-vault.ts";
 import { createUserTopics } from "./user-topics.ts";
 
 const MiB = 1024 * 1024;
@@ -41,6 +42,7 @@ export interface ExecutionOptions {
   config: Config;
   limits: Limits;
   store: Store;
+  secrets: SecretReader;
   meter: InvokerMeter;
   now: () => number;
   /** Hears of faults nobody waits for. */
@@ -49,7 +51,7 @@ export interface ExecutionOptions {
 
 /** Puts the execution plane of one process together. */
 export async function openExecution(options: ExecutionOptions): Promise<Execution> {
-  const { config, limits, store, meter, now, onFault } = options;
+  const { config, limits, store, secrets, meter, now, onFault } = options;
   const stack = new AsyncDisposableStack();
   let report: HostReport | undefined;
   const driver = stack.use(
@@ -79,6 +81,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       kv: store.kv,
       publish: createUserTopics(codeq as unknown as CodeQ<unknown, unknown>, now),
       egress: createEgress({ privateAllow: config.egress.private_allow }),
+      secrets,
       clock: now,
       onFault,
     }),

@@ -25,9 +25,14 @@ export async function openStore(url: string, limits: Limits): Promise<OpenedStor
   }
   const path = url.slice("sqlite:".length);
   const lock = path === ":memory:" ? undefined : lockFolder(path);
-  const { activationTtlMs, kvNamespaceBytesMax } = limits;
+  const { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax } = limits;
   try {
-    const store = await createSqliteStore({ path, activationTtlMs, kvNamespaceBytesMax });
+    const store = await createSqliteStore({
+      path,
+      activationTtlMs,
+      kvNamespaceBytesMax,
+      secretsPerNamespaceMax,
+    });
     return { store, lock };
   } catch (error) {
     lock?.[Symbol.dispose]();

@@ -21,9 +21,14 @@ import { contextJson } from "../invoker/context-json.ts";
 import { programOf } from "../invoker/program-of.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
+import { type ObservedPowers, type ObserveMode, observePowers } from "../powers/observe-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 
 const LOCAL_TENANT = "t_local00";
+/** A run without a platform has no store of secrets. */
+const NO_SECRETS = {
+  read: () => Promise.reject(new PlatformError("CS_SECRET_NOT_FOUND", "a local run has no secrets")),
+};
 const SKIPPED = new Set(["node_modules", ".git"]);
 
 export interface LocalRunOptions {
@@ -34,6 +39,8 @@ export interface LocalRunOptions {
   event: unknown;
   /** Instead of the manifest's, in milliseconds. */
   timeoutMs?: number;
+  /** Instead of what the manifest allows: note what is asked for, and deny it, or let keys and topics through. */
+  observe?: ObserveMode;
 }
 
 /** One activation in the platform's own runtime, without a platform. */
@@ -45,6 +52,8 @@ export interface LocalRun {
   logs: string[];
   duration_ms: number;
   timings: Record<string, number>;
+  /** What it asked for, where that was observed. */
+  observed?: ObservedPowers;
 }
 
 /**
@@ -53,7 +62,7 @@ export interface LocalRun {
  * @throws CS_VALIDATION_… when the folder is no bundle
  */
 export async function runLocally(options: LocalRunOptions): Promise<LocalRun> {
-  const { folder, name, event, timeoutMs } = options;
+  const { folder, name, event, timeoutMs, observe } = options;
   const bundle = buildBundle(await readFolder(folder));
   await using stripper = createTypeStripper();
   const program = await prepareProgram({ sha256: bundle.sha256, contents: readBundle(bundle.tar), stripper });
@@ -61,7 +70,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRun> {
   const config = mergeVersionConfig(
     bundle.manifest,
     timeoutMs === undefined ? {} : { timeout_ms: timeoutMs },
-    LOCAL_TENANT,
+    { tenant: LOCAL_TENANT, namespace: DEFAULT_NAMESPACE },
   );
   const { runtime, entry, handler } = bundle.manifest;
   const version: VersionRecord = {
@@ -75,21 +84,25 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRun> {
     published_at_ms: Date.now(),
     published_by: "local",
   };
-  return await execute(invocationOf(name, event, config.timeout_ms), version, program);
+  return await execute(invocationOf(name, event, config.timeout_ms), version, program, observe);
 }
 
 async function execute(
   invocation: Invocation,
   version: VersionRecord,
   program: RunnableProgram,
+  observe: ObserveMode | undefined,
 ): Promise<LocalRun> {
   await using store = await createSqliteStore({ path: ":memory:" });
-  await using powers = createHostPowers({
+  const real = createHostPowers({
     kv: store.kv,
     publish: async () => {},
     egress: createEgress(),
+    secrets: NO_SECRETS,
     clock: Date.now,
   });
+  const observer = observe && observePowers(real, observe);
+  await using powers = observer ?? real;
   await using driver = await createIsolateDriver({
     stems: 0,
     pairs: 1,
@@ -110,6 +123,7 @@ async function execute(
       activationId,
       trigger: invocation.trigger.type,
       capabilities: version.config.capabilities,
+      secrets: version.config.secrets,
       deadlineMs: invocation.deadline_ms,
       egressBytes: 0,
     };
@@ -132,6 +146,7 @@ async function execute(
   const run: LocalRun = { status, logs, duration_ms: Date.now() - begunMs, timings: { ...timings } };
   if (result !== undefined) run.result = result;
   if (error !== undefined) run.error = error;
+  if (observer !== undefined) run.observed = observer.observed();
   return run;
 }
 

@@ -6,6 +6,8 @@ import { createControl } from "../control/create-control.ts";
 import { createFrontServer } from "../http/front-server.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { openSecretKeys } from "../secrets/secret-keys.ts";
+import { createSecretVault } from "../secrets/secret-vault.ts";
 import { openExecution } from "./execution.ts";
 import { localGuard, openFrontDoor } from "./front-door.ts";
 import { firstToken, openAuth } from "./open-auth.ts";
@@ -71,9 +73,14 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
     const auth = stack.use(openAuth(config, store.tokens, now));
     const issued = config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
     const recovered = await recover(store, now());
-    const execution = stack.use(
-      await openExecution({ config, limits, store, meter: createMeter(metrics, logger), now, onFault }),
-    );
+    const secrets = createSecretVault({
+      store: store.secrets,
+      keys: openSecretKeys({ configured: config.secrets_key, folder: config.data }),
+      clock: now,
+      bytesMax: limits.secretBytesMax,
+    });
+    const meter = createMeter(metrics, logger);
+    const execution = stack.use(await openExecution({ config, limits, store, secrets, meter, now, onFault }));
     const gateway = await openFrontDoor({ config, limits, store, auth, execution, metrics, now, onFault });
     let draining = false;
     const control = stack.use(
@@ -83,6 +90,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         auth,
         live: execution.live,
         codeq: execution.codeq,
+        secrets,
         metrics,
         logger,
         clock: now,
@@ -92,6 +100,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         draining: () => draining,
         metricsPublic: config.metrics_public,
         durability: config.durability,
+        approve: config.publish.approve,
       }),
     );
     observe(metrics, execution);

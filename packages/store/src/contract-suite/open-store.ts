@@ -4,6 +4,7 @@ import type { Store } from "../store.ts";
 export interface ContractStoreOptions {
   kvNamespaceBytesMax: number;
   activationTtlMs: number;
+  secretsPerNamespaceMax: number;
 }
 
 /** Opens an empty store that no other test uses. */
@@ -20,4 +21,5 @@ export type StoreTest = (name: string, body: (store: Store) => Promise<void>) =>
 export const CONTRACT_STORE_OPTIONS: ContractStoreOptions = {
   kvNamespaceBytesMax: 1000,
   activationTtlMs: 7 * 24 * 3600 * 1000,
+  secretsPerNamespaceMax: 5,
 };

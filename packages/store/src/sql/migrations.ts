@@ -22,6 +22,7 @@ export function compileMigrations(db: Kysely<Tables>, dialect: SqlDialect): Migr
   const steps = [
     { name: "initial", build: [catalogueTables, recordTables, kvAndTokenTables, journalTables] },
     { name: "activation groups", build: [groupTables] },
+    { name: "secrets", build: [secretTables] },
   ];
   return steps.map((step, index) => ({
     number: index + 1,
@@ -209,4 +210,18 @@ const journalTables: Build = (db, { integer, sequence }) => [
     .createTable("probe")
     .addColumn("id", "integer", (c) => c.primaryKey())
     .addColumn("at_ms", integer, (c) => c.notNull()),
+];
+
+const secretTables: Build = (db, { integer }) => [
+  db.schema
+    .createTable("secrets")
+    .addColumn("tenant", "text", (c) => c.notNull())
+    .addColumn("namespace", "text", (c) => c.notNull())
+    .addColumn("name", "text", (c) => c.notNull())
+    .addColumn("version", "integer", (c) => c.notNull())
+    .addColumn("key_id", "text", (c) => c.notNull())
+    .addColumn("sealed", "text", (c) => c.notNull())
+    .addColumn("created_at_ms", integer, (c) => c.notNull())
+    .addColumn("updated_at_ms", integer, (c) => c.notNull())
+    .addPrimaryKeyConstraint("secrets_pk", [...FUNCTION_KEY]),
 ];

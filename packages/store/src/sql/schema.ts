@@ -112,6 +112,17 @@ export interface KvUsageTable {
   bytes: number;
 }
 
+export interface SecretTable {
+  tenant: string;
+  namespace: string;
+  name: string;
+  version: number;
+  key_id: string;
+  sealed: string;
+  created_at_ms: number;
+  updated_at_ms: number;
+}
+
 export interface TokenTable {
   token_id: string;
   tenant: string;
@@ -157,6 +168,7 @@ export interface Tables {
   kv: KvTable;
   kv_usage: KvUsageTable;
   tokens: TokenTable;
+  secrets: SecretTable;
   journal: JournalTable;
   probe: ProbeTable;
 }

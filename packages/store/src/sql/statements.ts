@@ -7,6 +7,7 @@ import { kvStatements } from "./kv-statements.ts";
 import { logStatements } from "./log-statements.ts";
 import type { Tables } from "./schema.ts";
 import { statement } from "./statement.ts";
+import { secretStatements } from "./secret-statements.ts";
 import { tokenStatements } from "./token-statements.ts";
 import { versionStatements } from "./version-statements.ts";
 
@@ -22,6 +23,7 @@ export function compileStatements(db: Kysely<Tables>) {
     groups: groupStatements(db),
     logs: logStatements(db),
     kv: kvStatements(db),
+    secrets: secretStatements(db),
     tokens: tokenStatements(db),
     journal: journalStatements(db),
     probe: {

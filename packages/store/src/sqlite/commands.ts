@@ -80,6 +80,17 @@ export interface Commands {
     nowMs: number,
   ): void;
   kvDelete(tenant: string, namespace: string, key: string, nowMs: number): boolean;
+  /** @returns the version of the value */
+  secretPut(
+    tenant: string,
+    namespace: string,
+    name: string,
+    keyId: string,
+    sealed: string,
+    nowMs: number,
+    namespaceMax: number,
+  ): number;
+  secretDelete(tenant: string, namespace: string, name: string): void;
   tokenCreate(
     tokenId: string,
     tenant: string,
@@ -144,6 +155,9 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   logsAppend: { relaxed: true },
   kvSet: { savepoint: true },
   kvDelete: { savepoint: true },
+  // Refused before its only write.
+  secretPut: {},
+  secretDelete: {},
   tokenCreate: {},
   tokenRevoke: {},
   // Its second and third statement cannot be refused, only fail with the whole batch.

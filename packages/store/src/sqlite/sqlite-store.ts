@@ -17,6 +17,7 @@ import {
 } from "./catalogue-stores.ts";
 import type { CommandName } from "./commands.ts";
 import { createKvStore, createQueueJournal, createTokenStore } from "./data-stores.ts";
+import { createSecretStore } from "./secret-store.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { messageOf } from "./refusal.ts";
 import { Reader } from "./reader.ts";
@@ -39,6 +40,8 @@ export interface SqliteStoreOptions {
   activationTtlMs?: number | undefined;
   /** Bytes of keys and values a namespace may keep (LIMITS.kvNamespaceBytesMax). */
   kvNamespaceBytesMax?: number | undefined;
+  /** Secrets a namespace may keep (LIMITS.secretsPerNamespaceMax). */
+  secretsPerNamespaceMax?: number | undefined;
   /** How long to wait for another process that holds the database, milliseconds (5000). */
   busyTimeoutMs?: number | undefined;
 }
@@ -79,6 +82,9 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<St
     logs: createLogStore(access),
     kv: createKvStore(access, {
       namespaceBytesMax: options.kvNamespaceBytesMax ?? LIMITS.kvNamespaceBytesMax,
+    }),
+    secrets: createSecretStore(access, {
+      perNamespaceMax: options.secretsPerNamespaceMax ?? LIMITS.secretsPerNamespaceMax,
     }),
     tokens: createTokenStore(access),
     journal: createQueueJournal(access),

@@ -12,6 +12,7 @@ import { migrate } from "./migrate.ts";
 import { queueCommands } from "./queue-commands.ts";
 import { recordCommands } from "./record-commands.ts";
 import { engineFailure, messageOf, Refusal, type RefusalData } from "./refusal.ts";
+import { secretCommands } from "./secret-commands.ts";
 import { versionCommands } from "./version-commands.ts";
 
 /** What the thread is started with. */
@@ -68,6 +69,7 @@ function serve(port: NonNullable<typeof parentPort>, data: WriteThreadData): voi
     ...groupCommands(connection, data.statements),
     ...recordCommands(connection, data.statements),
     ...kvCommands(connection, data.statements),
+    ...secretCommands(connection, data.statements),
     ...queueCommands(connection, data.statements),
   };
   const logSize = db.prepare("pragma wal_checkpoint(noop)");

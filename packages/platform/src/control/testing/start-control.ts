@@ -8,6 +8,8 @@ import type { Authenticator } from "../../auth/authenticator.ts";
 import { createNoneAuthenticator } from "../../auth/none-authenticator.ts";
 import { createCatalog } from "../../catalog/create-catalog.ts";
 import { createFrontServer } from "../../http/front-server.ts";
+import { openSecretKeys } from "../../secrets/secret-keys.ts";
+import { createSecretVault } from "../../secrets/secret-vault.ts";
 import { createLogger } from "../../telemetry/logger.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
 import type { ControlOptions } from "../control-context.ts";
@@ -32,6 +34,8 @@ export async function startControl(overrides: StartOptions = {}) {
   const store = await createSqliteStore({ path: ":memory:", now: clock });
   const codeq = await createMemoryCodeQ<Invocation, InvocationReply>({ journal: store.journal, clock });
   const live = new LiveRegistry();
+  const keys = openSecretKeys({ configured: [randomBytes(32).toString("base64")], folder: "/nonexistent" });
+  const secrets = createSecretVault({ store: store.secrets, keys, clock });
   const lines: string[] = [];
   const logger = createLogger({
     service: "control",
@@ -45,6 +49,7 @@ export async function startControl(overrides: StartOptions = {}) {
     auth: auth?.(store, clock) ?? createNoneAuthenticator(),
     live,
     codeq,
+    secrets,
     metrics: createMetrics(),
     logger,
     clock,
