@@ -11,7 +11,7 @@ export const addPlatformFlags = (command: Command): Command =>
     .option("--host <address>", "address to listen on")
     .option("--data <folder>", "folder of the embedded store")
     .option("--store <url>", "store: sqlite:FILE")
-    .option("--codeq <url>", "queue: memory:")
+    .option("--codeq <url>", "queue: memory:, redis://HOST:PORT")
     .option("--bundles <url>", "bundles: store:")
     .option("--auth <url>", "authentication: none, local:, tikti+https://…")
     .option("--config <file>", "cs.yaml");

@@ -116,8 +116,12 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
   /** @throws CS_QUEUE_FULL when the lane holds `depthMax` waiting messages; retries pass the bound */
   publish(message: Message<Body>, options: PublishOptions): Promise<void>;
   consume(consumer: Consumer<Body>): Promise<Subscription>;
-  /** Takes a message out before it is claimed. @returns the message, or `undefined` when it is not waiting */
-  cancel(id: string): Promise<Message<Body> | undefined>;
+  /**
+   * Takes a message out before it is claimed.
+   * @param topic where it is known: a remote engine then need not look through all topics
+   * @returns the message, or `undefined` when it is not waiting
+   */
+  cancel(id: string, topic?: string): Promise<Message<Body> | undefined>;
   depth(topic: string): Promise<LaneDepth[]>;
   /** Dead letters, oldest first. */
   dead(topic: string, limit: number): Promise<DeadLetter<Body>[]>;

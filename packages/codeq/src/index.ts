@@ -12,3 +12,5 @@ export type {
 export type { SetTimer } from "./memory/alarm.ts";
 export { createMemoryCodeQ, type MemoryCodeQOptions } from "./memory/create-memory-codeq.ts";
 export type { BodyCodec } from "./memory/durable-log.ts";
+export { createRedisCodeQ } from "./redis/create-redis-codeq.ts";
+export type { RedisCodeQOptions } from "./redis/redis-options.ts";

@@ -1,4 +1,4 @@
-import { type CancelReply, isTerminal, PlatformError } from "@sous/contract";
+import { type CancelReply, isTerminal, PlatformError, TOPICS } from "@sous/contract";
 import type { TerminalRecord } from "@sous/store";
 import { replyOf } from "../activations/invocation-reply.ts";
 import type { ControlContext } from "./control-context.ts";
@@ -20,7 +20,7 @@ export async function cancelActivation(
     throw new PlatformError("CS_CONFLICT", `the activation has ended already, with ${record.status}`);
   }
   if (live.cancel(tenant, activationId)) return { activation_id: activationId, status: record.status };
-  const message = await codeq.cancel(activationId);
+  const message = await codeq.cancel(activationId, TOPICS.invoke);
   if (message === undefined) {
     // It may have left the queue for this process between the two questions.
     if (live.cancel(tenant, activationId)) return { activation_id: activationId, status: "running" };

@@ -1,9 +1,9 @@
 import { totalmem } from "node:os";
-import { type CodeQ, createMemoryCodeQ } from "@sous/codeq";
-import type { Invocation, Limits } from "@sous/contract";
+import type { CodeQ } from "@sous/codeq";
+import type { Limits } from "@sous/contract";
 import { createIsolateDriver, type HostReport } from "@sous/sandbox";
 import type { Store } from "@sous/store";
-import type { InvocationReply } from "../activations/invocation-reply.ts";
+import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
 import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
@@ -17,6 +17,7 @@ import type { Invoker, InvokerMeter } from "../invoker/invoker.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
+import { openCodeQ } from "./open-codeq.ts";
 import { createUserTopics } from "./user-topics.ts";
 
 const MiB = 1024 * 1024;
@@ -28,7 +29,7 @@ const PROGRAMS_PER_HOST_MAX = 100;
 
 /** Everything between the queue and the sandboxes, and what others may know of it. */
 export interface Execution extends AsyncDisposable {
-  codeq: CodeQ<Invocation, InvocationReply>;
+  codeq: InvocationCodeQ;
   catalog: Catalog;
   live: LiveRegistry;
   bundles: BundleCache;
@@ -47,11 +48,13 @@ export interface ExecutionOptions {
   now: () => number;
   /** Hears of faults nobody waits for. */
   onFault: (error: unknown) => void;
+  /** Hears of what an operator should change (nobody). */
+  onWarning?: (text: string) => void;
 }
 
 /** Puts the execution plane of one process together. */
 export async function openExecution(options: ExecutionOptions): Promise<Execution> {
-  const { config, limits, store, secrets, meter, now, onFault } = options;
+  const { config, limits, store, secrets, meter, now, onFault, onWarning = () => {} } = options;
   const stack = new AsyncDisposableStack();
   let report: HostReport | undefined;
   const driver = stack.use(
@@ -61,11 +64,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     }),
   );
   const codeq = stack.use(
-    await createMemoryCodeQ<Invocation, InvocationReply>({
-      clock: now,
-      journal: store.journal,
-      onError: onFault,
-    }),
+    await openCodeQ({ url: config.codeq, journal: store.journal, now, onFault, onWarning }),
   );
   const catalog = createCatalog({ store, clock: now, random: Math.random });
   const stripper = stack.use(createTypeStripper());

@@ -11,6 +11,7 @@ import { createSecretVault } from "../secrets/secret-vault.ts";
 import { openExecution } from "./execution.ts";
 import { localGuard, openFrontDoor } from "./front-door.ts";
 import { firstToken, openAuth } from "./open-auth.ts";
+import { isEmbedded } from "./open-codeq.ts";
 import { observe } from "./observe.ts";
 import { openStore } from "./open-store.ts";
 import { createMeter } from "./platform-meter.ts";
@@ -72,15 +73,20 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
     const store = stack.use(opened.store);
     const auth = stack.use(openAuth(config, store.tokens, now));
     const issued = config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
-    const recovered = await recover(store, now());
+    // What waits in a server outlives this process, and comes back by itself.
+    const recovered = isEmbedded(config.codeq) ? await recover(store, now()) : 0;
     const secrets = createSecretVault({
       store: store.secrets,
       keys: openSecretKeys({ configured: config.secrets_key, folder: config.data }),
       clock: now,
       bytesMax: limits.secretBytesMax,
     });
+    const warnings = warningsOf(config.egress.private_allow);
     const meter = createMeter(metrics, logger);
-    const execution = stack.use(await openExecution({ config, limits, store, secrets, meter, now, onFault }));
+    const onWarning = (text: string): void => void warnings.push(text);
+    const execution = stack.use(
+      await openExecution({ config, limits, store, secrets, meter, now, onFault, onWarning }),
+    );
     const gateway = await openFrontDoor({ config, limits, store, auth, execution, metrics, now, onFault });
     let draining = false;
     const control = stack.use(
@@ -120,7 +126,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
       url,
       auth: config.auth,
       data: config.data,
-      warnings: warningsOf(config.egress.private_allow),
+      warnings,
       firstToken: issued,
       async close() {
         draining = true;

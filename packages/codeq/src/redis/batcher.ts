@@ -1,0 +1,78 @@
+export interface BatcherOptions<Item, Reply> {
+  /** Sends a batch. @returns a reply for each item, in their order */
+  send(items: readonly Item[]): Promise<readonly Reply[]>;
+  /** Batches on their way at a time; what comes meanwhile makes up the next. */
+  inFlightMax: number;
+  itemsMax: number;
+  /** Of a batch, together; one item may be larger. */
+  bytesMax: number;
+  bytesOf(item: Item): number;
+}
+
+interface Waiting<Item, Reply> {
+  item: Item;
+  resolve: (reply: Reply) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Puts what is asked for in one turn into one call, and what is asked for while calls are on their way into the
+ * next: alone, an item goes at once; under load, round trips are shared. Items keep their order.
+ */
+export class Batcher<Item, Reply> {
+  readonly #options: BatcherOptions<Item, Reply>;
+  #waiting: Waiting<Item, Reply>[] = [];
+  #inFlight = 0;
+  #scheduled = false;
+
+  constructor(options: BatcherOptions<Item, Reply>) {
+    this.#options = options;
+  }
+
+  add(item: Item): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      queueMicrotask(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    });
+  }
+
+  /** Settles when everything that was asked for so far has its reply. */
+  async settled(): Promise<void> {
+    while (this.#inFlight > 0 || this.#waiting.length > 0) await new Promise((again) => setTimeout(again, 5));
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#inFlight < this.#options.inFlightMax) {
+      this.#inFlight++;
+      void this.#send(this.#next());
+    }
+  }
+
+  #next(): Waiting<Item, Reply>[] {
+    const { itemsMax, bytesMax, bytesOf } = this.#options;
+    let count = 0;
+    let bytes = 0;
+    for (const { item } of this.#waiting) {
+      bytes += bytesOf(item);
+      if (count === itemsMax || (count > 0 && bytes > bytesMax)) break;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #send(batch: readonly Waiting<Item, Reply>[]): Promise<void> {
+    try {
+      const replies = await this.#options.send(batch.map(({ item }) => item));
+      for (const [at, { resolve }] of batch.entries()) resolve(replies[at] as Reply);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+    this.#inFlight--;
+    this.#flush();
+  }
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LaneRooms } from "./lane-rooms.ts";
+
+function rooms() {
+  let nowMs = 1000;
+  const all = new LaneRooms(() => nowMs);
+  return { all, later: (ms: number) => void (nowMs += ms), of: () => Object.fromEntries(pairsOf(all)) };
+}
+
+const pairsOf = (all: LaneRooms): [string, number][] => {
+  const flat = all.bounds();
+  return Array.from({ length: flat.length / 2 }, (_, at) => [String(flat[2 * at]), Number(flat[2 * at + 1])]);
+};
+
+test("a lane nothing was refused of has no bound", () => {
+  const { all, of } = rooms();
+  all.taken("a");
+  assert.deepEqual(of(), {});
+});
+
+test("a refused lane is left out until it is woken, and then as much is taken as fitted before", () => {
+  const { all, of } = rooms();
+  for (let count = 0; count < 3; count++) all.taken("a");
+  all.refused("a");
+  assert.deepEqual(of(), { a: 0 });
+  assert.equal(all.ended("a"), false, "parked: only the consumer knows when it takes more");
+  all.wake("a");
+  assert.deepEqual(of(), { a: 1 });
+  all.taken("a");
+  assert.deepEqual(of(), { a: 0 });
+  assert.equal(all.ended("a"), true, "there is room for one again");
+});
+
+test("after a while twice as many are tried", () => {
+  const { all, of, later } = rooms();
+  for (let count = 0; count < 4; count++) all.taken("a");
+  all.refused("a");
+  all.wake("a");
+  later(1000);
+  // Woken with four held it takes a fifth; doubled, there is room for six more.
+  assert.deepEqual(of(), { a: 6 });
+});
+
+test("a refusal with nothing held says nothing of how much fits", () => {
+  const { all, of } = rooms();
+  all.refused("a");
+  assert.deepEqual(of(), { a: 0 });
+  all.wake("a");
+  assert.deepEqual(of(), {});
+});
+
+test("one wake without a lane forgets all bounds; another first message only ends the refusal", () => {
+  const { all, of } = rooms();
+  for (const lane of ["a", "b"]) {
+    all.taken(lane);
+    all.refused(lane);
+  }
+  all.ended("a");
+  all.unpark("a");
+  all.unpark("b");
+  assert.deepEqual(of(), { a: 1, b: 0 });
+  all.wakeAll();
+  assert.deepEqual(of(), {});
+});

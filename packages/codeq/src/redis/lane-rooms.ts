@@ -1,0 +1,102 @@
+/** How long what a consumer refused at says how much it takes, in milliseconds. */
+const LEARNED_MS = 1000;
+/** Lanes a claim can leave out; those beyond may be offered in vain. */
+const ROOMS_MAX = 2048;
+
+interface LaneRoom {
+  held: number;
+  /** Refused, and to be left alone until it is woken. */
+  isParked: boolean;
+  /** How many the consumer held when it refused another one. */
+  most: number;
+  learnedAtMs: number;
+}
+
+/**
+ * What one consumer takes of each lane, learned from what it refused. The server cannot ask it, and a message that
+ * is claimed in vain costs two steps: so a claim says which lanes to leave out, and of which to take only as much as
+ * is known to fit.
+ */
+export class LaneRooms {
+  readonly #lanes = new Map<string, LaneRoom>();
+  readonly #clock: () => number;
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  taken(key: string): void {
+    this.#lane(key).held++;
+  }
+
+  /** Counts a message that ended. @returns whether its lane was held back, and may now be asked for again */
+  ended(key: string): boolean {
+    const lane = this.#lane(key);
+    lane.held--;
+    const wasFull = lane.most !== Infinity;
+    this.#forgetIdle(key, lane);
+    return wasFull && !lane.isParked;
+  }
+
+  refused(key: string): void {
+    const lane = this.#lane(key);
+    lane.isParked = true;
+    // With none held the refusal says nothing about how many would fit.
+    if (lane.held === 0) return;
+    lane.most = lane.held;
+    lane.learnedAtMs = this.#clock();
+  }
+
+  wake(key: string): void {
+    const lane = this.#lanes.get(key);
+    if (lane === undefined) return;
+    lane.isParked = false;
+    // The consumer says that it takes one more, whatever was learned.
+    if (lane.most <= lane.held) lane.most = lane.held + 1;
+    this.#forgetIdle(key, lane);
+  }
+
+  /** Asks again for a lane whose first message is another one now; what is known to fit stays. */
+  unpark(key: string): void {
+    const lane = this.#lanes.get(key);
+    if (lane !== undefined) lane.isParked = false;
+  }
+
+  wakeAll(): void {
+    for (const [key, lane] of this.#lanes) {
+      lane.isParked = false;
+      lane.most = Infinity;
+      this.#forgetIdle(key, lane);
+    }
+  }
+
+  /** @returns pairs of a lane and how many more messages of it are taken, for lanes with a bound */
+  bounds(): (string | number)[] {
+    const pairs: (string | number)[] = [];
+    const nowMs = this.#clock();
+    for (const [key, lane] of this.#lanes) {
+      if (pairs.length === 2 * ROOMS_MAX) break;
+      // Its functions may have changed since: try twice as many, and learn anew.
+      if (lane.most !== Infinity && nowMs - lane.learnedAtMs >= LEARNED_MS) {
+        lane.most = 2 * lane.most;
+        lane.learnedAtMs = nowMs;
+      }
+      if (lane.isParked) pairs.push(key, 0);
+      else if (lane.most !== Infinity) pairs.push(key, Math.max(0, lane.most - lane.held));
+    }
+    return pairs;
+  }
+
+  #lane(key: string): LaneRoom {
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = { held: 0, isParked: false, most: Infinity, learnedAtMs: 0 };
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  #forgetIdle(key: string, lane: LaneRoom): void {
+    if (lane.held <= 0 && !lane.isParked) this.#lanes.delete(key);
+  }
+}

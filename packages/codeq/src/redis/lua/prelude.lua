@@ -1,0 +1,248 @@
+-- Put before every script of a shard. All keys come in KEYS, in the order of `shard-keys.ts`, and none is computed:
+-- KVRocks in its strict mode and Redis Cluster both demand that.
+local META, BODY, READY, LANES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local TURNS, TENANTS, IDLE, DUE = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local LEASES, DEAD, REASONS, DROPS = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local STATE, WEIGHTS = KEYS[13], KEYS[14]
+
+-- Names hold no control characters (the driver sees to it), so this one separates them, and the next one ends a range.
+local SEP, END = '\31', '\32'
+
+-- ARGV[1]: the time a test wants, or '' for the server's own clock. ARGV[2]: the channel consumers listen on.
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function int(number) return string.format('%.0f', number) end
+local function padded(number) return string.format('%016.0f', number) end
+local function last_part(text) return string.match(text, '[^\31]*$') end
+
+-- A message's entry in META: fields ended by SEP. `due` and `expires` are the publisher's own times, `wait` and `ends`
+-- the same moments on this server's clock; `class` is '0' for a returned message, which goes first.
+local ENTRY = '^([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31' ..
+  '([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31$'
+
+-- What this call read or changed; `flush` writes it, many fields in one command. Of `entries` false means gone.
+local entries, changed, gone = {}, {}, {}
+local dues, leases, readies = {}, {}, {}
+
+local function read(id)
+  local entry = entries[id]
+  if entry ~= nil then return entry or nil end
+  local raw = redis.call('HGET', META, id)
+  if not raw then return nil end
+  local state, tenant, lane, attempt, sequence, class, durable, enqueued, due, expires, wait, ends, bytes, token =
+    string.match(raw, ENTRY)
+  entry = { id = id, state = state, tenant = tenant, lane = lane, attempt = attempt, sequence = sequence,
+    class = class, durable = durable, enqueued = enqueued, due = due, expires = expires, wait = wait, ends = ends,
+    bytes = bytes, token = token }
+  entries[id] = entry
+  return entry
+end
+
+local function write(message)
+  entries[message.id] = message
+  changed[message.id] = message
+end
+
+local function entry_of(m)
+  return table.concat({ m.state, m.tenant, m.lane, m.attempt, m.sequence, m.class, m.durable, m.enqueued, m.due,
+    m.expires, m.wait, m.ends, m.bytes, m.token, '' }, SEP)
+end
+
+-- Lanes touched by this call, and what they were; `finish` writes those that changed.
+local lanes = {}
+local function lane_of(tenant, name)
+  local key = tenant .. SEP .. name
+  local lane = lanes[key]
+  if lane then return lane end
+  lane = { key = key, tenant = tenant, name = name, ready = 0, delayed = 0, claimed = 0, durable = 0, volatile = 0,
+    turn = '', raw = redis.call('HGET', LANES, key) }
+  if lane.raw then
+    local ready, delayed, claimed, durable, volatile, turn =
+      string.match(lane.raw, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$')
+    lane.ready, lane.delayed, lane.claimed = tonumber(ready), tonumber(delayed), tonumber(claimed)
+    lane.durable, lane.volatile, lane.turn = tonumber(durable), tonumber(volatile), turn
+  end
+  lanes[key] = lane
+  return lane
+end
+
+local function count_waiting(message, lane, by)
+  if message.durable == '1' then lane.durable = lane.durable + by else lane.volatile = lane.volatile + by end
+end
+
+local function ready_member(message)
+  return message.tenant .. SEP .. message.lane .. SEP .. message.class .. message.sequence .. SEP .. message.id
+end
+
+local function turn_member(lane) return lane.tenant .. SEP .. lane.turn .. SEP .. lane.name end
+
+local function next_turn(by) return redis.call('HINCRBY', STATE, 'turn', by) end
+
+-- Whether consumers must be told, and the lanes whose first message is another one now.
+local woken, fresh = false, {}
+
+-- Lets a lane take part in the rotation of its tenant, and the tenant in that of the shard: idling earns nothing.
+local function enter(lane)
+  if lane.turn ~= '' then return end
+  lane.turn = padded(next_turn(1))
+  redis.call('ZADD', TURNS, 0, turn_member(lane))
+  if redis.call('ZSCORE', TENANTS, lane.tenant) then return end
+  local past = tonumber(redis.call('ZSCORE', IDLE, lane.tenant) or 0)
+  local present = tonumber(redis.call('HGET', STATE, 'time') or 0)
+  redis.call('ZADD', TENANTS, string.format('%.9f', math.max(past, present)), lane.tenant)
+  redis.call('ZREM', IDLE, lane.tenant)
+end
+
+-- Takes a lane with nothing ready out of the rotation, and its tenant with the last one.
+local function leave(lane)
+  if lane.ready > 0 or lane.turn == '' then return end
+  redis.call('ZREM', TURNS, turn_member(lane))
+  lane.turn = ''
+  local left = redis.call('ZRANGEBYLEX', TURNS, '[' .. lane.tenant .. SEP, '(' .. lane.tenant .. END, 'LIMIT', 0, 1)
+  if #left > 0 then return end
+  local score = redis.call('ZSCORE', TENANTS, lane.tenant)
+  redis.call('ZREM', TENANTS, lane.tenant)
+  if score then redis.call('ZADD', IDLE, score, lane.tenant) end
+end
+
+-- Watches when a message is due or too old; consumers set their alarms by the first of these moments.
+local first_due
+local function watch(message, score)
+  score = tonumber(score)
+  if not woken then
+    if not first_due then
+      first_due = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or math.huge)
+    end
+    if score < first_due then
+      first_due = score
+      woken = true
+    end
+  end
+  dues[message.id] = int(score)
+end
+
+-- Makes a message ready. Returned ones stand before all others, in the order in which they came first.
+local function make_ready(message, lane)
+  if message.sequence == '' then message.sequence = padded(redis.call('HINCRBY', STATE, 'sequence', 1)) end
+  message.state = 'r'
+  if lane.ready == 0 then woken = true end
+  if message.class == '0' then
+    woken = true
+    fresh[lane.key] = true
+  end
+  lane.ready = lane.ready + 1
+  readies[ready_member(message)] = '0'
+  watch(message, message.ends)
+  enter(lane)
+  write(message)
+end
+
+-- Makes a message wait, ready at once or when it is due.
+local function put(message, lane)
+  count_waiting(message, lane, 1)
+  message.token = ''
+  local wait = tonumber(message.wait)
+  if wait <= now then return make_ready(message, lane) end
+  message.state = 'd'
+  lane.delayed = lane.delayed + 1
+  watch(message, int(math.min(wait, tonumber(message.ends))))
+  write(message)
+end
+
+-- Takes a waiting message out of its lane; its entry is the caller's to remove or to write.
+local function take_out(message, lane)
+  count_waiting(message, lane, -1)
+  dues[message.id] = false
+  if message.state == 'd' then
+    lane.delayed = lane.delayed - 1
+  else
+    lane.ready = lane.ready - 1
+    readies[ready_member(message)] = false
+    leave(lane)
+  end
+end
+
+local function forget(message)
+  entries[message.id] = false
+  changed[message.id] = nil
+  gone[#gone + 1] = message.id
+end
+
+-- What a caller gets of a message, in the order `message-fields.ts` reads.
+local function describe(into, message)
+  local at = #into
+  into[at + 1] = message.id
+  into[at + 2] = message.tenant
+  into[at + 3] = message.lane
+  into[at + 4] = message.attempt
+  into[at + 5] = message.enqueued
+  into[at + 6] = message.due
+  into[at + 7] = message.expires
+  into[at + 8] = message.token
+  into[at + 9] = redis.call('HGET', BODY, message.id) or 'null'
+end
+
+-- Brings the members of a sorted set to the scores they were given, false for none.
+local function flush_scores(scores)
+  local set, unset = {}, {}
+  for member, score in pairs(scores) do
+    if score then
+      set[#set + 1] = score
+      set[#set + 1] = member
+    else
+      unset[#unset + 1] = member
+    end
+  end
+  return set, unset
+end
+
+-- Writes the places of messages; what looks for messages in the sets must come after it.
+local function flush_places()
+  local set, unset = flush_scores(readies)
+  if #set > 0 then redis.call('ZADD', READY, unpack(set)) end
+  if #unset > 0 then redis.call('ZREM', READY, unpack(unset)) end
+  set, unset = flush_scores(dues)
+  if #set > 0 then redis.call('ZADD', DUE, unpack(set)) end
+  if #unset > 0 then redis.call('ZREM', DUE, unpack(unset)) end
+  set, unset = flush_scores(leases)
+  if #set > 0 then redis.call('ZADD', LEASES, unpack(set)) end
+  if #unset > 0 then redis.call('ZREM', LEASES, unpack(unset)) end
+  readies, dues, leases = {}, {}, {}
+end
+
+local function flush_entries()
+  if #gone > 0 then
+    redis.call('HDEL', META, unpack(gone))
+    redis.call('HDEL', BODY, unpack(gone))
+  end
+  local pairs_of = {}
+  for id, message in pairs(changed) do
+    pairs_of[#pairs_of + 1] = id
+    pairs_of[#pairs_of + 1] = entry_of(message)
+  end
+  if #pairs_of > 0 then redis.call('HSET', META, unpack(pairs_of)) end
+end
+
+-- Writes everything that changed and tells consumers. Nothing is left of a shard without messages but its weights.
+local function finish()
+  flush_places()
+  flush_entries()
+  for key, lane in pairs(lanes) do
+    if lane.ready + lane.delayed + lane.claimed > 0 then
+      local raw = lane.ready .. ' ' .. lane.delayed .. ' ' .. lane.claimed .. ' ' .. lane.durable .. ' ' ..
+        lane.volatile .. ' ' .. lane.turn
+      if raw ~= lane.raw then redis.call('HSET', LANES, key, raw) end
+    elseif lane.raw then
+      redis.call('HDEL', LANES, key)
+    end
+  end
+  if #gone > 0 and redis.call('HLEN', META) == 0 then redis.call('DEL', STATE, IDLE) end
+  if not woken then return end
+  local named = {}
+  for key in pairs(fresh) do named[#named + 1] = key end
+  redis.call('PUBLISH', ARGV[2], table.concat(named, '\30'))
+end

@@ -1,0 +1,146 @@
+import { PlatformError } from "@sous/contract";
+import type { Redis, RedisOptions } from "ioredis";
+import { type RedisTarget, shownTarget } from "./redis-url.ts";
+
+const CONNECT_TIMEOUT_MS = 3000;
+/** A server that does not answer for so long is taken for gone. */
+const ANSWER_TIMEOUT_MS = 3000;
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 2000;
+
+export interface RedisLinkOptions {
+  target: RedisTarget;
+  /** Where its commands may block on purpose: no answer is no failure then. */
+  blocks?: boolean;
+  /** Hears of the beginning of each outage, once. */
+  report: (error: PlatformError) => void;
+  random: () => number;
+}
+
+/**
+ * One connection that comes back by itself. While it is down every command is refused at once: what waits for a
+ * server is the caller's to decide. Nothing is sent twice.
+ */
+export class RedisLink implements AsyncDisposable {
+  readonly #client: Redis;
+  readonly #target: RedisTarget;
+  readonly #onReady = new Set<() => void>();
+  #closed = false;
+  #reported = false;
+
+  private constructor(client: Redis, { target, report }: RedisLinkOptions) {
+    this.#client = client;
+    this.#target = target;
+    client.on("error", () => {});
+    client.on("close", () => {
+      if (this.#closed || this.#reported) return;
+      this.#reported = true;
+      report(this.#failure(undefined));
+    });
+    client.on("ready", () => {
+      this.#reported = false;
+      for (const listener of this.#onReady) listener();
+    });
+  }
+
+  /** @throws CS_CODEQ_PUBLISH_FAILED when the server cannot be reached or refuses */
+  static async open(options: RedisLinkOptions): Promise<RedisLink> {
+    const { Redis } = await importClient();
+    const link = new RedisLink(new Redis(clientOptions(options)), options);
+    try {
+      await link.#client.connect();
+    } catch (cause) {
+      await link[Symbol.asyncDispose]();
+      throw link.#failure(cause);
+    }
+    return link;
+  }
+
+  get isUp(): boolean {
+    return this.#client.status === "ready";
+  }
+
+  /** @throws CS_CODEQ_PUBLISH_FAILED, with what the server said as its cause */
+  async send(command: string, ...args: (string | number)[]): Promise<unknown> {
+    try {
+      return await this.#client.call(command.toLowerCase(), ...args);
+    } catch (cause) {
+      // The answer may still come, and would be taken for that of a later command: begin anew.
+      if (cause instanceof Error && cause.message === "Command timed out" && this.isUp) this.reset();
+      throw this.#failure(cause);
+    }
+  }
+
+  /** Calls back whenever the connection stands again. @returns a function that stops that */
+  onReady(listener: () => void): () => void {
+    this.#onReady.add(listener);
+    return () => this.#onReady.delete(listener);
+  }
+
+  /** Hears the messages of channels this connection subscribed to. */
+  onMessage(listener: (channel: string, text: string) => void): void {
+    this.#client.on("message", listener);
+  }
+
+  /** Drops the connection; another is made unless it is closed. */
+  reset(): void {
+    if (!this.#closed) this.#client.disconnect(true);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#onReady.clear();
+    this.#client.disconnect(false);
+    return Promise.resolve();
+  }
+
+  #failure(cause: unknown): PlatformError {
+    const why = cause instanceof Error ? `: ${cause.message}` : "";
+    const message = `the queue's server ${shownTarget(this.#target)} does not do its work${why}; look at it, then try again`;
+    return new PlatformError("CS_CODEQ_PUBLISH_FAILED", message, { cause });
+  }
+}
+
+/** @returns whether the server was reached and answered that it does not know a script */
+export const isUnknownScript = ({ cause }: PlatformError): boolean =>
+  cause instanceof Error && cause.message.startsWith("NOSCRIPT");
+
+function clientOptions({
+  target,
+  blocks = false,
+  random,
+}: RedisLinkOptions): Omit<RedisOptions, "replyMapping"> {
+  const { host, port, db, username, password, tls } = target;
+  return {
+    host,
+    port,
+    db,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+    // KVRocks speaks the third version only where it is switched on.
+    protocol: 2,
+    disableClientInfo: true,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: 10_000,
+    ...(blocks ? {} : { commandTimeout: ANSWER_TIMEOUT_MS }),
+    retryStrategy: (times) => {
+      const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(times, 10));
+      return Math.ceil(ceiling * (0.5 + random() / 2));
+    },
+  };
+}
+
+async function importClient() {
+  try {
+    return await import("ioredis");
+  } catch (cause) {
+    const message = "codeq redis: needs the package ioredis; run npm install";
+    throw new PlatformError("CS_CODEQ_PUBLISH_FAILED", message, { cause });
+  }
+}

@@ -1,0 +1,213 @@
+import type { LaneDepth, Message, PublishOptions } from "../codeq.ts";
+import { Batcher } from "./batcher.ts";
+import { FIELDS_PER_MESSAGE, type RawMessage, readMessage } from "./message-fields.ts";
+import type { RedisLink } from "./redis-link.ts";
+import { runScript, type Scripts, type ShardScript } from "./scripts.ts";
+import { channelOfShard, keysOfShard } from "./shard-keys.ts";
+
+const BATCHES_IN_FLIGHT = 4;
+const BATCH_ITEMS_MAX = 64;
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of bodies one claim brings, unless a single message holds more. */
+const CLAIM_BYTES_MAX = 8 * 1024 * 1024;
+/** How long somebody who was told of an expired message has to say that he heard, in milliseconds. */
+const EXPIRED_HOLD_MS = 30_000;
+/** Dead letters read or put back in one call. */
+export const DEAD_PAGE = 100;
+
+export type PublishVerdict = "taken" | "known" | "full";
+
+/** How a claim ends or goes on; the letters are those of `lua/settle.lua`. */
+export type SettleOp = "a" | "n" | "r" | "d" | "x";
+
+export interface Settlement {
+  op: SettleOp;
+  id: string;
+  token: string;
+  /** Delay or lease in milliseconds, or a reason. */
+  argument: string | number;
+}
+
+export interface ClaimRequest {
+  limit: number;
+  leaseMs: number;
+  /** What the tokens of this claim begin with; no other claim's may. */
+  token: string;
+  /** Pairs of a lane and how many more of it are taken. */
+  bounds: readonly (string | number)[];
+}
+
+export interface ClaimReply {
+  claimed: RawMessage[];
+  expired: RawMessage[];
+  /** There may be more at once. */
+  more: boolean;
+  /** Until something falls due, in milliseconds; `undefined` for never. */
+  nextMs: number | undefined;
+}
+
+export interface ShardOptions {
+  link: RedisLink;
+  scripts: Scripts;
+  prefix: string;
+  topic: string;
+  number: number;
+  /** Non-durable dead letters kept. */
+  deadVolatileMax: number;
+  /** Publishers' clock, by which their times are told from now. */
+  clock: () => number;
+  /** The server's time for a test that moves it itself; else the server's own clock decides. */
+  serverNow?: (() => number) | undefined;
+}
+
+interface Publishing {
+  message: Message<string>;
+  options: PublishOptions;
+}
+
+/** One shard of a topic as calls of its scripts: each of them one round trip, and atomic. */
+export class Shard {
+  readonly topic: string;
+  readonly number: number;
+  readonly channel: string;
+  readonly #options: ShardOptions;
+  readonly #keys: readonly string[];
+  readonly #publishes: Batcher<Publishing, PublishVerdict>;
+  readonly #settlements: Batcher<Settlement, boolean>;
+
+  constructor(options: ShardOptions) {
+    const { prefix, topic, number } = options;
+    this.topic = topic;
+    this.number = number;
+    this.#options = options;
+    this.#keys = keysOfShard(prefix, topic, number);
+    this.channel = channelOfShard(prefix, topic, number);
+    const batch = { inFlightMax: BATCHES_IN_FLIGHT, itemsMax: BATCH_ITEMS_MAX, bytesMax: BATCH_BYTES_MAX };
+    this.#publishes = new Batcher({
+      ...batch,
+      send: (items) => this.#publish(items),
+      bytesOf: ({ message }) => message.body.length,
+    });
+    this.#settlements = new Batcher({
+      ...batch,
+      send: (items) => this.#settle(items),
+      bytesOf: ({ argument }) => String(argument).length,
+    });
+  }
+
+  publish(message: Message<string>, options: PublishOptions): Promise<PublishVerdict> {
+    return this.#publishes.add({ message, options });
+  }
+
+  /** @returns whether the token still held the message */
+  settle(settlement: Settlement): Promise<boolean> {
+    return this.#settlements.add(settlement);
+  }
+
+  async claim({ limit, leaseMs, token, bounds }: ClaimRequest): Promise<ClaimReply> {
+    const args = [limit, leaseMs, token, CLAIM_BYTES_MAX, EXPIRED_HOLD_MS, ...bounds];
+    const [nextMs, more, claimed, expired, ...fields] = await this.#run("claim", args);
+    const messages = this.#read(fields, FIELDS_PER_MESSAGE);
+    const count = Number(claimed);
+    return {
+      claimed: messages.slice(0, count),
+      expired: messages.slice(count, count + Number(expired)),
+      more: more === 1,
+      nextMs: Number(nextMs) < 0 ? undefined : Number(nextMs),
+    };
+  }
+
+  /** Gives back what a claim with this token took, where its reply never came. */
+  async recover(token: string): Promise<void> {
+    await this.#call("recover", [token]);
+  }
+
+  async cancel(id: string): Promise<Message<string> | undefined> {
+    return this.#read(await this.#run("cancel", [id]), FIELDS_PER_MESSAGE)[0]?.message;
+  }
+
+  async depths(): Promise<LaneDepth[]> {
+    const lanes = (await this.#options.link.send("HGETALL", this.#key(3))) as Record<string, string>;
+    return Object.entries(lanes).map(([key, counts]) => {
+      const [tenant = "", lane = ""] = key.split("\u001f");
+      const [ready = 0, delayed = 0, claimed = 0] = counts.split(" ").map(Number);
+      return { tenant, lane, ready, delayed, claimed };
+    });
+  }
+
+  async dead(from: number, count: number): Promise<{ message: Message<string>; reason: string }[]> {
+    const fields = await this.#run("dead", [from, from + count - 1]);
+    const size = FIELDS_PER_MESSAGE + 1;
+    return this.#read(fields, size).map(({ message }, at) => ({
+      message,
+      reason: String(fields[at * size + FIELDS_PER_MESSAGE]),
+    }));
+  }
+
+  async deadCount(): Promise<number> {
+    return Number(await this.#options.link.send("ZCARD", this.#key(9)));
+  }
+
+  /** @returns how many went back: the one with this id, or the oldest */
+  async redrive(id: string | undefined): Promise<number> {
+    return Number(await this.#call("redrive", [DEAD_PAGE, id ?? ""]));
+  }
+
+  /** Says what tenants weigh here; `undefined` for the usual weight. */
+  async setWeights(
+    weights: readonly (readonly [tenant: string, weight: number | undefined])[],
+  ): Promise<void> {
+    const set = weights.flatMap(([tenant, weight]) => (weight === undefined ? [] : [tenant, weight]));
+    const unset = weights.flatMap(([tenant, weight]) => (weight === undefined ? [tenant] : []));
+    const { link } = this.#options;
+    await Promise.all([
+      set.length > 0 ? link.send("HSET", this.#key(13), ...set) : undefined,
+      unset.length > 0 ? link.send("HDEL", this.#key(13), ...unset) : undefined,
+    ]);
+  }
+
+  /** Settles when nothing is on its way to the server. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#publishes.settled(), this.#settlements.settled()]);
+  }
+
+  async #publish(items: readonly Publishing[]): Promise<PublishVerdict[]> {
+    const nowMs = this.#options.clock();
+    const args = items.flatMap(({ message, options: { depthMax, durable } }) => {
+      const { id, tenant, lane, attempt, enqueued_at_ms, due_at_ms, expires_at_ms, body } = message;
+      const fromNow = `${due_at_ms - nowMs} ${expires_at_ms - nowMs}`;
+      const times = [enqueued_at_ms, due_at_ms, expires_at_ms, fromNow];
+      return [id, tenant, lane, attempt, ...times, depthMax, durable ? 1 : 0, body];
+    });
+    const verdicts = await this.#run("publish", args);
+    return verdicts.map((verdict) => (verdict === 1 ? "taken" : verdict === 0 ? "known" : "full"));
+  }
+
+  async #settle(items: readonly Settlement[]): Promise<boolean[]> {
+    const args = items.flatMap(({ op, id, token, argument }) => [op, id, token, argument]);
+    const replies = await this.#run("settle", [this.#options.deadVolatileMax, ...args]);
+    return replies.map((reply) => reply === 1);
+  }
+
+  #read(fields: readonly unknown[], size: number): RawMessage[] {
+    const messages: RawMessage[] = [];
+    for (let at = 0; at + size <= fields.length; at += size) {
+      messages.push(readMessage(this.topic, fields, at));
+    }
+    return messages;
+  }
+
+  async #run(name: ShardScript, args: readonly (string | number)[]): Promise<unknown[]> {
+    return (await this.#call(name, args)) as unknown[];
+  }
+
+  #call(name: ShardScript, args: readonly (string | number)[]): Promise<unknown> {
+    const { link, scripts, serverNow } = this.#options;
+    const nowMs = serverNow === undefined ? "" : serverNow();
+    return runScript(link, scripts.shard[name], this.#keys, [nowMs, this.channel, ...args]);
+  }
+
+  #key(at: number): string {
+    return this.#keys[at] as string;
+  }
+}
