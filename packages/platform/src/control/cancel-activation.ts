@@ -1,8 +1,13 @@
-import { type CancelReply, isTerminal, PlatformError, TOPICS } from "@sous/contract";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Message } from "@sous/codeq";
+import { type CancelReply, type Invocation, isTerminal, PlatformError, TOPICS } from "@sous/contract";
 import type { TerminalRecord } from "@sous/store";
 import { replyOf } from "../activations/invocation-reply.ts";
 import type { ControlContext } from "./control-context.ts";
 import { findActivation } from "./find-activation.ts";
+
+/** Pauses before each look for a message, in milliseconds. */
+const TAKE_OUT_PAUSES_MS = [0, 20, 100, 300];
 
 /**
  * Asks for an early end: a running activation is stopped, a queued one is taken out of the queue.
@@ -20,10 +25,9 @@ export async function cancelActivation(
     throw new PlatformError("CS_CONFLICT", `the activation has ended already, with ${record.status}`);
   }
   if (live.cancel(tenant, activationId)) return { activation_id: activationId, status: record.status };
-  const message = await codeq.cancel(activationId, TOPICS.invoke);
+  const message = await takeOut(context, tenant, activationId);
+  if (message === "running") return { activation_id: activationId, status: "running" };
   if (message === undefined) {
-    // It may have left the queue for this process between the two questions.
-    if (live.cancel(tenant, activationId)) return { activation_id: activationId, status: "running" };
     throw new PlatformError(
       "CS_CONFLICT",
       "the activation runs in another process; it cannot be stopped from here",
@@ -42,4 +46,22 @@ export async function cancelActivation(
   const { reply_to } = message.body;
   if (reply_to !== undefined) codeq.reply(reply_to, activationId, replyOf(cancelled, false));
   return { activation_id: activationId, status: "cancelled" };
+}
+
+/**
+ * Takes the message of an activation out of the queue. It may be on its way to this process, or back from one that
+ * took it and had no room: both last a moment, so it is asked for again.
+ */
+async function takeOut(
+  { live, codeq }: ControlContext,
+  tenant: string,
+  activationId: string,
+): Promise<Message<Invocation> | "running" | undefined> {
+  for (const pauseMs of TAKE_OUT_PAUSES_MS) {
+    await sleep(pauseMs);
+    const message = await codeq.cancel(activationId, TOPICS.invoke);
+    if (message !== undefined) return message;
+    if (live.cancel(tenant, activationId)) return "running";
+  }
+  return undefined;
 }
