@@ -124,7 +124,10 @@ export class SupervisedSandbox implements Sandbox {
     const { activationId, program, deadlineMs } = task;
     const programKey = program.key;
     const needed = program.memoryMb * MiB + HOST_BYTES;
-    if (needed > this.#memoryBytesMax) this.#memoryBytesMax = needed;
+    if (needed > this.#memoryBytesMax) {
+      this.#memoryBytesMax = needed;
+      this.#mechanism.growMemory(needed);
+    }
     this.#running.set(number, {
       number,
       activationId,

@@ -18,7 +18,7 @@ export const TO_HOST = {
 } as const;
 
 export const FROM_HOST = {
-  /** JSON of `HostReport`. */
+  /** JSON of `ClosedHost`. */
   ready: 16,
   /** Activation number, facts, then status code, base64 flag, headers JSON, body. */
   reply: 17,
@@ -62,22 +62,16 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export interface HostSetup {
   core: string;
   parts: Record<string, string>;
-  /** Unprivileged user to become, `null` to stay who it is. */
+  /** See `CloseHostOptions`. */
   uid: number | null;
-  parentPid: number;
+  parentPid: number | null;
+  threadsMax: number | null;
+  lock: boolean;
   /** Memory of the isolates made ahead, in MiB. */
   pairMemoryMb: number;
   pairs: number;
   /** Idle isolates are dropped after this time. */
   idleTtlMs: number;
-}
-
-/** What the host says about itself once it is closed as far as it goes. */
-export interface HostReport {
-  pid: number;
-  uid: number;
-  noNewPrivileges: boolean;
-  diesWithParent: boolean;
 }
 
 /** A program as it is sent ahead of its files. */
