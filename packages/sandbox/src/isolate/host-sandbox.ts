@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import type { HostAnswer, SandboxProgram, SandboxTask } from "../sandbox.ts";
 import type { MechanismExit, MechanismListener, SandboxMechanism, SliceHolder } from "../mechanism.ts";
 import type { HostGroup } from "./closing/host-groups.ts";
+import { killQuietly } from "./closing/kill-quietly.ts";
 import { createFrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import {
@@ -200,12 +201,4 @@ function signalOf(code: number | null): NodeJS.Signals | undefined {
   if (code === null || code <= SIGNALLED) return undefined;
   const found = Object.entries(constants.signals).find(([, number]) => number === code - SIGNALLED);
   return found?.[0] as NodeJS.Signals | undefined;
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It ended just now.
-  }
 }

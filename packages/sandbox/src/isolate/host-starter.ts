@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import { PlatformError } from "@sous/contract";
+import { closeOptions, hostThreadsMax } from "./closing/close-options.ts";
 import { openHostGroups } from "./closing/host-groups.ts";
 import { type HostLayer, type HostLevel, judgeLayers, levelOf, missingLayers } from "./closing/layers.ts";
 import { type Launcher, type LauncherKind, launchersFor } from "./closing/launchers.ts";
@@ -14,12 +14,10 @@ import { startHost } from "./start-host.ts";
 const MiB = 1024 * 1024;
 const READY_TIMEOUT_MS = 10_000;
 /** Processors one host may use: its one thread, and the collector's beside it. */
-const HOST_CPUS = 1.5;
+export const HOST_CPUS = 1.5;
 /** What the kernel counts beyond resident memory; below it the watch of `supervise` finds whom to blame. */
 const GROUP_SLACK_BYTES = 64 * MiB;
 const UIDS = 1000;
-/** A host has about ten threads, and isolated-vm one for each processor. */
-const THREADS_BASE = 64;
 
 /** How a host is closed, as it was found when it was started. */
 export interface HostReport {
@@ -66,7 +64,7 @@ export interface HostStarter {
 export function createHostStarter(options: HostStarterOptions): HostStarter {
   const root = process.getuid?.() === 0;
   const launchers = launchersFor({ ...options, root });
-  const threadsMax = THREADS_BASE + 2 * availableParallelism();
+  const threadsMax = hostThreadsMax();
   const groups = openHostGroups({
     memoryBytes: options.memoryBytesMax + GROUP_SLACK_BYTES,
     cpus: HOST_CPUS,
@@ -77,27 +75,19 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
   let settled = false;
   let started = 0;
 
-  function setupFor(kind: LauncherKind, uid: number | null): HostSetup {
-    const hidden = kind === "bubblewrap" || kind === "bubblewrap-as-root";
-    return {
+  async function startBy(launcher: Launcher): Promise<StartedMechanism> {
+    const uid = root ? options.firstUid + (started++ % UIDS) : null;
+    const group = groups.create();
+    const mechanism = new HostMechanism(await startHost({ launcher, uid, group }), GROUP_SLACK_BYTES);
+    const setup: HostSetup = {
       core: options.guest.core,
       parts: options.guest.parts,
       pairMemoryMb: options.pairMemoryMb,
       pairs: options.pairs,
       idleTtlMs: options.idleTtlMs,
-      uid: kind === "bubblewrap" ? null : uid,
-      parentPid: hidden ? null : process.pid,
-      lock: kind !== "plain",
-      // Without a user of its own its threads are counted together with everything else of ours.
-      threadsMax: root || kind === "bubblewrap" ? threadsMax : null,
+      ...closeOptions(launcher.kind, { uid, threadsMax }),
     };
-  }
-
-  async function startBy(launcher: Launcher): Promise<StartedMechanism> {
-    const uid = root ? options.firstUid + (started++ % UIDS) : null;
-    const group = groups.create();
-    const mechanism = new HostMechanism(await startHost({ launcher, uid, group }), GROUP_SLACK_BYTES);
-    mechanism.setup(JSON.stringify(setupFor(launcher.kind, uid)));
+    mechanism.setup(JSON.stringify(setup));
     const closed = await ready(mechanism);
     const account = readProcessAccount(mechanism.pid);
     const layers = judgeLayers({

@@ -1,3 +1,5 @@
+import type { CloseHostOptions } from "./host/close-host.ts";
+
 /**
  * The link between the invoker and a sandbox host. Both sides are ours, but the host may have been taken over:
  * what comes from it is checked for size and shape, and one frame out of line ends it.
@@ -59,14 +61,9 @@ export const COLD_REASONS = [
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 /** What the host is told before anything else. */
-export interface HostSetup {
+export interface HostSetup extends CloseHostOptions {
   core: string;
   parts: Record<string, string>;
-  /** See `CloseHostOptions`. */
-  uid: number | null;
-  parentPid: number | null;
-  threadsMax: number | null;
-  lock: boolean;
   /** Memory of the isolates made ahead, in MiB. */
   pairMemoryMb: number;
   pairs: number;

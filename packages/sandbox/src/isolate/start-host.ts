@@ -1,8 +1,8 @@
-import { spawn, type StdioOptions } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { PlatformError } from "@sous/contract";
 import { bubblewrapArguments } from "./closing/bubblewrap.ts";
 import type { HostGroup } from "./closing/host-groups.ts";
@@ -10,6 +10,7 @@ import { launchFilter } from "./closing/host-filters.ts";
 import type { Launcher } from "./closing/launchers.ts";
 import { readHostPid } from "./closing/read-host-pid.ts";
 import { filterArch } from "./closing/system-call-numbers.ts";
+import { killQuietly } from "./closing/kill-quietly.ts";
 import type { StartedHost } from "./host-sandbox.ts";
 
 export interface StartHostOptions {
@@ -53,7 +54,7 @@ export async function startHost(options: StartHostOptions): Promise<StartedHost>
     if (filter === undefined) group.add(pid);
     return { process: child, pid, link: child.stdio[3] as Duplex, markerFd: marker.readFd, group };
   } catch (error) {
-    child.kill("SIGKILL");
+    killAll(child);
     closeSync(marker.readFd);
     group.remove();
     throw error;
@@ -71,6 +72,29 @@ function launcherCommand(launcher: Launcher): readonly string[] {
       return launcher.jail;
     case "plain":
       return command;
+  }
+}
+
+/**
+ * Ends a start that failed. A launcher that is killed before it has set its process up leaves that behind, and our end of
+ * its files would stay open.
+ */
+function killAll(child: ChildProcess): void {
+  for (const pid of childrenOf(child.pid)) killQuietly(pid);
+  child.kill("SIGKILL");
+  const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio;
+  for (const stream of streams) stream?.destroy();
+}
+
+function childrenOf(pid: number | undefined): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
+    return text
+      .split(" ")
+      .map(Number)
+      .filter((child) => child > 0);
+  } catch {
+    return [];
   }
 }
 

@@ -108,7 +108,6 @@ const START: readonly SystemCall[] = [
   "dup3",
   "capget",
   "getgroups",
-  "prlimit64",
   "setrlimit",
   "seccomp",
   "setgroups",
@@ -117,7 +116,6 @@ const START: readonly SystemCall[] = [
   "setuid",
   "setgid",
   "tgkill",
-  "socketpair",
 ];
 
 /** No program of ours makes them, and each is a way out or a look at others. */
@@ -194,6 +192,8 @@ export function launchFilter(arch: FilterArch): Buffer {
     ...always(COMPUTE),
     ...always(START),
     threadsOnly,
+    // Its own limits only: without a user of its own it could lower ours.
+    ...firstOf("prlimit64", 0, [0]),
     ...firstOf("fcntl", 1, [0, 1030, ...FCNTL_COMMANDS]), // F_DUPFD, F_DUPFD_CLOEXEC
     ...firstOf("ioctl", 1, [...IOCTL_COMMANDS, 0x5401]), // TCGETS
     ...firstOf("prctl", 0, Object.values(PRCTL)),
@@ -216,7 +216,13 @@ export function lockedFilter(arch: FilterArch, pid: number): Buffer {
     ...firstOf("ioctl", 1, IOCTL_COMMANDS),
     ...firstOf("prctl", 0, [PRCTL.setName, PRCTL.setVma]),
     { call: "tgkill", when: [{ argument: 0, is: pid }] },
-    { call: "prlimit64", when: [{ argument: 2, isNull: true }] },
+    {
+      call: "prlimit64",
+      when: [
+        { argument: 0, is: 0 },
+        { argument: 2, isNull: true },
+      ],
+    },
   ];
   const kill: SystemCall[] = [...HOSTILE, "execve", "execveat", "fork", "vfork"];
   return assembleFilter({ allow, unknown: UNKNOWN, kill }, arch);

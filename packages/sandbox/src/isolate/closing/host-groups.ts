@@ -40,11 +40,14 @@ interface Base {
 const PERIOD_US = 100_000;
 const REMOVE_RETRY_MS = 50;
 const REMOVE_TRIES = 40;
-const NAME = /^sous-(\d+)$/;
+const NAME = /^sous-(\d+)-\d+$/;
+/** Folders of groups this process has made: each driver has its own. */
+let opened = 0;
 
 /** @returns groups with the controllers that could be had, perhaps none */
 export function openHostGroups(limits: HostGroupLimits): HostGroups {
-  const bases = process.platform === "linux" ? places().flatMap(makeBase) : [];
+  const base = `sous-${process.pid}-${++opened}`;
+  const bases = process.platform === "linux" ? places().flatMap((place) => makeBase(place, base)) : [];
   let made = 0;
   const open = new Set<string>();
   return {
@@ -158,10 +161,10 @@ function places(): CgroupPlace[] {
 }
 
 /** Makes the folder that will hold the hosts' groups, in the first place that takes it. */
-function makeBase({ controller, version, folders }: CgroupPlace): Base[] {
+function makeBase({ controller, version, folders }: CgroupPlace, name: string): Base[] {
   for (const parent of folders) {
     removeStale(parent);
-    const folder = join(parent, `sous-${process.pid}`);
+    const folder = join(parent, name);
     try {
       if (version === 2) enable(parent, controller);
       mkdirSync(folder, { recursive: true });

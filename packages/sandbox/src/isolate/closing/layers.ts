@@ -162,7 +162,7 @@ function inGroup({ account, controllers }: LayerEvidence, controller: Controller
   const line =
     lines.find((one) => one.split(":")[1]?.split(",").includes(controller)) ??
     lines.find((one) => one.startsWith("0:"));
-  return controllers.includes(controller) && /\/sous-\d+\/host-\d+$/.test(line ?? "");
+  return controllers.includes(controller) && /\/sous-[\d-]+\/host-\d+$/.test(line ?? "");
 }
 
 function limitsHold({ limits }: ProcessAccount): boolean {

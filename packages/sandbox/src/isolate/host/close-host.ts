@@ -1,9 +1,10 @@
-import { readdirSync } from "node:fs";
+import { fstatSync, readdirSync } from "node:fs";
 import { lockedFilter } from "../closing/host-filters.ts";
 import { installFilter } from "../closing/install-filter.ts";
-import { limitResources, raiseOpenFiles } from "../closing/resource-limits.ts";
+import { HOST_RLIMITS, limitResources, raiseOpenFiles } from "../closing/resource-limits.ts";
 import { filterArch } from "../closing/system-call-numbers.ts";
 import { openSystemCalls, type SystemCalls } from "../closing/system-calls.ts";
+import { HOST_FDS } from "../protocol.ts";
 
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
@@ -12,6 +13,8 @@ const SIGKILL = 9;
 const AF_INET = 2;
 const SOCK_STREAM = 1;
 const AT_FDCWD = -100;
+const STDIN = 0;
+const O_CLOEXEC = 0o2000000;
 
 export interface CloseHostOptions {
   /** User and group to become, `null` to stay. */
@@ -63,16 +66,35 @@ export function closeHost(options: CloseHostOptions, prepare: () => void): Close
   if (options.parentPid !== null && process.ppid !== options.parentPid) process.exit(1);
   set(PR_SET_NO_NEW_PRIVS, 1);
   set(PR_SET_DUMPABLE, 0);
+  replaceFolders(system);
   const limited = limitResources(system, options.threadsMax);
   const rootRefused = isRootRefused();
   prepare();
   const locked = options.lock ? lock(system) : null;
-  return { diesWithParent, limited, rootRefused, locked, attempts: tryAnyway(system) };
+  return { diesWithParent, limited, rootRefused, locked, attempts: locked === 0 ? tryAnyway(system) : null };
 }
 
 function lock(system: SystemCalls): number | null {
   const arch = filterArch();
   return arch === undefined ? null : installFilter(system, lockedFilter(arch, process.pid), "process");
+}
+
+/**
+ * Puts /dev/null in the place of open folders. libuv keeps one descriptor in reserve, of `/` where there is no
+ * /dev/null to open, and a folder is a place to start from for whoever finds a hole in the filter.
+ */
+function replaceFolders(system: SystemCalls): void {
+  for (let fd = HOST_FDS.marker + 1; fd < HOST_RLIMITS.openFiles; fd++) {
+    if (isFolder(fd)) system.call("dup3", STDIN, fd, O_CLOEXEC);
+  }
+}
+
+function isFolder(fd: number): boolean {
+  try {
+    return fstatSync(fd).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function isRootRefused(): boolean {
@@ -84,7 +106,7 @@ function isRootRefused(): boolean {
   }
 }
 
-/** Harmless attempts at what must not work any more; what is opened all the same ends with the process. */
+/** Harmless attempts at what must not work any more. */
 function tryAnyway(system: SystemCalls): ClosedHost["attempts"] {
   return {
     open: system.call("openat", AT_FDCWD, Buffer.from("/\0"), 0, 0),
