@@ -66,7 +66,7 @@ try {
 } catch (error) {
   report.unavailable = error instanceof Error ? error.message : String(error);
 }
-groups.close();
+await groups.close();
 process.stdout.write(JSON.stringify(report));
 
 async function probeOneHost(names: readonly string[]): Promise<void> {

@@ -168,7 +168,7 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
         .splice(0)
         .map((stem) => stem.then(({ mechanism }) => mechanism.kill()).catch(() => {}));
       await Promise.all([...waiting, ...[...live].map((sandbox) => sandbox[Symbol.asyncDispose]())]);
-      starter.close();
+      await starter.close();
     },
   };
 }

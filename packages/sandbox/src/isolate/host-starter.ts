@@ -54,7 +54,7 @@ export interface StartedMechanism {
 export interface HostStarter {
   /** @throws CS_INTERNAL when none starts, CS_VALIDATION_FAILED when it is closed less than required */
   start(): Promise<StartedMechanism>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type CgroupPlace, type Controller, findCgroupPlaces, readControllers } from "./cgroup-places.ts";
 
 /** The control group of one host. */
@@ -20,8 +21,8 @@ export interface HostGroup {
 export interface HostGroups {
   readonly controllers: readonly Controller[];
   create(): HostGroup;
-  /** Removes what is left. */
-  close(): void;
+  /** Removes what is left, once the hosts have ended. */
+  close(): Promise<void>;
 }
 
 export interface HostGroupLimits {
@@ -40,6 +41,8 @@ interface Base {
 const PERIOD_US = 100_000;
 const REMOVE_RETRY_MS = 50;
 const REMOVE_TRIES = 40;
+const CLOSE_RETRY_MS = 10;
+const CLOSE_TRIES = 50;
 const NAME = /^sous-(\d+)-\d+$/;
 /** Folders of groups this process has made: each driver has its own. */
 let opened = 0;
@@ -62,9 +65,12 @@ export function openHostGroups(limits: HostGroupLimits): HostGroups {
       for (const path of paths) open.add(path);
       return createGroup(folders, [...paths], limits, (path) => open.delete(path));
     },
-    close() {
-      for (const path of open) removeQuietly(path);
-      for (const { folder } of bases) removeQuietly(folder);
+    async close() {
+      for (let tries = 0; tries < CLOSE_TRIES; tries++) {
+        for (const path of open) if (removeQuietly(path)) open.delete(path);
+        if (bases.map(({ folder }) => removeQuietly(folder)).every(Boolean)) return;
+        await sleep(CLOSE_RETRY_MS);
+      }
     },
   };
 }
