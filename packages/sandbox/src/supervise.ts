@@ -112,7 +112,8 @@ export class SupervisedSandbox implements Sandbox {
   }
 
   get stalled(): boolean {
-    return this.#watched.reported;
+    // Between its death and the end of its process there is nobody to take work.
+    return this.#dead !== undefined || this.#watched.reported;
   }
 
   start(task: SandboxTask, client: SandboxClient): void {
