@@ -53,6 +53,7 @@ export const PLATFORM_PACKAGE_LIMITS: Readonly<Record<string, readonly string[]>
 export const OTHER_ENTRIES: readonly RegExp[] = [
   /^packages\/cli\/src\/main\.ts$/,
   /^packages\/sandbox\/src\/isolate\/host\/main\.ts$/,
+  /^packages\/sandbox\/src\/isolate\/closing\/self-jail\.ts$/,
   /^packages\/guest\/src\/core\/bootstrap\.ts$/,
   /^packages\/guest\/src\/parts\/[^/]+-part\.ts$/,
   // What a library of the part `url` finds in place of its own dependencies.

@@ -74,6 +74,8 @@ export interface DoctorCheck {
 /** What this machine offers: Node, isolation tiers, limits. */
 export interface DoctorReport {
   checks: DoctorCheck[];
+  /** How far sandbox hosts are closed here, where one starts: what `sandbox.require` can ask for. */
+  level?: "open" | "closed" | "strict";
 }
 
 export interface ConfigEntry {

@@ -46,6 +46,8 @@ export interface SandboxMechanism {
   cancel(number: number): void;
   evict(programKey: string): void;
   holder(): SliceHolder;
+  /** The sandbox may hold this much memory from now on, in bytes; what it has of limits of its own follows. */
+  growMemory(bytes: number): void;
   /** Ends the sandbox at once; `onExit` follows. */
   kill(): void;
 }

@@ -96,7 +96,7 @@ export interface Sandbox extends AsyncDisposable {
   readonly pid: number | undefined;
   /** Activations handed over that have no outcome yet. */
   readonly active: number;
-  /** Whether one slice holds it for too long just now: what is handed over waits behind it. */
+  /** Whether it takes no work now: one slice holds it longer than is usual, or it is dead and its end is to come. */
   readonly stalled: boolean;
   /** Programs with at least one place ready to run. */
   readonly warmPrograms: ReadonlySet<string>;

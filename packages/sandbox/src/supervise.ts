@@ -112,7 +112,8 @@ export class SupervisedSandbox implements Sandbox {
   }
 
   get stalled(): boolean {
-    return this.#watched.reported;
+    // Between its death and the end of its process there is nobody to take work.
+    return this.#dead !== undefined || this.#watched.reported;
   }
 
   start(task: SandboxTask, client: SandboxClient): void {
@@ -124,7 +125,10 @@ export class SupervisedSandbox implements Sandbox {
     const { activationId, program, deadlineMs } = task;
     const programKey = program.key;
     const needed = program.memoryMb * MiB + HOST_BYTES;
-    if (needed > this.#memoryBytesMax) this.#memoryBytesMax = needed;
+    if (needed > this.#memoryBytesMax) {
+      this.#memoryBytesMax = needed;
+      this.#mechanism.growMemory(needed);
+    }
     this.#running.set(number, {
       number,
       activationId,

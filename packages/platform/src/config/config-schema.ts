@@ -83,8 +83,9 @@ const fields = {
   ),
   sandbox: Type.Object(
     {
-      require: Type.Enum(["any", "closed"], {
-        description: "closed: refuse to start where a layer around sandbox hosts is missing",
+      require: Type.Enum(["any", "closed", "strict"], {
+        description:
+          "how far the operating system has to close sandbox hosts; closed: unprivileged, no files, filtered for good; strict: every layer",
       }),
     },
     closed,

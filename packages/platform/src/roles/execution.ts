@@ -18,6 +18,7 @@ import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
 import { openCodeQ } from "./open-codeq.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import { createUserTopics } from "./user-topics.ts";
 
 const MiB = 1024 * 1024;
@@ -35,8 +36,8 @@ export interface Execution extends AsyncDisposable {
   bundles: BundleCache;
   fleet: Fleet;
   invoker: Invoker;
-  /** What the first sandbox host could give up, once one is up. */
-  report(): HostReport | undefined;
+  /** Waits for a sandbox host to be closed as far as is required, where something is. @throws CS_VALIDATION_FAILED */
+  ensureClosed(): Promise<void>;
 }
 
 export interface ExecutionOptions {
@@ -50,17 +51,20 @@ export interface ExecutionOptions {
   onFault: (error: unknown) => void;
   /** Hears of what an operator should change (nobody). */
   onWarning?: (text: string) => void;
+  /** Is told once when sandbox hosts are not closed by the operating system (nobody). */
+  logger?: Logger;
 }
 
 /** Puts the execution plane of one process together. */
 export async function openExecution(options: ExecutionOptions): Promise<Execution> {
   const { config, limits, store, secrets, meter, now, onFault, onWarning = () => {} } = options;
   const stack = new AsyncDisposableStack();
-  let report: HostReport | undefined;
+  const required = config.sandbox.require === "any" ? "open" : config.sandbox.require;
   const driver = stack.use(
     await createIsolateDriver({
       isolateIdleMs: config.idle.isolate_ms,
-      onReport: (given) => (report ??= given),
+      requires: required,
+      onReport: warnOnce(options.logger),
     }),
   );
   const codeq = stack.use(
@@ -118,7 +122,23 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     bundles,
     fleet,
     invoker,
-    report: () => report,
+    async ensureClosed() {
+      if (required !== "open") await driver.inspect();
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Says once what a host on this machine lacks to be closed, for whoever reads the log. */
+function warnOnce(logger: Logger | undefined): (report: HostReport) => void {
+  let told = false;
+  return ({ level, layers, failures }) => {
+    if (told || level !== "open") return;
+    told = true;
+    const off = layers.filter((layer) => layer.level === "closed" && !layer.on).map((layer) => layer.name);
+    logger?.warn(
+      { layers: off, failures },
+      "sandbox hosts are not closed by the operating system; cs doctor says how",
+    );
   };
 }

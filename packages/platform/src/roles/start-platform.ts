@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { LIMITS, type Limits, PlatformError } from "@sous/contract";
+import { LIMITS, type Limits } from "@sous/contract";
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { createControl } from "../control/create-control.ts";
@@ -43,16 +43,12 @@ export interface Platform {
 
 /**
  * Starts the whole platform in this process: control, gateway, queue, invoker and sandboxes on one port.
- * @throws CS_VALIDATION_FAILED for a configuration that cannot be, CS_STORE_UNAVAILABLE
+ * @throws CS_VALIDATION_FAILED for a configuration that cannot be, or that asks for sandbox hosts to be closed further
+ *   than this machine can; CS_STORE_UNAVAILABLE
  */
 export async function startPlatform({ mode, flags, env = environment() }: StartOptions): Promise<Platform> {
   const given = flags as Readonly<Record<string, unknown>>;
   const { config } = loadConfig({ mode, flags: given, env, readFile: readIfThere });
-  if (config.sandbox.require === "closed") {
-    const message =
-      "sandbox.require is closed, and this release cannot close sandbox hosts by the operating system yet; set it to any";
-    throw new PlatformError("CS_VALIDATION_FAILED", message);
-  }
   const limits = { ...LIMITS, ...config.limits } as Limits;
   const now = Date.now;
   const logger = createLogger({
@@ -85,8 +81,9 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
     const meter = createMeter(metrics, logger);
     const onWarning = (text: string): void => void warnings.push(text);
     const execution = stack.use(
-      await openExecution({ config, limits, store, secrets, meter, now, onFault, onWarning }),
+      await openExecution({ config, limits, store, secrets, meter, now, onFault, onWarning, logger }),
     );
+    await execution.ensureClosed();
     const gateway = await openFrontDoor({ config, limits, store, auth, execution, metrics, now, onFault });
     let draining = false;
     const control = stack.use(

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { describeSandboxContract, programOf, runOnce } from "../contract-suite.ts";
 import { createIsolateDriver } from "./driver.ts";
-import type { HostReport } from "./protocol.ts";
+import type { HostReport } from "./host-starter.ts";
 
 describeSandboxContract("isolate", async () => await createIsolateDriver({ pairs: 2 }));
 
@@ -15,19 +15,37 @@ test(
     await using driver = await createIsolateDriver({ stems: 0, onReport: (given) => (report = given) });
     const sandbox = await driver.create({ tenant: "t_contract" });
     const pid = sandbox.pid ?? 0;
-    const status = process.getuid?.() === 0 ? readFileSync(`/proc/${pid}/status`, "utf8") : "";
     assert.equal(report?.pid, pid);
-    assert.equal(report?.diesWithParent, true);
-    assert.equal(report?.noNewPrivileges, true);
-    if (status !== "") {
-      assert.match(status, /^Uid:\t61\d\d\d\t61\d\d\d\t61\d\d\d/m);
-      assert.match(status, /^Groups:\s*$/m);
-      assert.match(status, /^CapEff:\t0+$/m);
-      assert.match(status, /^NoNewPrivs:\t1$/m);
-      assert.equal(readFileSync(`/proc/${pid}/environ`, "utf8"), "");
-    }
+    const off = report?.layers.filter((layer) => layer.level === "closed" && !layer.on);
+    assert.deepEqual(off, []);
+    if (process.getuid?.() !== 0) return;
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    assert.match(status, /^Uid:\t61\d\d\d\t61\d\d\d\t61\d\d\d/m);
+    assert.match(status, /^Groups:\s*$/m);
+    assert.match(status, /^CapEff:\t0+$/m);
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+    // bubblewrap says where it starts a program, and nothing else.
+    assert.match(readFileSync(`/proc/${pid}/environ`, "utf8"), /^(PWD=\/\0)?$/);
   },
 );
+
+test("a host that is closed less than required is refused, with what is missing and how to have it", async () => {
+  const without = ["bubblewrap", "bubblewrap-as-root"] as const;
+  await using driver = await createIsolateDriver({ stems: 0, without, requires: "strict" });
+  await assert.rejects(driver.inspect(), (error: Error & { code?: string }) => {
+    assert.equal(error.code, "CS_VALIDATION_FAILED");
+    assert.match(error.message, /sandbox\.require is strict/);
+    assert.match(error.message, /pid namespace \(install bubblewrap/);
+    return true;
+  });
+});
+
+test("what a way to start a host cannot do is known from the host, and the next way is taken", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, bubblewrap: "/bin/false" });
+  const report = await driver.inspect();
+  assert.notEqual(report.launcher, "bubblewrap");
+  if (process.platform === "linux") assert.match(report.failures[0] ?? "", /^bubblewrap: /);
+});
 
 test("a stem that died is not handed out", async () => {
   await using driver = await createIsolateDriver({ stems: 1, pairs: 1 });

@@ -1,15 +1,16 @@
 import { PlatformError } from "@sous/contract";
 import type { Sandbox, SandboxDriver } from "../sandbox.ts";
 import { SupervisedSandbox } from "../supervise.ts";
+import type { LauncherKind } from "./closing/launchers.ts";
+import type { HostLevel } from "./closing/layers.ts";
 import { loadGuestBundle } from "./guest-bundle.ts";
-import { hostEntry } from "./host-bundle.ts";
-import { HostMechanism } from "./host-sandbox.ts";
-import type { HostReport, HostSetup } from "./protocol.ts";
-import { startHost } from "./start-host.ts";
+import { bundleHostProgram, HOST_PROGRAMS } from "./host-bundle.ts";
+import { createHostStarter, type HostReport, type StartedMechanism } from "./host-starter.ts";
 
 const MiB = 1024 * 1024;
-const READY_TIMEOUT_MS = 10_000;
 const WATCH_MS = 10;
+/** Between two looks at hosts without work, in case one grows all the same. */
+const GUARD_MS = 1000;
 const RESTOCK_DELAY_MS = 200;
 
 export interface IsolateDriverOptions {
@@ -25,16 +26,25 @@ export interface IsolateDriverOptions {
   hostMemoryMb?: number;
   /** First of the user ids hosts run under when started as root (61000). */
   firstUid?: number;
-  /** Called once with what the first host could give up, for the operator. */
+  /** How far hosts have to be closed by the operating system; one that is less is refused (open). */
+  requires?: HostLevel;
+  /** Ways to start a host that are not tried: what a machine does that lacks them. */
+  without?: readonly LauncherKind[];
+  /** Path of bubblewrap (where it is installed by the system). */
+  bubblewrap?: string;
+  /** Called with how each host is closed, for the operator. */
   onReport?: (report: HostReport) => void;
 }
 
 export interface IsolateDriver extends SandboxDriver {
   /** Milliseconds the last host took to be ready. */
   readonly lastStartMs: number;
+  /**
+   * Says how hosts are closed on this machine, by one that runs.
+   * @throws CS_INTERNAL when none starts, CS_VALIDATION_FAILED when it is closed less than required
+   */
+  inspect(): Promise<HostReport>;
 }
-
-const UIDS = 1000;
 
 /**
  * Makes sandboxes of isolates: host processes of one tenant each, with isolated-vm inside, kept apart from
@@ -43,36 +53,36 @@ const UIDS = 1000;
 export async function createIsolateDriver(options: IsolateDriverOptions = {}): Promise<IsolateDriver> {
   // One after the other: each stops the bundler's process when it had to start it.
   const guest = await loadGuestBundle();
-  const entry = await hostEntry();
-  const root = process.getuid?.() === 0;
-  const firstUid = options.firstUid ?? 61_000;
+  const host = await bundleHostProgram(HOST_PROGRAMS.host);
+  const jail = await bundleHostProgram(HOST_PROGRAMS.jail);
   const stemsWanted = options.stems ?? 1;
   const memoryBytesMax = (options.hostMemoryMb ?? 512) * MiB;
+  const starter = createHostStarter({
+    host,
+    jail,
+    guest,
+    memoryBytesMax,
+    pairs: options.pairs ?? 4,
+    pairMemoryMb: options.pairMemoryMb ?? 64,
+    idleTtlMs: options.isolateIdleMs ?? 300_000,
+    firstUid: options.firstUid ?? 61_000,
+    requires: options.requires ?? "open",
+    without: options.without ?? [],
+    ...(options.bubblewrap === undefined ? {} : { bubblewrap: options.bubblewrap }),
+  });
   const live = new Set<SupervisedSandbox>();
-  const stems: Promise<HostMechanism>[] = [];
-  let started = 0;
+  const stems: Promise<StartedMechanism>[] = [];
   let lastStartMs = 0;
   let closed = false;
   let watcher: NodeJS.Timeout | undefined;
   let restocking: NodeJS.Timeout | undefined;
 
-  async function start(): Promise<HostMechanism> {
+  async function start(): Promise<StartedMechanism> {
     const begun = performance.now();
-    const mechanism = new HostMechanism(startHost(entry));
-    const setup: HostSetup = {
-      core: guest.core,
-      parts: guest.parts,
-      uid: root ? firstUid + (started++ % UIDS) : null,
-      parentPid: process.pid,
-      pairMemoryMb: options.pairMemoryMb ?? 64,
-      pairs: options.pairs ?? 4,
-      idleTtlMs: options.isolateIdleMs ?? 300_000,
-    };
-    mechanism.setup(JSON.stringify(setup));
-    const report = await ready(mechanism);
+    const started = await starter.start();
     lastStartMs = performance.now() - begun;
-    options.onReport?.(report);
-    return mechanism;
+    options.onReport?.(started.report);
+    return started;
   }
 
   /** Put off a little: a process that starts takes the processor from the one that was just taken. */
@@ -83,20 +93,23 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     }, RESTOCK_DELAY_MS);
   }
 
+  function addStem(): Promise<StartedMechanism> {
+    const stem = start();
+    // A stem that fails is noticed by whoever takes it.
+    stem.catch(() => {});
+    stems.push(stem);
+    return stem;
+  }
+
   function restock(): void {
-    while (!closed && stems.length < stemsWanted) {
-      const stem = start();
-      // A stem that fails is noticed by whoever takes it.
-      stem.catch(() => {});
-      stems.push(stem);
-    }
+    while (!closed && stems.length < stemsWanted) void addStem();
   }
 
   /** A stem that lives, or a host started now. */
-  async function take(): Promise<HostMechanism> {
+  async function take(): Promise<StartedMechanism> {
     for (let stem = stems.shift(); stem !== undefined; stem = stems.shift()) {
-      const mechanism = await stem.catch(() => undefined);
-      if (mechanism?.alive) return mechanism;
+      const started = await stem.catch(() => undefined);
+      if (started?.mechanism.alive) return started;
     }
     return start();
   }
@@ -121,15 +134,22 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     watcher.unref();
   }
 
+  const guard = setInterval(() => {
+    const now = Date.now();
+    for (const sandbox of live) if (!sandbox.watchful) sandbox.watch(now);
+  }, GUARD_MS);
+  guard.unref();
+
   restock();
   return {
     tier: "isolate",
     get lastStartMs() {
       return lastStartMs;
     },
+    inspect: async () => (await (stems[0] ?? addStem())).report,
     async create({ tenant }): Promise<Sandbox> {
       if (closed) throw new PlatformError("CS_DRAINING", "the sandbox driver is closed");
-      const mechanism = await take();
+      const { mechanism } = await take();
       restockSoon();
       const id = `host-${mechanism.pid}`;
       const sandbox = new SupervisedSandbox(mechanism, { id, tenant, memoryBytesMax, onActive: attend });
@@ -142,36 +162,13 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     async [Symbol.asyncDispose]() {
       closed = true;
       clearInterval(watcher);
+      clearInterval(guard);
       clearTimeout(restocking);
       const waiting = stems
         .splice(0)
-        .map((stem) => stem.then((mechanism) => mechanism.kill()).catch(() => {}));
+        .map((stem) => stem.then(({ mechanism }) => mechanism.kill()).catch(() => {}));
       await Promise.all([...waiting, ...[...live].map((sandbox) => sandbox[Symbol.asyncDispose]())]);
+      await starter.close();
     },
   };
-}
-
-/** Waits for a host's report. @throws CS_INTERNAL when it ends or stays silent */
-function ready(mechanism: HostMechanism): Promise<HostReport> {
-  return new Promise((resolve, reject) => {
-    const fail = (why: string): void => {
-      clearTimeout(timer);
-      mechanism.kill();
-      reject(new PlatformError("CS_INTERNAL", `a sandbox host did not start: ${why}`));
-    };
-    const timer = setTimeout(() => fail(`not ready after ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);
-    const ignore = (): void => {};
-    mechanism.listen({
-      onReady: (report) => {
-        clearTimeout(timer);
-        resolve(JSON.parse(report) as HostReport);
-      },
-      onOutcome: ignore,
-      onCall: ignore,
-      onLog: ignore,
-      onGone: ignore,
-      onWarm: ignore,
-      onExit: (exit) => fail(`it ended with ${exit.signal ?? exit.code}: ${exit.detail.slice(-500)}`),
-    });
-  });
 }

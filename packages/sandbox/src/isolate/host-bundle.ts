@@ -1,26 +1,41 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withBundler } from "./bundler.ts";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const ENTRY = join(HERE, "host", "main.ts");
 const require = createRequire(import.meta.url);
 
+/** A program of a sandbox host, ready to be run. */
+export interface HostProgram {
+  /** The file to run. */
+  file: string;
+  /** Folders the file's own imports come from, where it is the sources' entry and no bundle. */
+  sources: readonly string[];
+}
+
+/** The programs of the isolate driver: the host, and what closes itself and becomes it. */
+export const HOST_PROGRAMS = {
+  host: join(HERE, "host", "main.ts"),
+  jail: join(HERE, "closing", "self-jail.ts"),
+} as const;
+
 /**
- * Bundles the host's sources into one JavaScript file beside the installed libraries, so that a host starts
+ * Bundles a program's sources into one JavaScript file beside the installed libraries, so that it starts
  * without stripping types and resolving modules: half the time, and megabytes less in each.
+ * @param entry a file of `HOST_PROGRAMS`, or another that closes itself as they do
  * @returns the file to run; the sources' own entry where no file can be kept
  */
-export async function hostEntry(): Promise<string> {
-  const directory = join(dirname(require.resolve("esbuild/package.json")), "..", ".cache", "sous");
-  const file = join(directory, `host-${cacheKey()}.mjs`);
-  if (existsSync(file)) return file;
+export async function bundleHostProgram(entry: string): Promise<HostProgram> {
+  const modules = join(dirname(require.resolve("esbuild/package.json")), "..");
+  const directory = join(modules, ".cache", "sous");
+  const file = join(directory, `${basename(entry, ".ts")}-${cacheKey(entry)}.mjs`);
+  if (existsSync(file)) return { file, sources: [] };
   const { outputFiles } = await withBundler((build) =>
     build({
-      entryPoints: [ENTRY],
+      entryPoints: [entry],
       bundle: true,
       write: false,
       format: "esm",
@@ -36,22 +51,24 @@ export async function hostEntry(): Promise<string> {
     mkdirSync(directory, { recursive: true });
     writeFileSync(temporary, outputFiles[0]?.contents ?? "", { mode: 0o644 });
     renameSync(temporary, file);
-    return file;
+    return { file, sources: [] };
   } catch {
     // A read-only installation runs the sources.
     rmSync(temporary, { force: true });
-    return ENTRY;
+    return { file: entry, sources: [modules, join(HERE, "..", "..", "..")] };
   }
 }
 
 /** Names the state of everything the bundle is made of, without reading it. */
-function cacheKey(): string {
+function cacheKey(entry: string): string {
   const hash = createHash("sha256");
   const contract = dirname(fileURLToPath(import.meta.resolve("@sous/contract/limits")));
   const guest = dirname(fileURLToPath(import.meta.resolve("@sous/guest")));
   const files = [
+    entry,
     ...sourcesIn(HERE),
     ...sourcesIn(join(HERE, "host")),
+    ...sourcesIn(join(HERE, "closing")),
     ...sourcesIn(contract),
     ...sourcesIn(guest),
   ];

@@ -1,8 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, readSync } from "node:fs";
+import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import type { HostAnswer, SandboxProgram, SandboxTask } from "../sandbox.ts";
 import type { MechanismExit, MechanismListener, SandboxMechanism, SliceHolder } from "../mechanism.ts";
+import type { HostGroup } from "./closing/host-groups.ts";
+import { killQuietly } from "./closing/kill-quietly.ts";
 import { createFrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import {
@@ -15,13 +18,18 @@ import {
 import { readFrame } from "./read-frame.ts";
 
 const STDERR_TAIL_BYTES = 8192;
+const SIGNALLED = 128;
 
 /** A host process that has just been started, before it is known to be ready. */
 export interface StartedHost {
+  /** What was started: the host, or a launcher that ends as it does. */
   process: ChildProcess;
+  /** The host itself. */
+  pid: number;
   link: Duplex;
   /** Open for reading; the mechanism closes it. */
   markerFd: number;
+  group: HostGroup;
 }
 
 /** The isolate driver's mechanism: one host process behind its link. Deadlines and blame are the supervisor's. */
@@ -31,6 +39,8 @@ export class HostMechanism implements SandboxMechanism {
   readonly #link: Duplex;
   readonly #writer: FrameWriter;
   readonly #markerFd: number;
+  readonly #group: HostGroup;
+  readonly #groupSlackBytes: number;
   readonly #marker = new Uint32Array(MARKER_BYTES / 4);
   readonly #markerBytes = new Uint8Array(this.#marker.buffer);
   readonly #programIds = new Map<string, number>();
@@ -40,12 +50,15 @@ export class HostMechanism implements SandboxMechanism {
   #stderr = "";
   #exited: MechanismExit | undefined;
 
-  constructor(host: StartedHost) {
+  /** @param groupSlackBytes what the host's control group may hold beyond the memory the supervisor allows */
+  constructor(host: StartedHost, groupSlackBytes: number) {
     this.#process = host.process;
     this.#link = host.link;
     this.#markerFd = host.markerFd;
     this.#writer = new FrameWriter(host.link);
-    this.pid = host.process.pid ?? 0;
+    this.#group = host.group;
+    this.#groupSlackBytes = groupSlackBytes;
+    this.pid = host.pid;
     this.#receive();
   }
 
@@ -101,9 +114,16 @@ export class HostMechanism implements SandboxMechanism {
     return { activation, slice, highestStarted };
   }
 
+  growMemory(bytes: number): void {
+    this.#group.limitMemory(bytes + this.#groupSlackBytes);
+  }
+
   kill(): void {
     this.#writer.close();
-    this.#process.kill("SIGKILL");
+    if (this.#exited !== undefined) return;
+    // The host first: a launcher that sees it end reaps it and ends the same way.
+    if (this.pid === this.#process.pid) this.#process.kill("SIGKILL");
+    else killQuietly(this.pid);
   }
 
   #send(program: SandboxProgram): number {
@@ -146,7 +166,15 @@ export class HostMechanism implements SandboxMechanism {
       this.#stderr = (this.#stderr + chunk.toString("latin1")).slice(-STDERR_TAIL_BYTES);
     });
     this.#process.stderr?.on("error", () => {});
-    this.#process.on("exit", (code, signal) => this.#exit({ code, signal, outOfMemory: false, detail: "" }));
+    this.#process.on("exit", (code, signal) => {
+      const ended = signalOf(code);
+      this.#exit({
+        code: ended === undefined ? code : null,
+        signal: signal ?? ended ?? null,
+        outOfMemory: false,
+        detail: "",
+      });
+    });
     this.#process.on("error", (error) =>
       this.#exit({ code: null, signal: null, outOfMemory: false, detail: error.message }),
     );
@@ -156,11 +184,21 @@ export class HostMechanism implements SandboxMechanism {
     if (this.#exited !== undefined) return;
     this.holder();
     const detail = exit.detail || this.#stderr.trim();
-    const outOfMemory = /out of memory|allocation failed|heap limit|invalid size error/i.test(detail);
+    const outOfMemory =
+      this.#group.outOfMemory() ||
+      /out of memory|allocation failed|heap limit|invalid size error/i.test(detail);
     this.#exited = { ...exit, detail, outOfMemory };
     closeSync(this.#markerFd);
+    this.#group.remove();
     this.#writer.close();
     this.#link.destroy();
     this.#listener?.onExit(this.#exited);
   }
+}
+
+/** A launcher ends with 128 and the number of the signal that ended the host, as shells do. */
+function signalOf(code: number | null): NodeJS.Signals | undefined {
+  if (code === null || code <= SIGNALLED) return undefined;
+  const found = Object.entries(constants.signals).find(([, number]) => number === code - SIGNALLED);
+  return found?.[0] as NodeJS.Signals | undefined;
 }

@@ -1,3 +1,5 @@
+import type { CloseHostOptions } from "./host/close-host.ts";
+
 /**
  * The link between the invoker and a sandbox host. Both sides are ours, but the host may have been taken over:
  * what comes from it is checked for size and shape, and one frame out of line ends it.
@@ -18,7 +20,7 @@ export const TO_HOST = {
 } as const;
 
 export const FROM_HOST = {
-  /** JSON of `HostReport`. */
+  /** JSON of `ClosedHost`. */
   ready: 16,
   /** Activation number, facts, then status code, base64 flag, headers JSON, body. */
   reply: 17,
@@ -59,25 +61,14 @@ export const COLD_REASONS = [
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 /** What the host is told before anything else. */
-export interface HostSetup {
+export interface HostSetup extends CloseHostOptions {
   core: string;
   parts: Record<string, string>;
-  /** Unprivileged user to become, `null` to stay who it is. */
-  uid: number | null;
-  parentPid: number;
   /** Memory of the isolates made ahead, in MiB. */
   pairMemoryMb: number;
   pairs: number;
   /** Idle isolates are dropped after this time. */
   idleTtlMs: number;
-}
-
-/** What the host says about itself once it is closed as far as it goes. */
-export interface HostReport {
-  pid: number;
-  uid: number;
-  noNewPrivileges: boolean;
-  diesWithParent: boolean;
 }
 
 /** A program as it is sent ahead of its files. */

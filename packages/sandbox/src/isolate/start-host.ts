@@ -1,45 +1,123 @@
-import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { PlatformError } from "@sous/contract";
+import { bubblewrapArguments } from "./closing/bubblewrap.ts";
+import type { HostGroup } from "./closing/host-groups.ts";
+import { launchFilter } from "./closing/host-filters.ts";
+import type { Launcher } from "./closing/launchers.ts";
+import { readHostPid } from "./closing/read-host-pid.ts";
+import { filterArch } from "./closing/system-call-numbers.ts";
+import { killQuietly } from "./closing/kill-quietly.ts";
 import type { StartedHost } from "./host-sandbox.ts";
+
+export interface StartHostOptions {
+  launcher: Launcher;
+  /** User and group the host shall run as, `null` for those of this process. */
+  uid: number | null;
+  group: HostGroup;
+}
 
 /**
  * Starts a host process: no environment, no file descriptors but its link and its marker, standard error on
- * a pipe for the reason of a crash.
- * @param entry the file to run, see `hostEntry`
+ * a pipe for the reason of a crash; in its control group before it runs, where the launcher can hold it.
+ * @throws CS_INTERNAL with what the launcher said
  */
-export function startHost(entry: string): StartedHost {
+export async function startHost(options: StartHostOptions): Promise<StartedHost> {
+  const { launcher, uid, group } = options;
   const marker = openMarker();
+  const filter = launcher.kind.startsWith("bubblewrap") ? openFilter() : undefined;
+  const stdio: StdioOptions = ["ignore", "ignore", "pipe", "pipe", marker.writeFd];
+  if (filter !== undefined) stdio.push(filter, "pipe", "pipe");
+  const [program = "", ...args] = launcherCommand(launcher);
+  const child = spawn(program, args, {
+    env: {},
+    cwd: "/",
+    stdio,
+    windowsHide: true,
+    // Root without a user namespace stays root until the host drops it: it has to read what only root may.
+    ...(launcher.kind === "bubblewrap" && uid !== null ? { uid, gid: uid } : {}),
+  });
+  closeSync(marker.writeFd);
+  if (filter !== undefined) closeSync(filter);
   try {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
-      env: {},
-      cwd: "/",
-      stdio: ["ignore", "ignore", "pipe", "pipe", marker.writeFd],
-      windowsHide: true,
-    });
     if (child.pid === undefined) {
-      closeSync(marker.readFd);
       child.on("error", () => {});
       throw new PlatformError(
         "CS_INTERNAL",
-        "a sandbox host could not be started; see the limits on processes and memory",
+        `${program} could not be started; see the limits on processes and memory`,
       );
     }
-    return { process: child, link: child.stdio[3] as Duplex, markerFd: marker.readFd };
-  } finally {
-    closeSync(marker.writeFd);
+    const pid = filter === undefined ? child.pid : await readHostPid(child, (host) => group.add(host));
+    if (filter === undefined) group.add(pid);
+    return { process: child, pid, link: child.stdio[3] as Duplex, markerFd: marker.readFd, group };
+  } catch (error) {
+    killAll(child);
+    closeSync(marker.readFd);
+    group.remove();
+    throw error;
+  }
+}
+
+function launcherCommand(launcher: Launcher): readonly string[] {
+  const { kind, files, command } = launcher;
+  switch (kind) {
+    case "bubblewrap":
+      return [launcher.bubblewrap, ...bubblewrapArguments({ files, command, by: "user" })];
+    case "bubblewrap-as-root":
+      return [launcher.bubblewrap, ...bubblewrapArguments({ files, command, by: "root" })];
+    case "self-jail":
+      return launcher.jail;
+    case "plain":
+      return command;
+  }
+}
+
+/**
+ * Ends a start that failed. A launcher that is killed before it has set its process up leaves that behind, and our end of
+ * its files would stay open.
+ */
+function killAll(child: ChildProcess): void {
+  for (const pid of childrenOf(child.pid)) killQuietly(pid);
+  child.kill("SIGKILL");
+  const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio;
+  for (const stream of streams) stream?.destroy();
+}
+
+function childrenOf(pid: number | undefined): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
+    return text
+      .split(" ")
+      .map(Number)
+      .filter((child) => child > 0);
+  } catch {
+    return [];
   }
 }
 
 /** A small file without a name: the host writes it, we read it, nobody else can reach it. */
 function openMarker(): { writeFd: number; readFd: number } {
+  return withoutName((path) => ({ writeFd: openSync(path, "w", 0o600), readFd: openSync(path, "r") }));
+}
+
+/** The launch filter in a file without a name, for bubblewrap to read. */
+function openFilter(): number {
+  const arch = filterArch();
+  if (arch === undefined) throw new PlatformError("CS_INTERNAL", `no system call filter for ${process.arch}`);
+  return withoutName((path) => {
+    writeFileSync(path, launchFilter(arch), { mode: 0o600 });
+    return openSync(path, "r");
+  });
+}
+
+function withoutName<T>(open: (path: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "sous-"));
-  const path = join(folder, "marker");
-  const writeFd = openSync(path, "w", 0o600);
-  const readFd = openSync(path, "r");
-  rmSync(folder, { recursive: true });
-  return { writeFd, readFd };
+  try {
+    return open(join(folder, "file"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

@@ -8,18 +8,17 @@ import {
   type Failure,
   FROM_HOST,
   HOST_FDS,
-  type HostReport,
   type HostSetup,
   type ProgramHeader,
   TO_HOST,
   TO_HOST_FRAME_BYTES_MAX,
 } from "../protocol.ts";
 import { Activation } from "./activation.ts";
+import { type ClosedHost, closeHost } from "./close-host.ts";
 import { Engine } from "./engine.ts";
 import { createMarker } from "./marker.ts";
 import { GuestCode, type PlaceEvents, type PlaceMaker } from "./place.ts";
 import { createPlacePool } from "./place-pool.ts";
-import { dropPrivileges } from "./privileges.ts";
 import { Program } from "./program.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -115,10 +114,8 @@ function setup(cursor: FrameCursor): void {
         .u8(warm ? 1 : 0)
         .end(),
   });
-  const givenUp = dropPrivileges(options.uid, options.parentPid);
-  pool.fill();
-  const report: HostReport = { pid: process.pid, uid: process.getuid?.() ?? -1, ...givenUp };
-  writer.begin(FROM_HOST.ready).string(JSON.stringify(report)).end();
+  const closed: ClosedHost = closeHost(options, () => pool.fill());
+  writer.begin(FROM_HOST.ready).string(JSON.stringify(closed)).end();
   warmUpWhenIdle(maker);
 }
 
@@ -184,9 +181,9 @@ const handlers = new Map<number, (cursor: FrameCursor) => void>([
 
 const reader = createFrameReader(TO_HOST_FRAME_BYTES_MAX, (type, cursor) => handlers.get(type)?.(cursor));
 socket.on("data", (chunk: Buffer) => reader.push(chunk));
-// The invoker is gone: there is nobody to work for.
-socket.on("close", () => process.kill(process.pid, "SIGKILL"));
-socket.on("error", () => process.kill(process.pid, "SIGKILL"));
+// The invoker is gone: there is nobody to work for. A closed host may not signal, not even itself.
+socket.on("close", () => process.exit(1));
+socket.on("error", () => process.exit(1));
 
 setInterval(() => {
   const old = performance.now() - idleTtlMs;
