@@ -100,6 +100,11 @@ export const ERROR_CATALOGUE = {
     hint: "Mend the code as the message says; publish anew.",
   },
   CS_RUNTIME_RESULT_TOO_LARGE: { status: 502, retryable: false, hint: "An answer holds at most 6 MiB." },
+  CS_RUNTIME_BUDGET_EXCEEDED: {
+    status: 502,
+    retryable: false,
+    hint: "Use less, or raise the budget that `details.budget` names in manifest.json.",
+  },
   CS_RUNTIME_CANCELLED: { status: 502, retryable: false, hint: "Somebody cancelled the activation." },
   CS_RUNTIME_EXPIRED: { status: 502, retryable: false, hint: "The work grew too old in the queue." },
   CS_RUNTIME_EGRESS_FAILED: {

@@ -97,6 +97,7 @@ export const ERROR_TYPES = [
   "ResultTooLarge",
   "Cancelled",
   "Expired",
+  "BudgetExceeded",
 ] as const;
 export type FunctionErrorType = (typeof ERROR_TYPES)[number];
 
@@ -105,6 +106,10 @@ export const FunctionError = Type.Object(
     type: Type.Enum([...ERROR_TYPES]),
     message: Type.String({ maxLength: 65_536 }),
     stack: Type.Optional(Type.String({ maxLength: 8192 })),
+    /** The budget that was used up, where it was one, and how much it was. */
+    details: Type.Optional(
+      Type.Object({ budget: Type.String(), limit: Type.Integer({ minimum: 0 }) }, closed),
+    ),
   },
   closed,
 );

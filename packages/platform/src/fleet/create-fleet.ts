@@ -333,6 +333,8 @@ function unplaced(
     timings: { placementMs: waitedMs, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 },
     cpuMs: 0,
     memoryPeakBytes: 0,
+    externalMemoryBytes: 0,
+    timersPeak: 0,
     started: false,
   };
 }

@@ -4,6 +4,7 @@ import {
   PlatformError,
   type Invocation,
   type VersionRecord,
+  budgetsOf,
   isRetryable,
   isTerminal,
 } from "@sous/contract";
@@ -13,11 +14,12 @@ import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
-import type { SecretGuard } from "../powers/host-powers.ts";
+import type { PowerScope, SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 import { contextJson } from "./context-json.ts";
 import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
+import { powerScope, secretScope } from "./power-scope.ts";
 import { programOf } from "./program-of.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
@@ -48,6 +50,7 @@ export class Run implements FleetClient {
   #live: LiveActivation | undefined;
   #version: VersionRecord | undefined;
   #program: SandboxProgram | undefined;
+  #scope: PowerScope | undefined;
   #restarts = 0;
   /** Of a version with secrets: everything the function says passes it. */
   #guard: SecretGuard | undefined;
@@ -91,20 +94,14 @@ export class Run implements FleetClient {
   onHostCall(call: HostCall, answer: (answer: HostAnswer) => void): void {
     const live = this.#live as LiveActivation;
     live.hostCalls++;
-    const { activation_id, trigger, deadline_ms } = this.#invocation;
-    const version = this.#version as VersionRecord;
-    const scope = {
-      ...secretScope(this.#invocation, version),
-      activationId: activation_id,
-      trigger: trigger.type,
-      capabilities: version.config.capabilities,
-      deadlineMs: deadline_ms,
-      egressBytes: 0,
-    };
-    void this.#options.powers.call(scope, call).then((result) => {
-      live.egressBytes += scope.egressBytes;
-      answer(result);
-    });
+    const scope = (this.#scope ??= this.#openScope(live));
+    void this.#options.powers.call(scope, call).then(answer);
+  }
+
+  #openScope(live: LiveActivation): PowerScope {
+    const scope = powerScope(this.#invocation, this.#version as VersionRecord);
+    live.outward = scope;
+    return scope;
   }
 
   onLog(level: string, text: string): void {
@@ -190,6 +187,7 @@ export class Run implements FleetClient {
     const live = this.#register(version.version);
     live.status = "running";
     live.startMs = begunMs;
+    live.logBytesMax = budgetsOf(version.config).log_bytes;
     const { mode, attempt } = this.#invocation;
     if (mode === "async" && attempt > version.config.retry.max_attempts) {
       const message = "the platform ended while it ran, as often as it may be tried";
@@ -386,14 +384,6 @@ function attemptsBefore(record: ActivationRecord, attempt: number, nowMs: number
   const cut = { attempt: record.attempt, start_ms: start_ms ?? nowMs, end_ms: nowMs, status: "error", error };
   return [...attempts, cut];
 }
-
-const secretScope = ({ tenant, namespace, ref }: Invocation, { version, config }: VersionRecord) => ({
-  tenant,
-  namespace,
-  function: ref.function,
-  version,
-  secrets: config.secrets,
-});
 
 const deadReason = (record: TerminalRecord): string =>
   `attempt ${record.attempt}: ${record.error?.type ?? record.status}: ${record.error?.message ?? ""}`.slice(

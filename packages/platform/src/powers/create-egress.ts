@@ -33,7 +33,7 @@ export interface EgressPolicy {
   tenant: string;
   /** What it may call; the same object for every call of a version. */
   grants: HttpGrants;
-  /** Hears of bytes in both directions as they pass, also of calls that fail. */
+  /** Hears of bytes in both directions as they pass, also of calls that fail. What it throws ends the call. */
   onBytes(bytes: number): void;
   /** Completes the headers of a hop, 0 for the call itself; what it gives goes out and nowhere else. */
   fillHeaders?(url: URL, headers: Headers, hop: number): Promise<Headers>;
@@ -142,7 +142,12 @@ export function createEgress(options: EgressOptions = {}): Egress {
     const answer = await send(url, { dispatcher, method, headers, body: body ?? null, signal });
     // A body that is given up fails; where nobody listens that would end the process.
     answer.body.on("error", () => undefined);
-    policy.onBytes(headerBytes(answer.headers));
+    try {
+      policy.onBytes(headerBytes(answer.headers));
+    } catch (error) {
+      answer.body.destroy();
+      throw error;
+    }
     return answer;
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { LIMITS, PlatformError, type Capabilities } from "@sous/contract";
+import { completeBudgets, LIMITS, PlatformError, type Capabilities } from "@sous/contract";
 import type { HostAnswer } from "@sous/sandbox";
 import { createSqliteStore } from "@sous/store";
 import type { TopicMessage } from "./codeq-power.ts";
@@ -58,7 +58,10 @@ async function open(t: { after(close: () => Promise<void>): void }) {
     capabilities: SOME,
     secrets: [],
     deadlineMs: time.nowMs + 30_000,
+    budgets: completeBudgets(64),
     egressBytes: 0,
+    openFetches: 0,
+    openFetchesPeak: 0,
     ...over,
   });
   const raw = (operation: string, argumentsJson: string, over?: Partial<PowerScope>) =>

@@ -1,3 +1,6 @@
+import type { Budgets } from "@sous/contract";
+import type { FailedBudget } from "../mechanism.ts";
+
 /**
  * The link between the invoker and a sandbox host. Both sides are ours, but the host may have been taken over:
  * what comes from it is checked for size and shape, and one frame out of line ends it.
@@ -22,7 +25,7 @@ export const FROM_HOST = {
   ready: 16,
   /** Activation number, facts, then status code, base64 flag, headers JSON, body. */
   reply: 17,
-  /** Activation number, facts, then failure type, message, stack. */
+  /** Activation number, facts, then failure type, budget, message, stack. */
   fail: 18,
   /** Activation number, call id, operation, arguments JSON. */
   call: 19,
@@ -43,8 +46,20 @@ export const FAILURES = [
   "Timeout",
   "MemoryLimit",
   "SandboxCrashed",
+  "BudgetExceeded",
 ] as const;
 export type Failure = (typeof FAILURES)[number];
+
+/** Budgets a failure may be about. Order matters: travels as its index, 0 for none. */
+export const FAILED_BUDGETS = [
+  "none",
+  "cpu_ms",
+  "external_memory_mb",
+  "result_bytes",
+  "host_calls",
+  "egress_bytes",
+  "timers",
+] as const satisfies readonly (FailedBudget | "none")[];
 
 /** Order matters: travels as its index. */
 export const COLD_REASONS = [
@@ -82,6 +97,7 @@ export interface HostReport {
 
 /** A program as it is sent ahead of its files. */
 export interface ProgramHeader {
+  budgets: Budgets;
   key: string;
   entry: string;
   handler: string;
@@ -100,6 +116,8 @@ export interface ActivationFacts {
   hostCallsMs: number;
   cpuMs: number;
   memoryBytes: number;
+  externalBytes: number;
+  timersPeak: number;
 }
 
 const MiB = 1024 * 1024;
