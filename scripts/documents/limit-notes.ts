@@ -226,7 +226,7 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   replyGraceMs: {
     what: "beyond the deadline until a waiting caller hears for certain",
     past: "504",
-    test: ["test/attack/attack.test.ts", "ms after its deadline"],
+    test: ["test/attack/describe-attacks.ts", "ms after its deadline"],
   },
   killGraceMs: {
     what: "beyond the deadline until a host that does not let go is killed",

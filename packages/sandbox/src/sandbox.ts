@@ -109,7 +109,10 @@ export interface Sandbox extends AsyncDisposable {
   readonly pid: number | undefined;
   /** Activations handed over that have no outcome yet. */
   readonly active: number;
-  /** Whether one slice holds it for too long just now: what is handed over waits behind it. */
+  /**
+   * Whether it can take nothing now: one slice holds it for too long, and what is handed over would wait behind it;
+   * or it has been ended, and is only not gone yet.
+   */
   readonly stalled: boolean;
   /** Programs with at least one place ready to run. */
   readonly warmPrograms: ReadonlySet<string>;

@@ -121,7 +121,7 @@ export class SupervisedSandbox implements Sandbox {
   }
 
   get stalled(): boolean {
-    return this.#watched.reported;
+    return this.#watched.reported || this.#dead !== undefined;
   }
 
   start(task: SandboxTask, client: SandboxClient): void {

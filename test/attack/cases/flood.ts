@@ -1,6 +1,6 @@
 import type { AttackCase } from "../attack-case.ts";
 
-const limits = { timeoutMs: 1500 };
+const limits = { timeoutMs: 700 };
 
 /** Code that wants the platform to drown. */
 export const FLOODS: readonly AttackCase[] = [
