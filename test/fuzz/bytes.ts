@@ -43,7 +43,7 @@ export function* smallerBytes(bytes: Uint8Array): Generator<Buffer> {
   for (let piece = Math.ceil(bytes.length / 2); piece >= 1; piece = Math.floor(piece / 2)) {
     for (let at = 0; at < bytes.length; at += piece) {
       const zeroed = Buffer.from(bytes);
-      zeroed.fill(0, at, at + piece);
+      zeroed.fill(0, at, Math.min(at + piece, bytes.length));
       if (!zeroed.equals(bytes)) yield zeroed;
     }
   }

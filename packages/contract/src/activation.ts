@@ -101,6 +101,8 @@ export const ActivationRecord = Type.Object(
     /** More of what it used of its budgets; absent where there is nothing to tell. */
     usage: Type.Optional(ActivationUsage),
     traceparent: Type.Optional(Type.String()),
+    /** How many functions called one another up to this one; absent for the first. */
+    depth: Type.Optional(Type.Integer({ minimum: 1 })),
     /** Hash of event and key scope; tells a repeated request with another body apart. */
     fingerprint: Type.Optional(Type.String()),
   },

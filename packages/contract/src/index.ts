@@ -109,6 +109,7 @@ export {
   AliasName,
   DEFAULT_NAMESPACE,
   DEFAULT_TENANT,
+  DEPTH_HEADER,
   IdempotencyKey,
   isAliasName,
   isResourceName,

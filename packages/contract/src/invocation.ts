@@ -54,6 +54,8 @@ const requestFields = {
   /** Attempt number, from 1. */
   attempt: Type.Integer({ minimum: 1 }),
   traceparent: Type.Optional(Type.String({ maxLength: 128 })),
+  /** How many functions called one another up to this one; absent for the first. */
+  depth: Type.Optional(Type.Integer({ minimum: 1 })),
   enqueued_at_ms: TimeMs,
   /** The id was drawn at random for this request and is delivered for the first time: no record can exist. */
   new_id: Type.Boolean(),

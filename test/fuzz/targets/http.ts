@@ -129,7 +129,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
 /** Answers of the short forms that the catalogue has under another status, and Node's own for slow requests. */
 const OTHER_STATUSES = new Set([408, 500]);
 /** What a request that cannot be served now may be told with 5xx; a function that fails is a 502 or 504. */
-const SERVER_STATUSES = new Set([502, 503, 504]);
+const SERVER_STATUSES = new Set([502, 503, 504, 508]);
 
 /** Requests to a running platform: always an answer, an error always in its envelope, never a fault of ours. */
 export const HTTP: FuzzTarget<Input> = {

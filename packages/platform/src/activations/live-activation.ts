@@ -130,6 +130,7 @@ export class LiveActivation implements LogBudget {
       egress_bytes: this.outward?.egressBytes ?? 0,
     };
     if (invocation.traceparent !== undefined) record.traceparent = invocation.traceparent;
+    if (invocation.depth !== undefined) record.depth = invocation.depth;
     if (invocation.fingerprint !== undefined) record.fingerprint = invocation.fingerprint;
     return record;
   }

@@ -16,6 +16,7 @@ export function powerScope(invocation: Invocation, version: VersionRecord): Powe
     capabilities: version.config.capabilities,
     budgets: budgetsOf(version.config),
     deadlineMs: invocation.deadline_ms,
+    depth: invocation.depth ?? 0,
     egressBytes: 0,
     openFetches: 0,
     openFetchesPeak: 0,

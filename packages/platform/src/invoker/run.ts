@@ -13,6 +13,7 @@ import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram, SandboxTask 
 import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
+import type { Spending } from "../activations/spending.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
 import type { PowerScope, SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
@@ -25,6 +26,8 @@ import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
 
 const RESTARTS_MAX = 2;
+/** How soon queued work asks again for a sandbox, in milliseconds. */
+const ROOM_WAIT_MS = 1000;
 /** More lines than the log of an activation can hold. */
 const LINES_MAX = 10_000_000;
 
@@ -116,6 +119,10 @@ export class Run implements FleetClient {
       this.#stop(outcome);
       return;
     }
+    if (outcome.error?.type === "Expired" && this.#invocation.mode === "async") {
+      this.#waitForRoom();
+      return;
+    }
     const inTime = this.#options.now() < this.#invocation.deadline_ms;
     // Nothing of it has run: it is not delivered yet, and another sandbox can take it.
     if (crashed && !outcome.started && inTime && this.#restarts++ < RESTARTS_MAX) this.#launch();
@@ -132,6 +139,14 @@ export class Run implements FleetClient {
     this.#leave(live, { ...live.record(), status: "queued" });
     this.#release();
     this.#delivery.release().catch(() => {});
+  }
+
+  /** No sandbox had room for it: it has not been tried, and stays queued as it was. */
+  #waitForRoom(): void {
+    const live = this.#live as LiveActivation;
+    this.#leave(live, { ...live.record(), status: "queued" });
+    this.#release();
+    setTimeout(() => void this.#delivery.release().catch(() => {}), ROOM_WAIT_MS);
   }
 
   /** The same activation is delivered while it runs here: one run, and the second delivery goes away. */
@@ -293,6 +308,8 @@ export class Run implements FleetClient {
     const live = this.#live as LiveActivation;
     const invocation = this.#invocation;
     const endMs = now();
+    const { spending } = this.#options;
+    if (spending !== undefined) this.#charge(spending, outcome);
     if (this.#retries(outcome, endMs)) return;
     const record = live.terminal(outcome, endMs);
     live.ended = record;
@@ -313,6 +330,11 @@ export class Run implements FleetClient {
       );
     } else records.finish(live, record, remove);
     this.#release();
+  }
+
+  #charge(spending: Spending, { cpuMs }: SandboxOutcome): void {
+    const { tenant, principal } = this.#invocation;
+    spending.spend(tenant, principal, cpuMs, this.#scope?.egressBytes ?? 0);
   }
 
   /** @returns whether a failed asynchronous attempt is put back for another */

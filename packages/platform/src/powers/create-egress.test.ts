@@ -30,6 +30,7 @@ async function call(
   };
   const policy = {
     tenant: "t_default",
+    depth: 1,
     grants: {
       allow_hosts: hosts ?? (allow ? [] : [URL.parse(url)?.hostname ?? ""]),
       ...(allow && { allow }),
@@ -77,7 +78,12 @@ test("no hostile URL reaches a server on loopback, though its host is on the all
     const url = pattern.replaceAll("PORT", String(canary.port));
     await t.test(JSON.stringify(pattern), async () => {
       const hostname = URL.parse(url)?.hostname ?? "";
-      const policy = { tenant: "t_default", grants: { allow_hosts: [hostname] }, onBytes: () => undefined };
+      const policy = {
+        tenant: "t_default",
+        depth: 1,
+        grants: { allow_hosts: [hostname] },
+        onBytes: () => undefined,
+      };
       const request: EgressRequest = {
         url,
         method: "GET",
@@ -161,7 +167,12 @@ test("a name that turns to another address after it was checked does not take us
         redirect: "follow",
         timeoutMs: PATIENT_MS,
       },
-      { tenant: "t_default", grants: { allow_hosts: ["api.example.com"] }, onBytes: () => undefined },
+      {
+        tenant: "t_default",
+        depth: 1,
+        grants: { allow_hosts: ["api.example.com"] },
+        onBytes: () => undefined,
+      },
     );
   assert.equal((await fetch()).body.toString(), "hello");
   assert.equal(asked.length, 1, "one resolution a connection");
@@ -383,7 +394,7 @@ test("a tenant has a bounded number of calls open, and gets them back", async ()
         redirect: "follow",
         timeoutMs: PATIENT_MS,
       },
-      { tenant, grants: { allow_hosts: ["127.0.0.1"] }, onBytes: () => undefined },
+      { tenant, depth: 1, grants: { allow_hosts: ["127.0.0.1"] }, onBytes: () => undefined },
     );
   const open = [fetch("t_aaaaaa"), fetch("t_aaaaaa"), fetch("t_bbbbbb")];
   await assert.rejects(fetch("t_aaaaaa"), refusedWith("CS_RATE_LIMITED"));

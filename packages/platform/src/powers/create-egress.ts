@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import { LIMITS, PlatformError } from "@sous/contract";
+import { DEPTH_HEADER, LIMITS, PlatformError } from "@sous/contract";
 import { type Dispatcher, request as send } from "undici";
 import { type AddressJudge, type AddressJudgeOptions, createAddressJudge } from "./address-judge.ts";
 import { createCheckedAgent, type Resolver } from "./checked-agent.ts";
@@ -33,6 +33,8 @@ export interface EgressPolicy {
   tenant: string;
   /** What it may call; the same object for every call of a version. */
   grants: HttpGrants;
+  /** Told to whoever is called: how many functions called one another up to there. */
+  depth: number;
   /** Hears of bytes in both directions as they pass, also of calls that fail. What it throws ends the call. */
   onBytes(bytes: number): void;
   /** Completes the headers of a hop, 0 for the call itself; what it gives goes out and nowhere else. */
@@ -114,6 +116,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
       headers: checkRequestHeaders(request.headers),
       body: request.body,
     };
+    journey.headers[DEPTH_HEADER] = String(policy.depth);
     for (let hops = 0; ; hops += 1) {
       const answer = await hop(journey, target.listedPort ? anyPortAgent : agent, policy, hops, signal);
       const location = redirectTarget(answer.statusCode, answer.headers);

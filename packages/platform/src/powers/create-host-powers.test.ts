@@ -59,6 +59,7 @@ async function open(t: { after(close: () => Promise<void>): void }) {
     secrets: [],
     deadlineMs: time.nowMs + 30_000,
     budgets: completeBudgets(64),
+    depth: 0,
     egressBytes: 0,
     openFetches: 0,
     openFetchesPeak: 0,
@@ -166,6 +167,7 @@ test("codeq hands a message over with its tenant and namespace", async (t) => {
     topic: "jobs.mail",
     payloadJson: '{"to":"x"}',
     activationId: "00000000-0000-4000-8000-000000000000",
+    depth: 1,
   });
 });
 

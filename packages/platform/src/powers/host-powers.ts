@@ -28,6 +28,8 @@ export interface PowerScope extends SecretScope {
   readonly capabilities: Capabilities;
   readonly deadlineMs: number;
   readonly budgets: Budgets;
+  /** How many functions called one another up to this one, itself not counted. */
+  readonly depth: number;
   egressBytes: number;
   openFetches: number;
   openFetchesPeak: number;

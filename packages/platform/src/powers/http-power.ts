@@ -93,6 +93,7 @@ async function send(
   const answer = await options.egress.fetch(request, {
     tenant: scope.tenant,
     grants,
+    depth: scope.depth + 1,
     onBytes(bytes) {
       scope.egressBytes += bytes;
       if (scope.egressBytes > scope.budgets.egress_bytes) throw egressUsedUp(scope.budgets.egress_bytes);

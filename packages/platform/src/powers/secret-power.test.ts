@@ -52,6 +52,7 @@ async function open(t: { after(close: () => Promise<void>): void }, secrets: Sec
     },
     deadlineMs: Date.now() + 30_000,
     budgets: completeBudgets(64),
+    depth: 0,
     egressBytes: 0,
     openFetches: 0,
     openFetchesPeak: 0,

@@ -5,6 +5,7 @@ import { createIsolateDriver, type HostReport } from "@sous/sandbox";
 import type { Store } from "@sous/store";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
+import { createSpending, type Spending } from "../activations/spending.ts";
 import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -33,6 +34,8 @@ export interface Execution extends AsyncDisposable {
   live: LiveRegistry;
   bundles: BundleCache;
   fleet: Fleet;
+  /** Budgets of tenants and tokens, where there are any. */
+  spending: Spending | undefined;
   invoker: Invoker;
   /** What the first sandbox host could give up, once one is up. */
   report(): HostReport | undefined;
@@ -96,6 +99,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     }),
   );
   const live = new LiveRegistry();
+  const spending = openSpending(config, now);
   const invoker = stack.use(
     await createInvoker({
       codeq,
@@ -106,6 +110,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       powers,
       live,
       meter,
+      spending,
       limits,
       now,
       random: Math.random,
@@ -118,8 +123,26 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     live,
     bundles,
     fleet,
+    spending,
     invoker,
     report: () => report,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function openSpending({ budgets }: Config, clock: () => number): Spending | undefined {
+  return createSpending({
+    windowMs: budgets.window_seconds * 1000,
+    tenant: {
+      invocations: budgets.tenant_invocations,
+      cpuMs: budgets.tenant_cpu_ms,
+      egressBytes: budgets.tenant_egress_bytes,
+    },
+    token: {
+      invocations: budgets.token_invocations,
+      cpuMs: budgets.token_cpu_ms,
+      egressBytes: budgets.token_egress_bytes,
+    },
+    clock,
+  });
 }
