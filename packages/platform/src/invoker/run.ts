@@ -119,10 +119,7 @@ export class Run implements FleetClient {
       this.#stop(outcome);
       return;
     }
-    if (outcome.error?.type === "Expired" && this.#invocation.mode === "async") {
-      this.#waitForRoom();
-      return;
-    }
+    if (outcome.error?.type === "Expired" && this.#hasNoRoom(outcome)) return;
     const inTime = this.#options.now() < this.#invocation.deadline_ms;
     // Nothing of it has run: it is not delivered yet, and another sandbox can take it.
     if (crashed && !outcome.started && inTime && this.#restarts++ < RESTARTS_MAX) this.#launch();
@@ -141,12 +138,27 @@ export class Run implements FleetClient {
     this.#delivery.release().catch(() => {});
   }
 
-  /** No sandbox had room for it: it has not been tried, and stays queued as it was. */
-  #waitForRoom(): void {
+  /**
+   * No sandbox had room for it, so it has not been tried. Asynchronous work stays queued as it was; with a key the
+   * caller is told and nothing is kept, because the same request may run later.
+   * @returns whether that is all there is to do
+   */
+  #hasNoRoom(outcome: SandboxOutcome): boolean {
+    const { mode, fingerprint } = this.#invocation;
     const live = this.#live as LiveActivation;
-    this.#leave(live, { ...live.record(), status: "queued" });
+    if (mode === "async") {
+      this.#leave(live, { ...live.record(), status: "queued" });
+      this.#release();
+      setTimeout(() => void this.#delivery.release().catch(() => {}), ROOM_WAIT_MS).unref();
+      return true;
+    }
+    if (fingerprint === undefined) return false;
+    const record = live.terminal(outcome, this.#options.now());
+    this.#reply(replyOf(record, false));
+    this.#leave(live, record);
     this.#release();
-    setTimeout(() => void this.#delivery.release().catch(() => {}), ROOM_WAIT_MS);
+    this.#delivery.ack().catch(() => {});
+    return true;
   }
 
   /** The same activation is delivered while it runs here: one run, and the second delivery goes away. */
