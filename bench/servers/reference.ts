@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import { completeBudgets } from "@sous/contract";
 import { createIsolateDriver, type SandboxClient, type SandboxProgram } from "@sous/sandbox";
 
 /**
@@ -16,6 +17,7 @@ const program: SandboxProgram = {
   isolation: "warm",
   memoryMb: 64,
   maxConcurrency: 10,
+  budgets: completeBudgets(64),
   capabilities: {
     kv: { prefixes: [], ops: [] },
     codeq: { publish_topics: [] },

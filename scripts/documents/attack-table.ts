@@ -33,7 +33,7 @@ export function attackTable(groups: readonly AttackGroup[]): string {
     cases.map((attack) => `| ${cell(attack.name)} | ${name} | ${endsOf(attack)} |`),
   );
   return [
-    `${count} cases in ${groups.length} groups.`,
+    `${count} cases in ${groups.length} groups, each on the isolation modes \`warm\`, \`context\` and \`fresh\`.`,
     "",
     "| case | group | must end as |",
     "|---|---|---|",
@@ -44,7 +44,14 @@ export function attackTable(groups: readonly AttackGroup[]): string {
 /** A name as it is, also where Markdown would read `__proto__` as bold. */
 const cell = (text: string): string => (/[_*|<]/.test(text) ? `\`${text}\`` : text);
 
-function endsOf({ ends, check }: AttackCase): string {
-  const shown = ends.map((end) => end.split("/")[1] ?? end).join(" or ");
-  return check === undefined ? shown : `${shown}; the answer is checked`;
+function endsOf({ ends, check, differs = {}, note }: AttackCase): string {
+  const shown = ways(ends);
+  const all = [check === undefined ? shown : `${shown}; the answer is checked`];
+  for (const [mode, other] of Object.entries(differs)) {
+    if (ways(other.ends) !== shown) all.push(`on \`${mode}\` ${ways(other.ends)}`);
+  }
+  if (note !== undefined) all.push(note);
+  return all.join("; ");
 }
+
+const ways = (ends: readonly string[]): string => ends.map((end) => end.split("/")[1] ?? end).join(" or ");

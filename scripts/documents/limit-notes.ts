@@ -145,14 +145,35 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     ],
   },
   hostCallsMax: {
-    what: "calls out of an activation",
-    past: "`Exception`",
+    what: "calls out of an activation, unless `budgets.hostCalls` says otherwise",
+    past: "`BudgetExceeded`",
     test: ["test/attack/cases/flood.ts", "host calls for ever"],
   },
   hostCallsOpenMax: {
     what: "calls out that are open at once",
     past: "the next wait their turn",
     test: [GUEST_API, "more calls than fit wait for their turn, in order"],
+  },
+  cpuDefaultMs: {
+    what: "processor time of an activation, unless `budgets.cpuMs` says otherwise",
+    past: "`BudgetExceeded`",
+    test: [
+      "packages/sandbox/src/contract-suite.ts",
+      "ends with the budget's name, and a clean activation follows",
+    ],
+  },
+  egressBytesMax: {
+    what: "bytes of an activation's calls out, unless `budgets.egressBytes` says otherwise",
+    past: "the call is refused; `BudgetExceeded` where that is not caught",
+    test: [
+      "test/e2e/budgets.test.ts",
+      "bytes of calls out end at their budget, and a caught refusal is the handler's business",
+    ],
+  },
+  openFetchesMax: {
+    what: "HTTP calls of an activation open at once, unless `budgets.openFetches` says otherwise",
+    past: "the next wait their turn",
+    test: ["test/e2e/budgets.test.ts", "HTTP calls past the budget of open ones wait for their turn"],
   },
   timersMax: {
     what: "timers alive at once",
@@ -205,7 +226,7 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   replyGraceMs: {
     what: "beyond the deadline until a waiting caller hears for certain",
     past: "504",
-    test: ["test/attack/attack.test.ts", "ms after its deadline"],
+    test: ["test/attack/describe-attacks.ts", "ms after its deadline"],
   },
   killGraceMs: {
     what: "beyond the deadline until a host that does not let go is killed",

@@ -1,6 +1,9 @@
+import type { Isolation } from "@sous/contract";
 import type { InvokeAnswer } from "../support/api.ts";
 
-/** One way for a function to misbehave, and how it must end. */
+type Check = (answer: InvokeAnswer) => void;
+
+/** One way for a function to misbehave, and how it must end on each isolation mode. */
 export interface AttackCase {
   /** As it stands in SECURITY.md. */
   name: string;
@@ -10,12 +13,28 @@ export interface AttackCase {
   files?: Record<string, string>;
   limits?: Record<string, number>;
   capabilities?: Record<string, unknown>;
-  isolation?: "warm" | "context" | "fresh";
+  budgets?: Record<string, number>;
+  /** Events of calls made before the one that is judged, whose event is `{}`. */
+  before?: readonly unknown[];
   /** How the activation must end: the status, or `status/ErrorType`; several where the engine may choose. */
   ends: readonly string[];
   /** What the answer must be, beyond its status. */
-  check?: (answer: InvokeAnswer) => void;
+  check?: Check;
+  /** Modes on which it must end in another way. */
+  differs?: Partial<Record<Isolation, Pick<AttackCase, "ends" | "check">>>;
+  /** What differs between the modes, for SECURITY.md. */
+  note?: string;
 }
+
+/** @returns how a case must end on a mode */
+export const endsOn = (attack: AttackCase, isolation: Isolation): readonly string[] =>
+  attack.differs?.[isolation]?.ends ?? attack.ends;
+
+/** @returns what its answer must be on a mode, if that is checked */
+export const checkOn = ({ differs, check }: AttackCase, isolation: Isolation): Check | undefined => {
+  const other = differs?.[isolation];
+  return other === undefined ? check : other.check;
+};
 
 /** @returns the bundle of a case */
 export function sourceOf(attack: AttackCase): string {

@@ -44,13 +44,20 @@ export interface LocalRunOptions {
 export interface LocalRun {
   status: "success" | "error" | "timeout" | "cancelled";
   result?: { statusCode: number; headers: Record<string, string>; body: string; isBase64Encoded: boolean };
-  error?: { type: string; message: string; stack?: string };
+  error?: {
+    type: string;
+    message: string;
+    stack?: string;
+    details?: { budget: string; limit: number };
+  };
   /** Lines as an activation's log has them: `[level] text`. */
   logs: string[];
   duration_ms: number;
   timings: Record<string, number>;
   /** What it asked for, with `observe`. */
   observed?: ObservedPowers;
+  /** What it used of its budgets; absent when nothing ran. */
+  usage?: Record<string, number>;
 }
 
 /** What a function asked for, and the smallest powers that would have been enough. */

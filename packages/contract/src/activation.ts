@@ -27,6 +27,17 @@ export const ActivationTimings = Type.Object(
 );
 export type ActivationTimings = Static<typeof ActivationTimings>;
 
+/** Most timers and HTTP calls that were open at once, and bytes outside the heap at the last sample. */
+export const ActivationUsage = Type.Object(
+  {
+    timers: Type.Integer({ minimum: 0 }),
+    open_fetches: Type.Integer({ minimum: 0 }),
+    external_memory_bytes: Type.Integer({ minimum: 0 }),
+  },
+  closed,
+);
+export type ActivationUsage = Static<typeof ActivationUsage>;
+
 export const ColdReason = Type.Enum([
   "none",
   "first_use",
@@ -87,7 +98,11 @@ export const ActivationRecord = Type.Object(
     logs_truncated: Type.Boolean(),
     host_calls: Type.Integer({ minimum: 0 }),
     egress_bytes: Type.Integer({ minimum: 0 }),
+    /** More of what it used of its budgets; absent where there is nothing to tell. */
+    usage: Type.Optional(ActivationUsage),
     traceparent: Type.Optional(Type.String()),
+    /** How many functions called one another up to this one; absent for the first. */
+    depth: Type.Optional(Type.Integer({ minimum: 1 })),
     /** Hash of event and key scope; tells a repeated request with another body apart. */
     fingerprint: Type.Optional(Type.String()),
   },

@@ -100,6 +100,11 @@ export const ERROR_CATALOGUE = {
     hint: "Mend the code as the message says; publish anew.",
   },
   CS_RUNTIME_RESULT_TOO_LARGE: { status: 502, retryable: false, hint: "An answer holds at most 6 MiB." },
+  CS_RUNTIME_BUDGET_EXCEEDED: {
+    status: 502,
+    retryable: false,
+    hint: "Use less, or raise the budget that `details.budget` names in manifest.json.",
+  },
   CS_RUNTIME_CANCELLED: { status: 502, retryable: false, hint: "Somebody cancelled the activation." },
   CS_RUNTIME_EXPIRED: { status: 502, retryable: false, hint: "The work grew too old in the queue." },
   CS_RUNTIME_EGRESS_FAILED: {
@@ -142,6 +147,16 @@ export const ERROR_CATALOGUE = {
   CS_QUERY_TOO_LARGE: { status: 414, retryable: false, hint: "A query holds at most 16 KiB." },
   CS_HEADERS_TOO_LARGE: { status: 431, retryable: false, hint: "Headers hold at most 64 KiB." },
   CS_RATE_LIMITED: { status: 429, retryable: true, hint: "Wait as `Retry-After` says." },
+  CS_BUDGET_EXHAUSTED: {
+    status: 429,
+    retryable: true,
+    hint: "The tenant's or token's budget for this window is spent; wait as `Retry-After` says.",
+  },
+  CS_CALL_DEPTH_EXCEEDED: {
+    status: 508,
+    retryable: false,
+    hint: "Functions call each other in a circle, or too deep; see budgets.depth_max.",
+  },
   CS_QUEUE_FULL: {
     status: 429,
     retryable: true,

@@ -1,4 +1,10 @@
-export { ActivationAttempt, ActivationRecord, ActivationTimings, ColdReason } from "./activation.ts";
+export {
+  ActivationAttempt,
+  ActivationRecord,
+  ActivationTimings,
+  ActivationUsage,
+  ColdReason,
+} from "./activation.ts";
 export {
   ActivationLogsQuery,
   ActivationPage,
@@ -55,6 +61,8 @@ export {
   VersionFilesReply,
   VersionPage,
 } from "./api/versions.ts";
+export { BUDGET_OF_FIELD, budgetsOf, completeBudgets } from "./budget-defaults.ts";
+export { Budgets, ManifestBudgets } from "./budgets.ts";
 export {
   ERROR_CATALOGUE,
   type ErrorCode,
@@ -101,6 +109,7 @@ export {
   AliasName,
   DEFAULT_NAMESPACE,
   DEFAULT_TENANT,
+  DEPTH_HEADER,
   IdempotencyKey,
   isAliasName,
   isResourceName,

@@ -54,6 +54,8 @@ const requestFields = {
   /** Attempt number, from 1. */
   attempt: Type.Integer({ minimum: 1 }),
   traceparent: Type.Optional(Type.String({ maxLength: 128 })),
+  /** How many functions called one another up to this one; absent for the first. */
+  depth: Type.Optional(Type.Integer({ minimum: 1 })),
   enqueued_at_ms: TimeMs,
   /** The id was drawn at random for this request and is delivered for the first time: no record can exist. */
   new_id: Type.Boolean(),
@@ -97,6 +99,7 @@ export const ERROR_TYPES = [
   "ResultTooLarge",
   "Cancelled",
   "Expired",
+  "BudgetExceeded",
 ] as const;
 export type FunctionErrorType = (typeof ERROR_TYPES)[number];
 
@@ -105,6 +108,10 @@ export const FunctionError = Type.Object(
     type: Type.Enum([...ERROR_TYPES]),
     message: Type.String({ maxLength: 65_536 }),
     stack: Type.Optional(Type.String({ maxLength: 8192 })),
+    /** The budget that was used up, where it was one, and how much it was. */
+    details: Type.Optional(
+      Type.Object({ budget: Type.String(), limit: Type.Integer({ minimum: 0 }) }, closed),
+    ),
   },
   closed,
 );

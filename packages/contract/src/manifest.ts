@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { ManifestBudgets } from "./budgets.ts";
 import { Host, HttpAllowList } from "./http-allow.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -59,6 +60,7 @@ export const Manifest = Type.Object(
       ),
     ),
     isolation: Type.Optional(Isolation),
+    budgets: Type.Optional(ManifestBudgets),
   },
   closed,
 );

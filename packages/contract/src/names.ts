@@ -23,6 +23,9 @@ const resourcePattern = /^[a-z][a-z0-9_-]{2,63}$/;
 const aliasPattern = /^[a-z][a-z0-9_-]{1,31}$/;
 
 /** The tenant every caller has in the embedded default. */
+/** Header by which a call out of a function tells how many functions called one another up to it. */
+export const DEPTH_HEADER = "x-cs-depth";
+
 export const DEFAULT_TENANT = "t_default";
 /** The namespace used when none is given. */
 export const DEFAULT_NAMESPACE = "default";

@@ -11,6 +11,7 @@ const CODES = {
   ResultTooLarge: "CS_RUNTIME_RESULT_TOO_LARGE",
   Cancelled: "CS_RUNTIME_CANCELLED",
   Expired: "CS_RUNTIME_EXPIRED",
+  BudgetExceeded: "CS_RUNTIME_BUDGET_EXCEEDED",
 } as const satisfies Record<FunctionErrorType, ErrorCode>;
 
 /** @returns the code a caller sees for a failed function */

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { Budgets } from "./budgets.ts";
 import { Host, HttpAllowList } from "./http-allow.ts";
 import { Isolation, KvCapability } from "./manifest.ts";
 
@@ -94,8 +95,8 @@ const fields = {
   durability: Type.Enum(["relaxed", "strict"]),
 };
 
-/** The config a published version has: complete, immutable. */
-export const VersionConfig = Type.Object(fields, closed);
+/** The config a published version has: complete, immutable. `budgets` is absent in versions published before there were any: see `budgetsOf`. */
+export const VersionConfig = Type.Object({ ...fields, budgets: Type.Optional(Budgets) }, closed);
 export type VersionConfig = Static<typeof VersionConfig>;
 
 /** The config a caller sends with a publish: every field optional, the manifest and the defaults fill in. */
@@ -122,6 +123,7 @@ export const VersionConfigInput = Type.Partial(
         closed,
       ),
       authz: Type.Partial(VersionAuthz, closed),
+      budgets: Type.Partial(Budgets, closed),
       retry: Type.Partial(RetryPolicy, closed),
     },
     closed,

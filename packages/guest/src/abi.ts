@@ -10,16 +10,18 @@ export interface GuestHost {
   reply(statusCode: number, headersJson: string, body: string, isBase64Encoded: boolean): void;
   /** The handler failed. Called at most once an activation, never after `reply`. */
   fail(
-    type: "Exception" | "CapabilityDenied" | "ResultTooLarge" | "BundleError",
+    type: "Exception" | "CapabilityDenied" | "BudgetExceeded" | "ResultTooLarge" | "BundleError",
     message: string,
     stack: string,
+    /** The budget an uncaught error told of, with `BudgetExceeded`; user code may have made it up. */
+    budget: string,
   ): void;
   /** Starts a host call; its answer comes through `GuestApi.settle`. */
   call(callId: number, operation: string, argumentsJson: string): void;
   /** @param level 0 debug, 1 info, 2 warn, 3 error */
   log(level: number, text: string): void;
-  /** Asks for `GuestApi.fire(timerId)` after the delay, once. */
-  timer(timerId: number, delayMs: number): void;
+  /** Asks for `GuestApi.fire(timerId)` after the delay, once. @returns `false` when too many are alive */
+  timer(timerId: number, delayMs: number): boolean;
   clearTimer(timerId: number): void;
   /** @returns cryptographically random bytes, one character each (code units 0–255); at most 65536 */
   random(byteLength: number): string;

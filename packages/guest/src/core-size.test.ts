@@ -40,7 +40,7 @@ test("contexts of one isolate do not add up in its heap", async () => {
     fail() {},
     call() {},
     log() {},
-    timer() {},
+    timer: () => true,
     clearTimer() {},
     random: () => "",
     now: () => 0,

@@ -142,9 +142,9 @@ test("timers fire in order, repeat, are cleared, and take arguments", async () =
 
 test("timers are bounded, and what they throw ends the activation", async () => {
   const many = await runGuest(
-    "export default () => { let n = 0; try { for (;;) { setTimeout(() => {}, 1e6); n++; } } catch (e) { return [n, e.name]; } };",
+    "export default () => { let n = 0; try { for (;;) { setTimeout(() => {}, 1e6); n++; } } catch (e) { return [n, e.code, e.budget]; } };",
   );
-  assert.deepEqual(bodyOf(many.ending), [1000, "RangeError"]);
+  assert.deepEqual(bodyOf(many.ending), [1000, "CS_RUNTIME_BUDGET_EXCEEDED", "timers"]);
   for (const start of ["setTimeout(f, 1)", "setInterval(f, 1)", "queueMicrotask(f)"]) {
     const code = `const f = () => { throw new RangeError("in a callback"); }; export default () => { ${start}; return new Promise(() => {}); };`;
     const { ending, endings } = await runGuest(code);

@@ -155,3 +155,29 @@ test("an uncaught refusal is CapabilityDenied, a caught one is the handler's bus
   const caught = await runGuest(code, { answer });
   assert.deepEqual(caught.ending, reply(200, '["CS_RUNTIME_CAPABILITY_DENIED",true]'));
 });
+
+test("a generator or a stream as a result is an exception that says what to do", async () => {
+  for (const code of [
+    "export default async function* () { yield 1; }",
+    "export default function* () { yield 1; }",
+    "export default () => new ReadableStream()",
+  ]) {
+    const { ending } = await runGuest(code);
+    assert.ok(ending.kind === "fail" && ending.type === "Exception", JSON.stringify(ending));
+    assert.match(ending.message, /generator or a stream.*collect it/);
+  }
+  const { ending } = await runGuest(
+    "export default () => ({ toJSON: () => 7, async *[Symbol.asyncIterator]() {} })",
+  );
+  assert.equal(ending.kind === "reply" && ending.body, "7");
+});
+
+test("an uncaught error about a budget says which; one a function made up is only its own", async () => {
+  const answer = () => ({ code: "CS_RUNTIME_BUDGET_EXCEEDED", message: "no bytes are left" });
+  const { ending } = await runGuest('export default () => cs.http.fetch("https://a.example")', { answer });
+  assert.deepEqual(ending.kind === "fail" && [ending.type, ending.budget, ending.message], [
+    "BudgetExceeded",
+    "egress_bytes",
+    "no bytes are left",
+  ]);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
+import { type Budgets, completeBudgets } from "@sous/contract";
 import type {
   HostAnswer,
   HostCall,
@@ -28,6 +29,47 @@ const NOTHING = {
   codeq: { publish_topics: [] },
   http: { allow_hosts: [], timeout_ms: 1 },
 };
+/** How each budget whose end is an activation's is used up: with `true` as event. */
+const BUDGET_BREAKERS: readonly [keyof Budgets, number, string, string][] = [
+  ["cpu_ms", 150, "a loop", "export default (bad) => { while (bad); }"],
+  [
+    "cpu_ms",
+    200,
+    "a long built-in",
+    "export default (bad) => bad && [].indexOf.call({ length: 2 ** 53 - 1 }, 1)",
+  ],
+  [
+    "cpu_ms",
+    100,
+    "many short slices",
+    "export default async (bad) => { while (bad) { const until = Date.now() + 4; while (Date.now() < until); await new Promise((done) => setTimeout(done, 1)); } }",
+  ],
+  [
+    "host_calls",
+    5,
+    "calling on",
+    'export default async (bad) => { while (bad) await cs.kv.get("k").catch(() => 0); }',
+  ],
+  [
+    "host_calls",
+    5,
+    "calling without waiting, then looping",
+    'export default (bad) => { if (bad) { for (let i = 0; i < 6; i++) cs.kv.get("k").catch(() => 0); for (;;); } }',
+  ],
+  ["result_bytes", 10, "a long result", 'export default (bad) => bad ? "ü".repeat(6) : 1'],
+  [
+    "timers",
+    3,
+    "one timer more",
+    "export default (bad) => { for (let i = 0; bad && i < 4; i++) setTimeout(() => {}, 1e6); }",
+  ],
+  [
+    "external_memory_mb",
+    8,
+    "holding buffers",
+    "export default async (bad) => { if (!bad) return; const all = []; for (;;) { all.push(new Uint8Array(3e6).fill(1)); await new Promise((done) => setTimeout(done, 1)); } }",
+  ],
+];
 let ids = 0;
 
 /** @returns a program of one file, or of several */
@@ -46,6 +88,7 @@ export function programOf(
     memoryMb: 64,
     maxConcurrency: 4,
     capabilities: NOTHING,
+    budgets: completeBudgets(64),
     ...overrides,
   };
 }
@@ -261,6 +304,46 @@ export function describeSandboxContract(name: string, open: () => Promise<Sandbo
       assert.equal(guilty.outcome.error?.type, "Timeout");
       assert.equal(neighbour.outcome.error?.type, "SandboxCrashed");
       assert.deepEqual(abnormal, [bad.key]);
+      await sandbox[Symbol.asyncDispose]();
+    });
+
+    for (const [budget, limit, what, code] of BUDGET_BREAKERS) {
+      test(`past its ${budget} ${what} ends with the budget's name, and a clean activation follows`, async () => {
+        const sandbox = await create();
+        const budgets = { ...completeBudgets(64), [budget]: limit };
+        const program = programOf(code, { budgets });
+        const begun = Date.now();
+        const { outcome, outcomes } = await runOnce(sandbox, program, { event: true, timeoutMs: 8000 });
+        const type = { result_bytes: "ResultTooLarge", external_memory_mb: "MemoryLimit" }[budget as string];
+        assert.equal(outcome.error?.type, type ?? "BudgetExceeded", outcome.error?.message ?? "");
+        assert.equal(outcome.status, "error");
+        assert.deepEqual(outcome.error?.details, { budget, limit });
+        assert.equal(outcomes, 1);
+        assert.ok(Date.now() - begun < 6000, "it ended long before its deadline");
+        await sandbox[Symbol.asyncDispose]();
+        const other = await create();
+        assert.equal((await runOnce(other, program, { event: false })).outcome.status, "success");
+        await other[Symbol.asyncDispose]();
+      });
+    }
+
+    test("what an activation used of its budgets is in its outcome", async () => {
+      const sandbox = await create();
+      const code =
+        "export default async () => { for (let i = 0; i < 3; i++) setTimeout(() => {}, 5); const until = Date.now() + 40; while (Date.now() < until); globalThis.kept = new Uint8Array(5e6).fill(1); await new Promise((done) => setTimeout(done, 20)); return 1; }";
+      const { outcome } = await runOnce(sandbox, programOf(code));
+      assert.equal(outcome.timersPeak, 4);
+      assert.ok(outcome.cpuMs >= 35 && outcome.cpuMs < 5000, String(outcome.cpuMs));
+      assert.ok(outcome.externalMemoryBytes >= 5e6, String(outcome.externalMemoryBytes));
+      await sandbox[Symbol.asyncDispose]();
+    });
+
+    test("a log is sent up to its budget and a line beyond, by which it is known to be cut", async () => {
+      const sandbox = await create();
+      const budgets = { ...completeBudgets(64), log_bytes: 100 };
+      const code = 'export default () => { for (let i = 0; i < 50; i++) console.log("x".repeat(20)); }';
+      const { logs } = await runOnce(sandbox, programOf(code, { budgets }));
+      assert.ok(logs.length >= 5 && logs.length <= 7, String(logs.length));
       await sandbox[Symbol.asyncDispose]();
     });
 

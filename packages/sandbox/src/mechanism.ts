@@ -1,7 +1,14 @@
+import type { Budgets } from "@sous/contract";
 import type { HostAnswer, HostCall, SandboxOutcome, SandboxTask } from "./sandbox.ts";
 
 /** An outcome as a driver reports it; whether user code had begun is the supervisor's to add. */
-export type MechanismOutcome = Omit<SandboxOutcome, "started">;
+export interface MechanismOutcome extends Omit<SandboxOutcome, "started"> {
+  /** The budget a failure was about; how much it was is the supervisor's to say. */
+  budget?: FailedBudget;
+}
+
+/** A budget whose end may be an activation's. */
+export type FailedBudget = Exclude<keyof Budgets, "log_bytes" | "open_fetches">;
 
 /** Who holds the processor in a sandbox, as far as can be told from outside, also after its death. */
 export interface SliceHolder {

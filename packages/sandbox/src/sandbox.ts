@@ -1,4 +1,11 @@
-import type { Capabilities, ColdReason, FunctionError, FunctionResult, Isolation } from "@sous/contract";
+import type {
+  Budgets,
+  Capabilities,
+  ColdReason,
+  FunctionError,
+  FunctionResult,
+  Isolation,
+} from "@sous/contract";
 
 /** Everything a sandbox needs to run one version: code as text, where it starts, what it may hold. */
 export interface SandboxProgram {
@@ -15,6 +22,8 @@ export interface SandboxProgram {
   /** Most activations that run at once. */
   maxConcurrency: number;
   capabilities: Capabilities;
+  /** What one activation may use; whoever runs it ends what goes beyond. */
+  budgets: Budgets;
 }
 
 /** One activation handed to a sandbox. */
@@ -52,6 +61,10 @@ export interface SandboxOutcome {
   timings: SandboxTimings;
   cpuMs: number;
   memoryPeakBytes: number;
+  /** Part of it outside the heap, at the last sample. */
+  externalMemoryBytes: number;
+  /** Most timers that were alive at once. */
+  timersPeak: number;
   /** Whether user code had begun; work that had not may be handed to another sandbox. */
   started: boolean;
 }

@@ -1,5 +1,5 @@
-import { type FunctionErrorType, LIMITS } from "@sous/contract";
-import type { MechanismExit, MechanismOutcome, SandboxMechanism } from "./mechanism.ts";
+import { type Budgets, type FunctionErrorType, LIMITS } from "@sous/contract";
+import type { FailedBudget, MechanismExit, MechanismOutcome, SandboxMechanism } from "./mechanism.ts";
 import type {
   HostAnswer,
   Sandbox,
@@ -34,11 +34,18 @@ interface Running {
   ended: boolean;
   /** When the sandbox must have let go of it, epoch milliseconds; 0 while it may go on. */
   letGoMs: number;
+  budgets: Budgets;
+  memoryMb: number;
+  hostCalls: number;
+  /** Milliseconds for which it was seen to hold the processor, a lower bound. */
+  heldMs: number;
 }
 
 const MiB = 1024 * 1024;
 /** What a sandbox's process weighs beside the memory of the program it runs. */
 const HOST_BYTES = 256 * MiB;
+/** What a slice may make its process grow by beside the memory of its program: the collector, our own code. */
+const SLICE_GROWTH_BYTES = 128 * MiB;
 /** Milliseconds between two looks at the marker and the memory. */
 const LOOK_MS = 25;
 
@@ -71,7 +78,7 @@ export class SupervisedSandbox implements Sandbox {
   #dead: string | undefined;
   #blamed: string | undefined;
   #lookedMs = 0;
-  #watched = { slice: 0, sinceMs: 0, reported: false };
+  #watched = { slice: 0, sinceMs: 0, lastMs: 0, bytes: 0, reported: false };
 
   constructor(mechanism: SandboxMechanism, options: SuperviseOptions) {
     this.id = options.id;
@@ -87,7 +94,9 @@ export class SupervisedSandbox implements Sandbox {
       onOutcome: (number, outcome) => this.#onOutcome(number, outcome),
       onCall: (number, callId, call) => {
         const running = this.#running.get(number);
-        running?.client?.onHostCall(call, (answer) => this.#answer(running, callId, answer));
+        if (running === undefined || running.ended) return;
+        if (++running.hostCalls > running.budgets.host_calls) this.#exceed(running, "host_calls");
+        else running.client?.onHostCall(call, (answer) => this.#answer(running, callId, answer));
       },
       onLog: (number, level, text) => {
         this.#running.get(number)?.client?.onLog(level, text);
@@ -137,6 +146,10 @@ export class SupervisedSandbox implements Sandbox {
       client,
       ended: false,
       letGoMs: 0,
+      budgets: program.budgets,
+      memoryMb: program.memoryMb,
+      hostCalls: 0,
+      heldMs: 0,
     });
     if (this.#active++ === 0) this.#onActive?.();
     this.#mechanism.start(number, task);
@@ -197,19 +210,46 @@ export class SupervisedSandbox implements Sandbox {
   #look(nowMs: number): void {
     const { activation, slice } = this.#mechanism.holder();
     const watched = this.#watched;
-    if (activation === 0 || slice !== watched.slice)
-      this.#watched = { slice, sinceMs: nowMs, reported: false };
-    else if (!watched.reported && nowMs - watched.sinceMs >= this.#slowSliceMs) {
-      watched.reported = true;
-      const programKey = this.#running.get(activation)?.programKey;
-      if (programKey !== undefined)
-        this.#emit({ type: "slow", programKey, sliceMs: nowMs - watched.sinceMs });
+    const running = this.#running.get(activation);
+    const same = activation !== 0 && slice === watched.slice;
+    const bytes = this.pid === undefined ? 0 : memoryOf(this.pid);
+    if (!same) this.#watched = { slice, sinceMs: nowMs, lastMs: nowMs, bytes, reported: false };
+    else {
+      if (running !== undefined) running.heldMs += nowMs - watched.lastMs;
+      watched.lastMs = nowMs;
+      if (!watched.reported && nowMs - watched.sinceMs >= this.#slowSliceMs) {
+        watched.reported = true;
+        const programKey = running?.programKey;
+        if (programKey !== undefined)
+          this.#emit({ type: "slow", programKey, sliceMs: nowMs - watched.sinceMs });
+      }
     }
-    if (this.pid === undefined) return;
-    const bytes = memoryOf(this.pid);
-    if (bytes <= this.#memoryBytesMax) return;
-    const reason = `its process held ${Math.round(bytes / MiB)} MiB of at most ${Math.round(this.#memoryBytesMax / MiB)}`;
-    this.#die(reason, this.#running.get(activation), "MemoryLimit");
+    this.#checkMemory(running, bytes, same ? bytes - watched.bytes : 0);
+    if (running !== undefined && !running.ended && running.heldMs >= running.budgets.cpu_ms)
+      this.#exceed(running, "cpu_ms");
+  }
+
+  /** Only the holder of the slice allocates in it: what the process grows by meanwhile is its doing. */
+  #checkMemory(running: Running | undefined, bytes: number, grownBytes: number): void {
+    const of = (held: number, most: number): string =>
+      `${Math.round(held / MiB)} MiB of at most ${Math.round(most / MiB)}`;
+    if (bytes > this.#memoryBytesMax) {
+      this.#die(`its process held ${of(bytes, this.#memoryBytesMax)}`, running, "MemoryLimit");
+    } else if (running !== undefined) {
+      const most = running.memoryMb * MiB + SLICE_GROWTH_BYTES;
+      if (grownBytes > most)
+        this.#die(`its process grew by ${of(grownBytes, most)} in one slice`, running, "MemoryLimit");
+    }
+  }
+
+  /** A budget is used up, as seen from here: it ends as one that passed its deadline does. */
+  #exceed(running: Running, budget: FailedBudget): void {
+    const limit = running.budgets[budget];
+    const message = `the function used up its budget ${budget} (${limit})`;
+    const type = budget === "result_bytes" ? "ResultTooLarge" : "BudgetExceeded";
+    const outcome = failure(type, message, true, running.heldMs);
+    this.#end(running, withDetails(outcome, budget, running.budgets));
+    this.#letGo(running);
   }
 
   #answer(running: Running, callId: number, answer: HostAnswer): void {
@@ -219,14 +259,16 @@ export class SupervisedSandbox implements Sandbox {
   #onOutcome(number: number, outcome: MechanismOutcome): void {
     const running = this.#running.get(number);
     if (running === undefined) return;
-    if (!running.ended) {
+    const bodyLength = outcome.result?.body.length ?? 0;
+    if (!running.ended && bodyLength > running.budgets.result_bytes) this.#exceed(running, "result_bytes");
+    else if (!running.ended) {
       // The deadline is ours to keep: what comes after it is late, whatever it says.
       const late = outcome.status === "success" && Date.now() > running.deadlineMs;
-      const began = outcome as SandboxOutcome;
+      const began = withDetails(outcome as SandboxOutcome, outcome.budget, running.budgets);
       began.started = true;
       if (late)
         this.#end(running, {
-          ...failure("Timeout", timeoutMessage(running), true),
+          ...failure("Timeout", timeoutMessage(running), true, outcome.cpuMs),
           timings: outcome.timings,
         });
       else this.#end(running, began);
@@ -240,7 +282,7 @@ export class SupervisedSandbox implements Sandbox {
 
   #onDeadline(running: Running): void {
     if (running.ended) return;
-    this.#end(running, failure("Timeout", timeoutMessage(running), this.#begun(running)));
+    this.#end(running, failure("Timeout", timeoutMessage(running), this.#begun(running), running.heldMs));
     this.#letGo(running);
   }
 
@@ -330,7 +372,19 @@ function timeoutMessage(running: Running): string {
   return `the function did not end before its deadline (${new Date(running.deadlineMs).toISOString()})`;
 }
 
-function failure(type: FunctionErrorType, message: string, started: boolean): SandboxOutcome {
+/** Says how much the budget was; what a host says of a budget that does not exist never comes this far. */
+function withDetails(
+  outcome: SandboxOutcome,
+  budget: FailedBudget | undefined,
+  budgets: Budgets,
+): SandboxOutcome {
+  if (budget !== undefined && outcome.error !== undefined)
+    outcome.error.details = { budget, limit: budgets[budget] };
+  return outcome;
+}
+
+/** @param cpuMs how long it was seen to hold the processor, where it was */
+function failure(type: FunctionErrorType, message: string, started: boolean, cpuMs = 0): SandboxOutcome {
   const status = type === "Timeout" ? "timeout" : type === "Cancelled" ? "cancelled" : "error";
   return {
     status,
@@ -338,8 +392,10 @@ function failure(type: FunctionErrorType, message: string, started: boolean): Sa
     cold: false,
     coldReason: "none",
     timings: NO_TIMINGS,
-    cpuMs: 0,
+    cpuMs,
     memoryPeakBytes: 0,
+    externalMemoryBytes: 0,
+    timersPeak: 0,
     started,
   };
 }

@@ -22,6 +22,21 @@ test("a group finds what was added to it, for its tenant alone", () => {
   );
 });
 
+test("a group keeps what few ends have: budgets that were used or passed, the depth of calls", () => {
+  const group = new EndedGroup();
+  const usage = { timers: 2, open_fetches: 3, external_memory_bytes: 4 };
+  const error = {
+    type: "BudgetExceeded" as const,
+    message: "too much",
+    details: { budget: "cpu_ms", limit: 5 },
+  };
+  const records = [end({ usage }), end({ depth: 3 }), { ...finished(end(), "error"), error }];
+  for (const record of records) assert.equal(group.add(record, []), true);
+  for (const record of records) {
+    assert.deepEqual(group.find("t_default", record.activation_id)?.record, record);
+  }
+});
+
 test("a group counts its ends and failures by function", () => {
   const group = new EndedGroup();
   group.add(end(), []);

@@ -270,7 +270,9 @@ function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]
     !record.result_truncated &&
     record.result?.isBase64Encoded === false &&
     record.traceparent === undefined &&
-    record.fingerprint === undefined
+    record.fingerprint === undefined &&
+    record.usage === undefined &&
+    record.depth === undefined
   )
     return 0;
   const { status, error, result_truncated, cold, cold_reason, logs_truncated, traceparent, fingerprint } =
@@ -279,6 +281,8 @@ function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]
   if (error !== undefined) rare.error = error;
   if (traceparent !== undefined) rare.traceparent = traceparent;
   if (fingerprint !== undefined) rare.fingerprint = fingerprint;
+  if (record.usage !== undefined) rare.usage = record.usage;
+  if (record.depth !== undefined) rare.depth = record.depth;
   if (!sameSource) rare.source = record.trigger.source;
   if (lines.length > 0) rare.lines = lines;
   if (record.result !== undefined) rare.base64 = record.result.isBase64Encoded;

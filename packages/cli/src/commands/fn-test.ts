@@ -78,6 +78,10 @@ function describe(run: LocalRun, output: Output): string {
   const color = run.status === "success" ? "green" : "red";
   const lines = run.logs.map((line) => output.style("dim", printable(line)));
   lines.push(`${output.style(color, run.status)} in ${formatMs(run.duration_ms)}`);
+  if (run.usage !== undefined) {
+    const used = Object.entries(run.usage).map(([name, amount]) => `${name} ${amount}`);
+    lines.push(output.style("dim", used.join(", ")));
+  }
   if (run.error !== undefined) {
     lines.push(printable(`${run.error.type}: ${run.error.message}`));
     if (run.error.stack !== undefined) lines.push(printable(run.error.stack));

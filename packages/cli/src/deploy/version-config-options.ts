@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { SecretGrant, VersionConfigInput } from "@sous/contract";
+import { BUDGET_OF_FIELD } from "@sous/contract/budgets";
 import { CliError } from "../client/cli-error.ts";
 import { commaList, oneOf, wholeNumber } from "../command-context.ts";
 
@@ -9,6 +10,7 @@ export interface VersionConfigOptions {
   memoryMb?: number;
   maxConcurrency?: number;
   isolation?: "warm" | "context" | "fresh";
+  budget?: Record<string, number>;
   env?: Record<string, string>;
   secrets?: SecretGrant[];
   invokeHttpRoles?: string[];
@@ -27,6 +29,7 @@ export function addVersionConfigOptions(command: Command): Command {
     .option("--memory-mb <MiB>", "most memory of one activation", wholeNumber(16, 4096))
     .option("--max-concurrency <n>", "most activations at once in one invoker", wholeNumber(1, 100))
     .option("--isolation <kind>", "warm, context or fresh", oneOf(["warm", "context", "fresh"]))
+    .option("--budget <name=value>", "budget such as cpu_ms=500; may be repeated", collectBudget)
     .option("--env <NAME=value>", "environment of the function; may be repeated", collectEnv)
     .option(
       "--secrets <names>",
@@ -60,6 +63,7 @@ export function readVersionConfig(
     memory_mb: options.memoryMb,
     max_concurrency: options.maxConcurrency,
     isolation: options.isolation,
+    budgets: options.budget,
     env: options.env,
     secrets: options.secrets,
     authz: Object.keys(authz).length === 0 ? undefined : authz,
@@ -82,6 +86,15 @@ function collectEnv(text: string, earlier: Record<string, string> = {}): Record<
   const equals = text.indexOf("=");
   if (equals < 1) throw new CliError(`--env ${text} is not NAME=value`);
   return { ...earlier, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+function collectBudget(text: string, earlier: Record<string, number> = {}): Record<string, number> {
+  const [, name, value] = /^([a-z_]+)=([0-9]+)$/.exec(text) ?? [];
+  const names = Object.values(BUDGET_OF_FIELD);
+  if (name === undefined || !names.some((known) => known === name)) {
+    throw new CliError(`--budget ${text} is not name=number with a name of ${names.join(", ")}`);
+  }
+  return { ...earlier, [name]: Number(value) };
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -1,4 +1,5 @@
 import type { ActivationRecord, ColdReason, VersionRecord } from "@sous/contract";
+import { budgetsOf } from "@sous/contract/budgets";
 import { LIMITS } from "@sous/contract/limits";
 import type { Output } from "../output/output.ts";
 import { printable } from "../output/printable.ts";
@@ -97,20 +98,29 @@ function attemptsMax(record: ActivationRecord, version: VersionRecord | undefine
 const share = (used: number, limit: number | undefined, format: (value: number) => string): string =>
   limit === undefined
     ? format(used)
-    : `${format(used)} of ${format(limit)}  ${Math.round((used / limit) * 100)} %`;
+    : `${format(used)} of ${format(limit)}  ${limit === 0 ? 0 : Math.round((used / limit) * 100)} %`;
+
+const resultBytes = ({ result, result_truncated }: ActivationRecord): number =>
+  result === undefined ? 0 : result_truncated ? LIMITS.resultRecordBytesMax : Buffer.byteLength(result.body);
 
 /** What was used of each limit, in per cent where the limit is known. */
 function usage(record: ActivationRecord, version: VersionRecord | undefined): [string, string][] {
   const memory = version === undefined ? undefined : version.config.memory_mb * 1024 * 1024;
   const running = record.timings.init_ms + record.timings.handler_ms;
+  const budgets = version === undefined ? undefined : budgetsOf(version.config);
+  const external = budgets === undefined ? undefined : budgets.external_memory_mb * 1024 * 1024;
+  const { timers = 0, open_fetches = 0, external_memory_bytes = 0 } = record.usage ?? {};
+  const cut = record.logs_truncated ? ", cut" : "";
   return [
     ["time", share(running, version?.config.timeout_ms, formatMs)],
-    ["cpu", formatMs(record.cpu_ms)],
+    ["cpu", share(record.cpu_ms, budgets?.cpu_ms, formatMs)],
     ["memory", share(record.memory_peak_bytes, memory, formatBytes)],
-    [
-      "logs",
-      `${share(record.log_bytes, LIMITS.logBytesMax, formatBytes)}${record.logs_truncated ? ", cut" : ""}`,
-    ],
-    ["sent out", formatBytes(record.egress_bytes)],
+    ["outside the heap", share(external_memory_bytes, external, formatBytes)],
+    ["logs", share(record.log_bytes, budgets?.log_bytes ?? LIMITS.logBytesMax, formatBytes) + cut],
+    ["result", share(resultBytes(record), budgets?.result_bytes, formatBytes)],
+    ["calls made", share(record.host_calls, budgets?.host_calls, String)],
+    ["calls out", share(record.egress_bytes, budgets?.egress_bytes, formatBytes)],
+    ["open fetches", share(open_fetches, budgets?.open_fetches, String)],
+    ["timers", share(timers, budgets?.timers, String)],
   ];
 }

@@ -34,17 +34,22 @@ export function createActivation(options: ActivationOptions): Activation {
   let running = 0;
   let runs = 0;
 
-  const fail = (type: Parameters<GuestHost["fail"]>[0], message: string, stack: string): void => {
+  const fail = (
+    type: Parameters<GuestHost["fail"]>[0],
+    message: string,
+    stack: string,
+    budget = "",
+  ): void => {
     running = 0;
     beforeEnd();
-    host.fail(type, message, stack);
+    host.fail(type, message, stack, budget);
   };
 
   const crashed = (run: number, thrown: unknown): void => {
     if (run === 0 || run !== running) return;
     const read = readThrown(thrown);
     // Reading may have run user code that ended the activation another way.
-    if (run === running) fail(read.denied ? "CapabilityDenied" : "Exception", read.message, read.stack);
+    if (run === running) fail(read.type, read.message, read.stack, read.budget);
   };
 
   const finish = (run: number, value: unknown): void => {

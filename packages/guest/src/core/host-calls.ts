@@ -9,6 +9,7 @@ import {
   parseJson,
   type Table,
 } from "./primordials.ts";
+import { BUDGET_CODE, budgetError } from "./thrown.ts";
 
 /** Most bytes of JSON text one call carries to the host. */
 const ARGUMENTS_BYTES_MAX = LIMITS.httpRequestBytesMax;
@@ -98,6 +99,8 @@ export function createHostCalls(host: GuestHost): HostCalls {
 }
 
 function hostError(message: string, code: string): Error {
+  // The one budget that ends a call and not the activation.
+  if (code === BUDGET_CODE) return budgetError(message, "egress_bytes");
   const error = new NativeError(message);
   define(error, "code", code);
   return error;

@@ -26,6 +26,8 @@ export const dateNow = Date.now;
 export const toText = String;
 export const toNumber = Number;
 
+export const { asyncIterator, iterator } = Symbol;
+
 export const NativePromise = Promise;
 export const NativeError = Error;
 export const isError = (Error as unknown as { isError(value: unknown): value is Error }).isError;

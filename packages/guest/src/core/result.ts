@@ -1,6 +1,16 @@
 import { LIMITS } from "@sous/contract/limits";
 import { fits } from "./bounded-text.ts";
-import { hasOwn, isArray, isInteger, objectKeys, quote, slice, stringify } from "./primordials.ts";
+import {
+  asyncIterator,
+  hasOwn,
+  isArray,
+  isInteger,
+  iterator,
+  objectKeys,
+  quote,
+  slice,
+  stringify,
+} from "./primordials.ts";
 
 /** A handler's answer, ready for the border. */
 export type Answer =
@@ -15,6 +25,13 @@ interface Envelope {
   isBase64Encoded?: unknown;
 }
 
+interface Streamed {
+  next?: unknown;
+  toJSON?: unknown;
+  [iterator]?: unknown;
+  [asyncIterator]?: unknown;
+}
+
 /**
  * Makes the answer of whatever a handler returned: an envelope when one of its four keys is there, nothing
  * for null and undefined, JSON for the rest.
@@ -23,6 +40,11 @@ interface Envelope {
 export function answerOf(value: unknown): Answer {
   if (value === null || value === undefined) return reply(200, "{}", "", false);
   if (typeof value === "object" && isEnvelope(value)) return openEnvelope(value);
+  if (typeof value === "object" && isStreamed(value)) {
+    return invalid(
+      "the handler returned a generator or a stream, which has no JSON: collect it and return the whole, or make it the body of a Response in a fetch-style handler",
+    );
+  }
   let json: unknown;
   try {
     json = stringify(value);
@@ -33,6 +55,14 @@ export function answerOf(value: unknown): Answer {
     return invalid(`the result cannot be written as JSON: it is a ${typeof value}`);
   }
   return reply(200, "{}", json, false);
+}
+
+/** What a `function*` or `async function*` gives, and streams: JSON would make `{}` of them without a word. */
+function isStreamed(value: object): boolean {
+  const { next, toJSON, [iterator]: values, [asyncIterator]: later } = value as Streamed;
+  return (
+    (later !== undefined || (values !== undefined && typeof next === "function")) && toJSON === undefined
+  );
 }
 
 function isEnvelope(value: object): boolean {

@@ -1,15 +1,6 @@
-import { LIMITS } from "@sous/contract/limits";
 import type { GuestHost } from "../abi.ts";
-import {
-  apply,
-  max,
-  min,
-  NativeRangeError,
-  NativeTypeError,
-  objectKeys,
-  type Table,
-  toNumber,
-} from "./primordials.ts";
+import { apply, max, min, NativeTypeError, objectKeys, type Table, toNumber } from "./primordials.ts";
+import { budgetError } from "./thrown.ts";
 
 /** Longest delay of the web's timers, in milliseconds: 2^31 - 1. */
 const DELAY_MS_MAX = 2_147_483_647;
@@ -39,24 +30,21 @@ export interface Timers {
 }
 
 /**
- * Timers over the host's clock, at most `LIMITS.timersMax` alive.
+ * Timers over the host's clock, at most as many alive as the host takes.
  * @param crash hears what a callback throws
  */
 export function createTimers(host: GuestHost, crash: (thrown: unknown) => void): Timers {
   const live = { __proto__: null } as unknown as Table<Timer>;
-  let liveCount = 0;
   let lastId = 0;
 
   const begin = (callback: unknown, delay: unknown, items: unknown[], repeats: boolean): number => {
     if (typeof callback !== "function") throw new NativeTypeError("a timer needs a function");
-    if (liveCount >= LIMITS.timersMax) {
-      throw new NativeRangeError(`more than ${LIMITS.timersMax} timers are alive; clear some first`);
-    }
     const delayMs = min(max(toNumber(delay) || 0, DELAY_MS_MIN), DELAY_MS_MAX);
     const id = ++lastId;
+    if (!host.timer(id, delayMs)) {
+      throw budgetError("too many timers are alive; clear some first, or raise budgets.timers", "timers");
+    }
     live[id] = { callback, items, delayMs, repeats };
-    liveCount++;
-    host.timer(id, delayMs);
     return id;
   };
 
@@ -67,7 +55,6 @@ export function createTimers(host: GuestHost, crash: (thrown: unknown) => void):
     if (live[id] === undefined) return;
     delete live[id];
     delete background[id];
-    liveCount--;
     host.clearTimer(id);
   };
 
@@ -91,7 +78,6 @@ export function createTimers(host: GuestHost, crash: (thrown: unknown) => void):
       else {
         delete live[timerId];
         delete background[timerId];
-        liveCount--;
       }
       try {
         apply(timer.callback, undefined, timer.items);

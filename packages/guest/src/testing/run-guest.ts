@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { LIMITS } from "@sous/contract/limits";
 import ivm from "isolated-vm";
 import { type GuestBundle, loadGuestBundle } from "../../../sandbox/src/isolate/guest-bundle.ts";
 import { BOOTSTRAP_GLOBAL, GUEST_CALLBACKS, type GuestApi, type GuestHost } from "../abi.ts";
@@ -12,7 +13,7 @@ export type Ending =
       body: string;
       isBase64Encoded: boolean;
     }
-  | { kind: "fail"; type: string; message: string; stack: string }
+  | { kind: "fail"; type: string; message: string; stack: string; budget: string }
   /** The host ended a slice: timeout, memory. */
   | { kind: "stopped"; message: string }
   /** Nothing is left to happen, and nobody answered. */
@@ -104,9 +105,9 @@ async function play(
       const headers = JSON.parse(headersJson) as Record<string, string>;
       run.ending = { kind: "reply", statusCode, headers, body, isBase64Encoded };
     },
-    fail(type, message, stack) {
+    fail(type, message, stack, budget) {
       run.endings++;
-      run.ending = { kind: "fail", type, message, stack };
+      run.ending = { kind: "fail", type, message, stack, budget };
     },
     call(callId, operation, argumentsJson) {
       const call = { operation, arguments: JSON.parse(argumentsJson) as unknown[] };
@@ -121,11 +122,12 @@ async function play(
       });
     },
     log: (level, text) => void run.logs.push(`${LEVELS[level]} ${text}`),
-    timer: (timerId, delayMs) =>
-      void timers.set(
-        timerId,
-        at(delayMs, () => fire(timerId)),
-      ),
+    timer(timerId, delayMs) {
+      if (timers.size >= LIMITS.timersMax) return false;
+      const step = at(delayMs, () => fire(timerId));
+      timers.set(timerId, step);
+      return true;
+    },
     clearTimer(timerId) {
       const step = timers.get(timerId);
       if (step !== undefined) steps.splice(steps.indexOf(step), 1);
@@ -212,7 +214,7 @@ async function evaluate(
   await module.evaluate({ timeout: options.timeoutMs ?? 5000 });
   const problem = api.adopt(module.namespace, options.handler ?? "default");
   if (problem !== "") {
-    run.ending = { kind: "fail", type: "BundleError", message: problem, stack: "" };
+    run.ending = { kind: "fail", type: "BundleError", message: problem, stack: "", budget: "" };
     return;
   }
   const described = { activation_id: "a", trigger: { type: "api", source: {} }, deadline_ms: 0 };

@@ -7,15 +7,23 @@ import {
 } from "@sous/contract";
 import type { SandboxOutcome } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
+import { admitLine, type LogBudget } from "./log-budget.ts";
 import type { LogEvent } from "./live-activations.ts";
 
 const NOTHING: readonly string[] = Object.freeze([]);
 // Shared and never changed, but not frozen: V8 prints what is frozen, or has no prototype, at a third of the speed.
 const NO_ATTEMPTS: ActivationAttempt[] = [];
-const CUT_MARK = "[warn] the log is cut here: an activation may write 1 MiB";
+/** Less than this outside the heap is what every isolate has. */
+const EXTERNAL_BYTES_TOLD = 1024 * 1024;
+
+/** What the host calls of an activation have used so far. */
+export interface OutwardUse {
+  readonly egressBytes: number;
+  readonly openFetchesPeak: number;
+}
 
 /** An activation while this process works on it: everything its record will say, and its log so far. */
-export class LiveActivation {
+export class LiveActivation implements LogBudget {
   readonly invocation: Invocation;
   version: number;
   readonly tier: string;
@@ -24,8 +32,10 @@ export class LiveActivation {
   sandboxId = "";
   fetchMs = 0;
   hostCalls = 0;
-  egressBytes = 0;
+  /** What its calls out have used; absent while it has made none. */
+  outward: OutwardUse | undefined;
   logBytes = 0;
+  logBytesMax: number = LIMITS.logBytesMax;
   logsTruncated = false;
   /** Failed attempts before this one. */
   earlier: ActivationAttempt[] = NO_ATTEMPTS;
@@ -47,14 +57,10 @@ export class LiveActivation {
     this.tier = tier;
   }
 
-  /** Appends one line of the log, already clean; past 1 MiB it is marked as cut and the rest is dropped. */
+  /** Appends one line of the log, already clean; past the budget it is marked as cut and the rest is dropped. */
   log(line: string): void {
-    if (this.logsTruncated) return;
-    this.logBytes += line.length;
-    if (this.logBytes > LIMITS.logBytesMax) {
-      this.logsTruncated = true;
-      this.#append(CUT_MARK);
-    } else this.#append(line);
+    const admitted = admitLine(this, line);
+    if (admitted !== undefined) this.#append(admitted);
   }
 
   follow(from: number, listener: (event: LogEvent) => void): () => void {
@@ -121,9 +127,10 @@ export class LiveActivation {
       log_bytes: this.logBytes,
       logs_truncated: this.logsTruncated,
       host_calls: this.hostCalls,
-      egress_bytes: this.egressBytes,
+      egress_bytes: this.outward?.egressBytes ?? 0,
     };
     if (invocation.traceparent !== undefined) record.traceparent = invocation.traceparent;
+    if (invocation.depth !== undefined) record.depth = invocation.depth;
     if (invocation.fingerprint !== undefined) record.fingerprint = invocation.fingerprint;
     return record;
   }
@@ -149,6 +156,15 @@ export class LiveActivation {
     record.cpu_ms = thousandths(outcome.cpuMs);
     record.memory_peak_bytes = outcome.memoryPeakBytes;
     if (outcome.error !== undefined) record.error = outcome.error;
+    const fetches = this.outward?.openFetchesPeak ?? 0;
+    const external = outcome.externalMemoryBytes;
+    if (fetches > 0 || outcome.timersPeak > 0 || external >= EXTERNAL_BYTES_TOLD) {
+      record.usage = {
+        timers: outcome.timersPeak,
+        open_fetches: fetches,
+        external_memory_bytes: external,
+      };
+    }
     const { result } = outcome;
     if (result === undefined) return record;
     record.result_truncated = result.body.length > LIMITS.resultRecordBytesMax;

@@ -5,6 +5,8 @@ const closed = { additionalProperties: false } as const;
 const Text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
 const Url = (pattern: string, description: string) => Type.String({ pattern, maxLength: 2048, description });
 const Rate = (description: string) => Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, description });
+const Amount = (description: string) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: `${description}; 0: no bound` });
 const Milliseconds = (description: string) =>
   Type.Integer({ minimum: 0, maximum: 86_400_000, description: `${description}, milliseconds` });
 
@@ -54,6 +56,27 @@ const fields = {
       tenant_rps: Rate("requests a second of a tenant"),
       function_rps: Rate("requests a second of a function ref"),
       client_rps: Rate("requests a second of a client address"),
+    },
+    closed,
+  ),
+  budgets: Type.Object(
+    {
+      window_seconds: Type.Integer({
+        minimum: 1,
+        maximum: 2_678_400,
+        description: "how long a budget lasts",
+      }),
+      tenant_invocations: Amount("invocations of a tenant in a window"),
+      tenant_cpu_ms: Amount("processor time of a tenant in a window, milliseconds"),
+      tenant_egress_bytes: Amount("bytes of a tenant's calls out in a window"),
+      token_invocations: Amount("invocations of a token's subject in a window"),
+      token_cpu_ms: Amount("processor time of a token's subject in a window, milliseconds"),
+      token_egress_bytes: Amount("bytes of calls out of a token's subject in a window"),
+      depth_max: Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        description: "functions that may call one another",
+      }),
     },
     closed,
   ),
@@ -127,6 +150,14 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     "rate_limits.tenant_rps": LIMITS.tenantRateRps,
     "rate_limits.function_rps": LIMITS.functionRateRps,
     "rate_limits.client_rps": LIMITS.clientRateRps,
+    "budgets.window_seconds": 3600,
+    "budgets.tenant_invocations": 0,
+    "budgets.tenant_cpu_ms": 0,
+    "budgets.tenant_egress_bytes": 0,
+    "budgets.token_invocations": 0,
+    "budgets.token_cpu_ms": 0,
+    "budgets.token_egress_bytes": 0,
+    "budgets.depth_max": 8,
     "egress.private_allow": [],
     "idle.host_ms": 300_000,
     "idle.isolate_ms": 60_000,

@@ -185,3 +185,18 @@ test("a rule that is wider in any part is refused", () => {
   }
   assert.throws(() => mergeRuled({ allow_hosts: ["api.example.com"] }), /http\.allow_hosts/);
 });
+
+test("budgets of a function's own work move freely, those of its reach only narrow where the manifest sets them", () => {
+  const declared: Manifest = { ...manifest, budgets: { cpuMs: 100, egressBytes: 1000, logBytes: 10 } };
+  const mergeDeclared = (input: VersionConfigInput) => mergeVersionConfig(declared, input, SCOPE).budgets;
+  assert.deepEqual(mergeDeclared({}), {
+    ...merge({}).budgets,
+    cpu_ms: 100,
+    egress_bytes: 1000,
+    log_bytes: 10,
+  });
+  const set = { cpu_ms: 900_000, log_bytes: 1000, egress_bytes: 999, host_calls: 100_000 };
+  assert.deepEqual(mergeDeclared({ budgets: set }), { ...mergeDeclared({}), ...set });
+  assert.throws(() => mergeDeclared({ budgets: { egress_bytes: 1001 } }), /egress_bytes.*1000.*narrow/);
+  refused({ memory_mb: 32, budgets: { external_memory_mb: 33 } }, /external_memory_mb.*32 MiB/);
+});

@@ -5,6 +5,7 @@ import {
   type VersionConfig,
   type VersionConfigInput,
 } from "@sous/contract";
+import { mergeBudgets } from "./merge-budgets.ts";
 import { type FunctionScope, settleSecrets } from "./settle-secrets.ts";
 import { narrowCapabilities } from "./narrow-capabilities.ts";
 
@@ -31,9 +32,10 @@ export function mergeVersionConfig(
   if (retry.backoff_ms > retry.backoff_max_ms) {
     throw new PlatformError("CS_VALIDATION_FAILED", "retry.backoff_ms is above retry.backoff_max_ms");
   }
+  const memoryMb = input.memory_mb ?? manifest.limits.memoryMb;
   return {
     timeout_ms: input.timeout_ms ?? manifest.limits.timeoutMs,
-    memory_mb: input.memory_mb ?? manifest.limits.memoryMb,
+    memory_mb: memoryMb,
     max_concurrency: input.max_concurrency ?? manifest.limits.maxConcurrency,
     env: input.env ?? {},
     capabilities: narrowCapabilities(manifest.capabilities, input.capabilities),
@@ -47,5 +49,6 @@ export function mergeVersionConfig(
     retry,
     isolation: input.isolation ?? manifest.isolation ?? "warm",
     durability: input.durability ?? durability,
+    budgets: mergeBudgets(manifest.budgets, input.budgets, memoryMb),
   };
 }

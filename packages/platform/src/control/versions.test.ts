@@ -57,6 +57,16 @@ test("a draft becomes a version with the manifest's limits and the defaults", as
     retry: { max_attempts: 3, backoff_ms: 1000, backoff_max_ms: 60_000, max_age_ms: 21_600_000 },
     isolation: "warm",
     durability: "relaxed",
+    budgets: {
+      cpu_ms: 30_000,
+      external_memory_mb: 64,
+      log_bytes: 1024 * 1024,
+      result_bytes: 6 * 1024 * 1024,
+      host_calls: 10_000,
+      egress_bytes: 256 * 1024 * 1024,
+      timers: 1000,
+      open_fetches: 16,
+    },
   });
   const read = await control.call<FunctionReply>("GET", HELLO);
   assert.equal(read.body.latest_version, 1);

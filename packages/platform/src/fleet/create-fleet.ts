@@ -86,8 +86,12 @@ export function createFleet(options: FleetOptions): Fleet {
     const give = (): void => {
       const at = queue.indexOf(entry);
       if (at >= 0) queue.splice(at, 1);
+      const waitedMs = now() - entry.sinceMs;
+      // One is on its way, and was too slow for this deadline; else there is none to wait for.
       client.onOutcome(
-        unplaced("Timeout", "the deadline passed before a sandbox was ready", now() - entry.sinceMs),
+        tenant.creating > 0
+          ? unplaced("Timeout", "the deadline passed before a sandbox was ready", waitedMs)
+          : unplaced("Expired", NO_ROOM, waitedMs),
       );
     };
     const timer = setTimeout(give, Math.max(0, task.deadlineMs - now()));
@@ -320,8 +324,11 @@ function afterWaiting(entry: Waiting, atMs: number): FleetClient {
   };
 }
 
+const NO_ROOM =
+  "no room for a sandbox before the deadline: all are taken, or busy with other work of this tenant; try again";
+
 function unplaced(
-  type: "Timeout" | "SandboxCrashed" | "Cancelled",
+  type: "Timeout" | "SandboxCrashed" | "Cancelled" | "Expired",
   message: string,
   waitedMs: number,
 ): SandboxOutcome {
@@ -333,6 +340,8 @@ function unplaced(
     timings: { placementMs: waitedMs, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 },
     cpuMs: 0,
     memoryPeakBytes: 0,
+    externalMemoryBytes: 0,
+    timersPeak: 0,
     started: false,
   };
 }

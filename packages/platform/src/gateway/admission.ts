@@ -5,6 +5,7 @@ import {
   type RefTarget,
   type VersionRecord,
 } from "@sous/contract";
+import type { Spending } from "../activations/spending.ts";
 import type { Action } from "../auth/actions.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { authorize, homeTenant, isPublic, requireTriggerRole } from "../auth/authorize.ts";
@@ -41,6 +42,8 @@ export interface AdmissionOptions {
     function?: RateLimiter | undefined;
   };
   clientIp: (request: DirectMessage) => string;
+  /** Budgets of tenants and tokens; absent: none. */
+  spending?: Spending | undefined;
 }
 
 /**
@@ -77,7 +80,7 @@ export interface Admission {
  * Everything it needs is usually in memory, so that the answer is usually there at once.
  */
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { auth, catalog, limits, clientIp } = options;
+  const { auth, catalog, limits, clientIp, spending } = options;
 
   function limitClient(request: DirectMessage): void {
     if (limits.client !== undefined) take(limits.client, clientIp(request), "from this address");
@@ -137,6 +140,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       requireTriggerRole(principal, roles);
     } else if (!open) throw identity;
     limitWork(tenant, wanted);
+    spending?.admit(tenant, principal);
     return { tenant, principal, version, isPublic: open };
   }
 

@@ -19,6 +19,8 @@ export interface GatewayOptions {
   admission: Admission;
   ingress: Ingress;
   limits: Limits;
+  /** How many functions may call one another in a chain. */
+  depthMax: number;
   /** Functions answer on the console's port: their pages are kept in a sandbox of the browser. */
   sandboxPages: boolean;
   onFault: (error: unknown, requestId: string) => void;
@@ -203,6 +205,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
       timeoutMs,
       idempotencyKey: headers.idempotencyKey,
       traceparent: headers.traceparent,
+      depth: headers.depth,
     };
   }
 
@@ -270,6 +273,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
       checkSizes(request, limits);
       exchange.headers = requestHeaders(request.rawHeaders);
       exchange.authorization = exchange.headers.authorization;
+      if (exchange.headers.depth >= options.depthMax) throw tooDeep(options.depthMax);
       begin(exchange, route);
     } catch (error) {
       request.resume();
@@ -278,6 +282,13 @@ export function createGateway(options: GatewayOptions): RawRoute {
     return true;
   };
 }
+
+const tooDeep = (most: number): PlatformError =>
+  new PlatformError(
+    "CS_CALL_DEPTH_EXCEEDED",
+    `more than ${most} functions called one another up to here: end the circle, or raise budgets.depth_max`,
+    { details: { depth_max: most } },
+  );
 
 /** @throws CS_QUERY_TOO_LARGE, CS_HEADERS_TOO_LARGE */
 function checkSizes({ url = "", rawHeaders }: DirectMessage, limits: Limits): void {

@@ -50,6 +50,8 @@ export interface IngressRequest {
   /** What makes two requests with one key the same, where that is not the whole event. */
   sameness?: string;
   traceparent: string | undefined;
+  /** How many functions called one another up to this request. */
+  depth: number;
 }
 
 /** Turns checked requests into invocations, and what comes back into replies. */
@@ -120,6 +122,7 @@ export function createIngress(options: IngressOptions): Ingress {
     };
     if (request.traceparent !== undefined) invocation.traceparent = request.traceparent;
     if (fingerprint !== undefined) invocation.fingerprint = fingerprint;
+    if (request.depth > 0) invocation.depth = request.depth;
     return invocation;
   }
 

@@ -24,6 +24,7 @@ test("what counts is read whatever its letters' case, the rest is passed by", ()
     traceparent: TRACE,
     traceId: "abc",
     respondAsync: true,
+    depth: 0,
   });
   assert.deepEqual(requestHeaders(["accept", "*/*"]), NO_REQUEST_HEADERS);
 });
@@ -42,4 +43,10 @@ test("keys and timeouts that cannot be are refused, unusable trace headers are n
   }
   const { traceparent, traceId } = requestHeaders(["traceparent", "nonsense", "x-trace-id", "a b"]);
   assert.deepEqual([traceparent, traceId], [undefined, undefined]);
+});
+
+test("the depth of calls is the largest number that is one", () => {
+  assert.equal(requestHeaders(["X-Cs-Depth", "3", "x-cs-depth", "2"]).depth, 3);
+  for (const none of ["-1", "x", "", "1.5", "99999999999"])
+    assert.equal(requestHeaders(["x-cs-depth", none]).depth, 0);
 });

@@ -1,4 +1,4 @@
-import { PlatformError } from "@sous/contract";
+import { DEPTH_HEADER, PlatformError } from "@sous/contract";
 import { parseTraceparent } from "../telemetry/traceparent.ts";
 
 /** What the platform itself reads from a request's headers. */
@@ -12,6 +12,8 @@ export interface RequestHeaders {
   traceId: string | undefined;
   /** `Prefer: respond-async`. */
   respondAsync: boolean;
+  /** How many functions called one another up to this request; our egress says so, 0 where nobody does. */
+  depth: number;
 }
 
 /** What a request without any of them asks for. */
@@ -22,11 +24,13 @@ export const NO_REQUEST_HEADERS: RequestHeaders = {
   traceparent: undefined,
   traceId: undefined,
   respondAsync: false,
+  depth: 0,
 };
 
 /** Lengths of the names that count; most headers are passed by without a look at their letters. */
 const LENGTHS = new Set([6, 10, 11, 12, 13, 15]);
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,128}$/;
+const DEPTH = /^[0-9]{1,6}$/;
 const TRACE_ID = /^[\x21-\x7e]{1,128}$/;
 
 /**
@@ -65,6 +69,10 @@ export function requestHeaders(rawHeaders: readonly string[]): RequestHeaders {
         break;
       case "prefer":
         found.respondAsync ||= value.includes("respond-async");
+        break;
+      case DEPTH_HEADER:
+        // Whoever makes one up harms but himself: a larger one is refused sooner.
+        if (DEPTH.test(value)) found.depth = Math.max(found.depth, Number(value));
         break;
       default:
     }

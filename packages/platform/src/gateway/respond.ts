@@ -98,6 +98,7 @@ export function functionFailure(reply: InvocationReply): PlatformError {
   };
   const details: Record<string, unknown> = { activation_id: reply.activation_id, type: error.type };
   if (error.stack !== undefined) details["stack"] = error.stack;
+  Object.assign(details, error.details);
   // A queue that was too long is the caller's to wait for, not a fault of the function.
   if (error.type === "Expired") {
     return new PlatformError("CS_QUEUE_FULL", error.message, {

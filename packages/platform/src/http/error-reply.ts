@@ -15,6 +15,10 @@ const FOREIGN_CODES: Readonly<Record<string, { code: ErrorCode; message: string 
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: { code: "CS_VALIDATION_FAILED", message: "the body is empty" },
   FST_ERR_CTP_INVALID_JSON_BODY: { code: "CS_VALIDATION_FAILED", message: "the body is not JSON" },
+  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: {
+    code: "CS_METHOD_NOT_ALLOWED",
+    message: "no path takes this method; see /docs",
+  },
   FST_ERR_BAD_URL: { code: "CS_VALIDATION_FAILED", message: "the path is not properly encoded" },
   FST_ERR_MAX_PARAM_LENGTH: { code: "CS_VALIDATION_FAILED", message: "a part of the path is too long" },
 };

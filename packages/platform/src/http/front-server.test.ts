@@ -32,7 +32,7 @@ async function start(options: Partial<FrontServerOptions> = {}) {
 const envelopeOf = (answer: string) =>
   (
     JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4)) as {
-      error: { code: string; request_id: string };
+      error: { code: string; message: string; request_id: string };
     }
   ).error;
 
@@ -53,6 +53,19 @@ test("two Host headers are refused, one is not", async () => {
   assert.match(answer, /^HTTP\/1\.1 400 /);
   assert.equal(envelopeOf(answer).code, "CS_VALIDATION_FAILED");
   assert.match(await server.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), /fallback$/);
+});
+
+test("no Host header, and an Expect nobody can meet, are refused with an envelope", async () => {
+  await using server = await start();
+  const none = await server.raw("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  assert.match(none, /^HTTP\/1\.1 400 /);
+  assert.equal(envelopeOf(none).message, "the request has no Host header");
+  const odd = await server.raw(
+    "POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
+  );
+  assert.match(odd, /^HTTP\/1\.1 400 /);
+  assert.match(envelopeOf(odd).message, /100-continue/);
+  assert.match(await server.raw("GET / HTTP/1.0\r\n\r\n"), /fallback$/);
 });
 
 test("a target of the absolute form is its path, and must name the host that Host names", async () => {

@@ -52,9 +52,11 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   const handle = (request: DirectMessage, response: ServerResponse): void => {
     if (closing) response.setHeader("connection", "close");
     try {
-      const refusal = hasDuplicateHost(request.rawHeaders)
-        ? duplicateHost()
-        : (toOriginForm(request) ?? guard?.(request));
+      const hosts = countHosts(request.rawHeaders);
+      const refusal =
+        hosts > 1 || (hosts === 0 && request.httpVersionMinor > 0)
+          ? wrongHosts(hosts)
+          : (toOriginForm(request) ?? guard?.(request));
       if (refusal !== undefined) {
         sendError(response, refusal, requestIdOf(request.headers["x-request-id"]));
         return;
@@ -76,12 +78,19 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
       connectionsCheckingInterval: 1000,
       noDelay: true,
       IncomingMessage: DirectMessage,
+      // Ours to refuse, in an envelope.
+      requireHostHeader: false,
     },
     handle,
   );
   // Past a count Node drops headers silently; ours are bounded by bytes.
   server.maxHeadersCount = 0;
   server.on("clientError", answerClientError);
+  server.on("checkExpectation", (request: DirectMessage, response: ServerResponse) => {
+    request.resume();
+    const refusal = new PlatformError("CS_VALIDATION_FAILED", "the only Expect that is met is 100-continue");
+    sendError(response, refusal, requestIdOf(request.headers["x-request-id"]));
+  });
 
   return {
     server,
@@ -107,17 +116,17 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   };
 }
 
-function hasDuplicateHost(rawHeaders: readonly string[]): boolean {
-  let seen = false;
+/** @returns 0, 1, or 2 for more than one */
+function countHosts(rawHeaders: readonly string[]): number {
+  let seen = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? "";
     if (name.length !== 4) continue;
     if (name === "Host" || name === "host" || name.toLowerCase() === "host") {
-      if (seen) return true;
-      seen = true;
+      if (++seen > 1) return seen;
     }
   }
-  return false;
+  return seen;
 }
 
 /**
@@ -138,8 +147,11 @@ function toOriginForm(request: DirectMessage): PlatformError | undefined {
   return undefined;
 }
 
-const duplicateHost = (): PlatformError =>
-  new PlatformError("CS_VALIDATION_FAILED", "the request has more than one Host header");
+const wrongHosts = (count: number): PlatformError =>
+  new PlatformError(
+    "CS_VALIDATION_FAILED",
+    count === 0 ? "the request has no Host header" : "the request has more than one Host header",
+  );
 
 /** HTTP errors below the request: the parser's, the timeouts'. The connection is not usable any more. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {

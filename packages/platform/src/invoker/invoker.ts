@@ -2,6 +2,7 @@ import type { Invocation, Limits, TerminalStatus } from "@sous/contract";
 import type { Store } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { LiveRegistry } from "../activations/live-registry.ts";
+import type { Spending } from "../activations/spending.ts";
 import type { BundleCache } from "../bundle/bundle-cache.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -31,6 +32,8 @@ export interface InvokerOptions {
   powers: HostPowers;
   live: LiveRegistry;
   meter: InvokerMeter;
+  /** Charged with what each attempt used; absent: nobody counts. */
+  spending?: Spending | undefined;
   limits: Limits;
   now: () => number;
   random: () => number;

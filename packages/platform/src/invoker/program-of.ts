@@ -1,4 +1,4 @@
-import type { Invocation, VersionRecord } from "@sous/contract";
+import { budgetsOf, type Invocation, type VersionRecord } from "@sous/contract";
 import type { SandboxProgram } from "@sous/sandbox";
 import type { RunnableProgram } from "../bundle/prepare-program.ts";
 
@@ -23,6 +23,7 @@ export function programOf(
     memoryMb: config.memory_mb,
     maxConcurrency: config.max_concurrency,
     capabilities: config.capabilities,
+    budgets: budgetsOf(config),
   };
   programs.set(version, program);
   return program;

@@ -4,6 +4,7 @@ import {
   PlatformError,
   type Invocation,
   type VersionRecord,
+  budgetsOf,
   isRetryable,
   isTerminal,
 } from "@sous/contract";
@@ -12,17 +13,21 @@ import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram, SandboxTask 
 import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
+import type { Spending } from "../activations/spending.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
-import type { SecretGuard } from "../powers/host-powers.ts";
+import type { PowerScope, SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 import { contextJson } from "./context-json.ts";
 import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
+import { powerScope, secretScope } from "./power-scope.ts";
 import { programOf } from "./program-of.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
 
 const RESTARTS_MAX = 2;
+/** How soon queued work asks again for a sandbox, in milliseconds. */
+const ROOM_WAIT_MS = 1000;
 /** More lines than the log of an activation can hold. */
 const LINES_MAX = 10_000_000;
 
@@ -48,6 +53,7 @@ export class Run implements FleetClient {
   #live: LiveActivation | undefined;
   #version: VersionRecord | undefined;
   #program: SandboxProgram | undefined;
+  #scope: PowerScope | undefined;
   #restarts = 0;
   /** Of a version with secrets: everything the function says passes it. */
   #guard: SecretGuard | undefined;
@@ -91,20 +97,14 @@ export class Run implements FleetClient {
   onHostCall(call: HostCall, answer: (answer: HostAnswer) => void): void {
     const live = this.#live as LiveActivation;
     live.hostCalls++;
-    const { activation_id, trigger, deadline_ms } = this.#invocation;
-    const version = this.#version as VersionRecord;
-    const scope = {
-      ...secretScope(this.#invocation, version),
-      activationId: activation_id,
-      trigger: trigger.type,
-      capabilities: version.config.capabilities,
-      deadlineMs: deadline_ms,
-      egressBytes: 0,
-    };
-    void this.#options.powers.call(scope, call).then((result) => {
-      live.egressBytes += scope.egressBytes;
-      answer(result);
-    });
+    const scope = (this.#scope ??= this.#openScope(live));
+    void this.#options.powers.call(scope, call).then(answer);
+  }
+
+  #openScope(live: LiveActivation): PowerScope {
+    const scope = powerScope(this.#invocation, this.#version as VersionRecord);
+    live.outward = scope;
+    return scope;
   }
 
   onLog(level: string, text: string): void {
@@ -119,6 +119,7 @@ export class Run implements FleetClient {
       this.#stop(outcome);
       return;
     }
+    if (outcome.error?.type === "Expired" && this.#hasNoRoom(outcome)) return;
     const inTime = this.#options.now() < this.#invocation.deadline_ms;
     // Nothing of it has run: it is not delivered yet, and another sandbox can take it.
     if (crashed && !outcome.started && inTime && this.#restarts++ < RESTARTS_MAX) this.#launch();
@@ -135,6 +136,29 @@ export class Run implements FleetClient {
     this.#leave(live, { ...live.record(), status: "queued" });
     this.#release();
     this.#delivery.release().catch(() => {});
+  }
+
+  /**
+   * No sandbox had room for it, so it has not been tried. Asynchronous work stays queued as it was; with a key the
+   * caller is told and nothing is kept, because the same request may run later.
+   * @returns whether that is all there is to do
+   */
+  #hasNoRoom(outcome: SandboxOutcome): boolean {
+    const { mode, fingerprint } = this.#invocation;
+    const live = this.#live as LiveActivation;
+    if (mode === "async") {
+      this.#leave(live, { ...live.record(), status: "queued" });
+      this.#release();
+      setTimeout(() => void this.#delivery.release().catch(() => {}), ROOM_WAIT_MS).unref();
+      return true;
+    }
+    if (fingerprint === undefined) return false;
+    const record = live.terminal(outcome, this.#options.now());
+    this.#reply(replyOf(record, false));
+    this.#leave(live, record);
+    this.#release();
+    this.#delivery.ack().catch(() => {});
+    return true;
   }
 
   /** The same activation is delivered while it runs here: one run, and the second delivery goes away. */
@@ -190,6 +214,7 @@ export class Run implements FleetClient {
     const live = this.#register(version.version);
     live.status = "running";
     live.startMs = begunMs;
+    live.logBytesMax = budgetsOf(version.config).log_bytes;
     const { mode, attempt } = this.#invocation;
     if (mode === "async" && attempt > version.config.retry.max_attempts) {
       const message = "the platform ended while it ran, as often as it may be tried";
@@ -295,6 +320,8 @@ export class Run implements FleetClient {
     const live = this.#live as LiveActivation;
     const invocation = this.#invocation;
     const endMs = now();
+    const { spending } = this.#options;
+    if (spending !== undefined) this.#charge(spending, outcome);
     if (this.#retries(outcome, endMs)) return;
     const record = live.terminal(outcome, endMs);
     live.ended = record;
@@ -315,6 +342,11 @@ export class Run implements FleetClient {
       );
     } else records.finish(live, record, remove);
     this.#release();
+  }
+
+  #charge(spending: Spending, { cpuMs }: SandboxOutcome): void {
+    const { tenant, principal } = this.#invocation;
+    spending.spend(tenant, principal, cpuMs, this.#scope?.egressBytes ?? 0);
   }
 
   /** @returns whether a failed asynchronous attempt is put back for another */
@@ -386,14 +418,6 @@ function attemptsBefore(record: ActivationRecord, attempt: number, nowMs: number
   const cut = { attempt: record.attempt, start_ms: start_ms ?? nowMs, end_ms: nowMs, status: "error", error };
   return [...attempts, cut];
 }
-
-const secretScope = ({ tenant, namespace, ref }: Invocation, { version, config }: VersionRecord) => ({
-  tenant,
-  namespace,
-  function: ref.function,
-  version,
-  secrets: config.secrets,
-});
 
 const deadReason = (record: TerminalRecord): string =>
   `attempt ${record.attempt}: ${record.error?.type ?? record.status}: ${record.error?.message ?? ""}`.slice(

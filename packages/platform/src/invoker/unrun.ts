@@ -13,6 +13,8 @@ export function unrun(error: FunctionError): SandboxOutcome {
     timings: { placementMs: 0, bootMs: 0, initMs: 0, handlerMs: 0, hostCallsMs: 0 },
     cpuMs: 0,
     memoryPeakBytes: 0,
+    externalMemoryBytes: 0,
+    timersPeak: 0,
     started: false,
   };
 }

@@ -10,6 +10,8 @@ export interface TopicMessage {
   payloadJson: string;
   /** The activation that published it. */
   activationId: string;
+  /** How many functions called one another up to whoever takes it. */
+  depth: number;
 }
 
 export type PublishTopic = (message: TopicMessage) => Promise<void>;
@@ -34,7 +36,7 @@ export async function callCodeq(
   if (args.length < 2) throw badArgument(call, "payload is missing");
   const payloadJson = printJson(call, "payload", args[1], LIMITS.codeqPayloadBytesMax);
   const { tenant, namespace, activationId } = scope;
-  await publish({ tenant, namespace, topic, payloadJson, activationId });
+  await publish({ tenant, namespace, topic, payloadJson, activationId, depth: scope.depth + 1 });
   return "null";
 }
 

@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import { LIMITS, PlatformError } from "@sous/contract";
+import { DEPTH_HEADER, LIMITS, PlatformError } from "@sous/contract";
 import { type Dispatcher, request as send } from "undici";
 import { type AddressJudge, type AddressJudgeOptions, createAddressJudge } from "./address-judge.ts";
 import { createCheckedAgent, type Resolver } from "./checked-agent.ts";
@@ -33,7 +33,9 @@ export interface EgressPolicy {
   tenant: string;
   /** What it may call; the same object for every call of a version. */
   grants: HttpGrants;
-  /** Hears of bytes in both directions as they pass, also of calls that fail. */
+  /** Told to whoever is called: how many functions called one another up to there. */
+  depth: number;
+  /** Hears of bytes in both directions as they pass, also of calls that fail. What it throws ends the call. */
   onBytes(bytes: number): void;
   /** Completes the headers of a hop, 0 for the call itself; what it gives goes out and nowhere else. */
   fillHeaders?(url: URL, headers: Headers, hop: number): Promise<Headers>;
@@ -114,6 +116,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
       headers: checkRequestHeaders(request.headers),
       body: request.body,
     };
+    journey.headers[DEPTH_HEADER] = String(policy.depth);
     for (let hops = 0; ; hops += 1) {
       const answer = await hop(journey, target.listedPort ? anyPortAgent : agent, policy, hops, signal);
       const location = redirectTarget(answer.statusCode, answer.headers);
@@ -142,7 +145,12 @@ export function createEgress(options: EgressOptions = {}): Egress {
     const answer = await send(url, { dispatcher, method, headers, body: body ?? null, signal });
     // A body that is given up fails; where nobody listens that would end the process.
     answer.body.on("error", () => undefined);
-    policy.onBytes(headerBytes(answer.headers));
+    try {
+      policy.onBytes(headerBytes(answer.headers));
+    } catch (error) {
+      answer.body.destroy();
+      throw error;
+    }
     return answer;
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { LIMITS, PlatformError, type Capabilities } from "@sous/contract";
+import { completeBudgets, LIMITS, PlatformError, type Capabilities } from "@sous/contract";
 import type { HostAnswer } from "@sous/sandbox";
 import { createSqliteStore } from "@sous/store";
 import type { TopicMessage } from "./codeq-power.ts";
@@ -58,7 +58,11 @@ async function open(t: { after(close: () => Promise<void>): void }) {
     capabilities: SOME,
     secrets: [],
     deadlineMs: time.nowMs + 30_000,
+    budgets: completeBudgets(64),
+    depth: 0,
     egressBytes: 0,
+    openFetches: 0,
+    openFetchesPeak: 0,
     ...over,
   });
   const raw = (operation: string, argumentsJson: string, over?: Partial<PowerScope>) =>
@@ -163,6 +167,7 @@ test("codeq hands a message over with its tenant and namespace", async (t) => {
     topic: "jobs.mail",
     payloadJson: '{"to":"x"}',
     activationId: "00000000-0000-4000-8000-000000000000",
+    depth: 1,
   });
 });
 

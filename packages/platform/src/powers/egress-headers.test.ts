@@ -20,6 +20,7 @@ const dropped = [
   "Host",
   "Connection",
   "Keep-Alive",
+  "X-CS-Depth",
   "Proxy-Authorization",
   "Proxy-Connection",
   "TE",

@@ -1,4 +1,4 @@
-import { LIMITS, PlatformError } from "@sous/contract";
+import { DEPTH_HEADER, LIMITS, PlatformError } from "@sous/contract";
 
 // Those that steer the connection or a proxy, that we set ourselves, or that open a cloud's metadata service.
 const DROPPED_REQUEST = new Set([
@@ -19,7 +19,7 @@ const DROPPED_REQUEST = new Set([
   "metadata-flavor",
   "x-google-metadata-request",
 ]);
-const DROPPED_REQUEST_PREFIXES = ["proxy-", "sec-", "x-forwarded-", "x-aws-ec2-metadata-token"];
+const DROPPED_REQUEST_PREFIXES = [DEPTH_HEADER, "proxy-", "sec-", "x-forwarded-", "x-aws-ec2-metadata-token"];
 const DROPPED_RESPONSE = new Set([
   "connection",
   "keep-alive",

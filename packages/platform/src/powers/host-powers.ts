@@ -1,4 +1,4 @@
-import type { Capabilities, SecretGrant, TriggerType } from "@sous/contract";
+import type { Budgets, Capabilities, SecretGrant, TriggerType } from "@sous/contract";
 import type { HostAnswer, HostCall, SandboxOutcome } from "@sous/sandbox";
 
 /** A version, and the secrets it may use. */
@@ -18,13 +18,23 @@ export interface SecretGuard {
   outcome(outcome: SandboxOutcome): SandboxOutcome;
 }
 
-/** On whose behalf a host call is made. The counters are kept for the activation record. */
+/**
+ * On whose behalf host calls are made: one for all calls of an activation, whose counters it keeps for budgets and
+ * record.
+ */
 export interface PowerScope extends SecretScope {
   readonly activationId: string;
   readonly trigger: TriggerType;
   readonly capabilities: Capabilities;
   readonly deadlineMs: number;
+  readonly budgets: Budgets;
+  /** How many functions called one another up to this one, itself not counted. */
+  readonly depth: number;
   egressBytes: number;
+  openFetches: number;
+  openFetchesPeak: number;
+  /** Calls that wait until another of the activation has ended; absent while none does. */
+  waitingFetches?: (() => void)[];
 }
 
 /** The powers of the platform that functions reach through `cs.*`: each call is checked here, outside the sandbox. */

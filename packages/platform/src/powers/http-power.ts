@@ -42,6 +42,39 @@ export async function callHttp(
   if (grants.allow_hosts.length === 0 && (grants.allow ?? []).length === 0) {
     throw capabilityDenied(CALL, "no host is allowed", "list the host in capabilities.http.allowHosts");
   }
+  await takeTurn(scope);
+  try {
+    return await send(options, scope, url, wanted, timeoutMaxMs);
+  } finally {
+    giveTurn(scope);
+  }
+}
+
+/** Waits until the activation may have one more call open. */
+async function takeTurn(scope: PowerScope): Promise<void> {
+  if (scope.openFetches >= scope.budgets.open_fetches) {
+    // Whoever ends hands its place on: the count stays.
+    await new Promise<void>((begin) => (scope.waitingFetches ??= []).push(begin));
+    return;
+  }
+  scope.openFetches++;
+  if (scope.openFetches > scope.openFetchesPeak) scope.openFetchesPeak = scope.openFetches;
+}
+
+function giveTurn(scope: PowerScope): void {
+  const next = scope.waitingFetches?.shift();
+  if (next === undefined) scope.openFetches--;
+  else next();
+}
+
+async function send(
+  options: HttpPowerOptions,
+  scope: PowerScope,
+  url: string,
+  wanted: Options,
+  timeoutMaxMs: number,
+): Promise<string> {
+  const { http: grants } = scope.capabilities;
   const leftMs = scope.deadlineMs - options.clock();
   const timeoutMs = Math.floor(Math.min(readTimeout(wanted) ?? timeoutMaxMs, timeoutMaxMs, leftMs));
   if (timeoutMs < 1) throw new PlatformError("CS_RUNTIME_EGRESS_FAILED", `${CALL}: no time is left`);
@@ -60,8 +93,10 @@ export async function callHttp(
   const answer = await options.egress.fetch(request, {
     tenant: scope.tenant,
     grants,
+    depth: scope.depth + 1,
     onBytes(bytes) {
       scope.egressBytes += bytes;
+      if (scope.egressBytes > scope.budgets.egress_bytes) throw egressUsedUp(scope.budgets.egress_bytes);
     },
     ...(bound && {
       fillHeaders: (url, headers, hop) => fillSecrets({ secrets: bound, reader, url, headers, hop }),
@@ -76,6 +111,13 @@ export async function callHttp(
     url: answer.url,
   });
 }
+
+const egressUsedUp = (most: number): PlatformError =>
+  new PlatformError(
+    "CS_RUNTIME_BUDGET_EXCEEDED",
+    `${CALL}: the activation used up its ${most} bytes of calls out; raise budgets.egressBytes in manifest.json`,
+    { details: { budget: "egress_bytes", limit: most } },
+  );
 
 function readMethod(wanted: Options): EgressMethod {
   const value = wanted.get("method") ?? "GET";

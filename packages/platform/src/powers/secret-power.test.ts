@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { PlatformError, type SecretGrant } from "@sous/contract";
+import { completeBudgets, PlatformError, type SecretGrant } from "@sous/contract";
 import type { HostAnswer, SandboxOutcome } from "@sous/sandbox";
 import { createSqliteStore } from "@sous/store";
 import { createEgress } from "./create-egress.ts";
@@ -51,7 +51,11 @@ async function open(t: { after(close: () => Promise<void>): void }, secrets: Sec
       http: { allow_hosts: HOSTS, timeout_ms: 30_000 },
     },
     deadlineMs: Date.now() + 30_000,
+    budgets: completeBudgets(64),
+    depth: 0,
     egressBytes: 0,
+    openFetches: 0,
+    openFetchesPeak: 0,
   };
   const call: Call = (operation, args, over) =>
     powers.call({ ...scope, ...over }, { operation, argumentsJson: JSON.stringify(args) });

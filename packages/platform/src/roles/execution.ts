@@ -5,6 +5,7 @@ import { createIsolateDriver, type HostReport } from "@sous/sandbox";
 import type { Store } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
+import { createSpending, type Spending } from "../activations/spending.ts";
 import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -35,6 +36,8 @@ export interface Execution extends AsyncDisposable {
   live: LiveRegistry;
   bundles: BundleCache;
   fleet: Fleet;
+  /** Budgets of tenants and tokens, where there are any. */
+  spending: Spending | undefined;
   invoker: Invoker;
   /** Waits for a sandbox host to be closed as far as is required, where something is. @throws CS_VALIDATION_FAILED */
   ensureClosed(): Promise<void>;
@@ -99,6 +102,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     }),
   );
   const live = new LiveRegistry();
+  const spending = openSpending(config, now);
   const invoker = stack.use(
     await createInvoker({
       codeq,
@@ -109,6 +113,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       powers,
       live,
       meter,
+      spending,
       limits,
       now,
       random: Math.random,
@@ -121,6 +126,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     live,
     bundles,
     fleet,
+    spending,
     invoker,
     async ensureClosed() {
       if (required !== "open") await driver.inspect();
@@ -141,4 +147,21 @@ function warnOnce(logger: Logger | undefined): (report: HostReport) => void {
       "sandbox hosts are not closed by the operating system; cs doctor says how",
     );
   };
+}
+
+function openSpending({ budgets }: Config, clock: () => number): Spending | undefined {
+  return createSpending({
+    windowMs: budgets.window_seconds * 1000,
+    tenant: {
+      invocations: budgets.tenant_invocations,
+      cpuMs: budgets.tenant_cpu_ms,
+      egressBytes: budgets.tenant_egress_bytes,
+    },
+    token: {
+      invocations: budgets.token_invocations,
+      cpuMs: budgets.token_cpu_ms,
+      egressBytes: budgets.token_egress_bytes,
+    },
+    clock,
+  });
 }

@@ -43,6 +43,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     catalog,
     limits: { client: limiter(client_rps), tenant: limiter(tenant_rps), function: limiter(function_rps) },
     clientIp: createClientIpReader(config.trusted_proxies),
+    spending: execution.spending,
   });
   const ingress = createIngress({
     codeq,
@@ -57,6 +58,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     admission,
     ingress,
     limits,
+    depthMax: config.budgets.depth_max,
     sandboxPages: true,
     onFault,
     onAnswer: (route, method, status, startedAt) =>

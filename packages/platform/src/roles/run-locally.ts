@@ -12,12 +12,14 @@ import {
 } from "@sous/contract";
 import { createIsolateDriver, type SandboxOutcome } from "@sous/sandbox";
 import { createSqliteStore } from "@sous/store";
+import { admitLine } from "../activations/log-budget.ts";
 import { buildBundle } from "../bundle/build-bundle.ts";
 import { prepareProgram, type RunnableProgram } from "../bundle/prepare-program.ts";
 import { readBundle } from "../bundle/read-bundle.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
 import { mergeVersionConfig } from "../control/merge-version-config.ts";
 import { contextJson } from "../invoker/context-json.ts";
+import { powerScope } from "../invoker/power-scope.ts";
 import { programOf } from "../invoker/program-of.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
@@ -54,6 +56,8 @@ export interface LocalRun {
   timings: Record<string, number>;
   /** What it asked for, where that was observed. */
   observed?: ObservedPowers;
+  /** What it used of its budgets, by their names in an activation record; absent when nothing ran. */
+  usage?: Record<string, number>;
 }
 
 /**
@@ -113,37 +117,43 @@ async function execute(
   const begunMs = Date.now();
   // The wait for a process is not the function's: its time starts here.
   invocation.deadline_ms = begunMs + version.config.timeout_ms;
+  const scope = powerScope(invocation, version);
+  const log = { logBytes: 0, logBytesMax: scope.budgets.log_bytes, logsTruncated: false };
+  let hostCalls = 0;
   const outcome = await new Promise<SandboxOutcome>((resolve) => {
-    const { tenant, namespace, ref, activation_id: activationId } = invocation;
-    const scope = {
-      tenant,
-      namespace,
-      function: ref.function,
-      version: 1,
-      activationId,
-      trigger: invocation.trigger.type,
-      capabilities: version.config.capabilities,
-      secrets: version.config.secrets,
-      deadlineMs: invocation.deadline_ms,
-      egressBytes: 0,
-    };
     sandbox.start(
       {
-        activationId,
+        activationId: invocation.activation_id,
         program: programOf(invocation, version, program),
         contextJson: contextJson(invocation, version),
         eventJson: invocation.event_json,
         deadlineMs: invocation.deadline_ms,
       },
       {
-        onHostCall: (call, answer) => void powers.call(scope, call).then(answer),
-        onLog: (level, text) => void logs.push(sanitiseLogLine(`[${level}] ${text}`)),
+        onHostCall(call, answer) {
+          hostCalls++;
+          void powers.call(scope, call).then(answer);
+        },
+        onLog(level, text) {
+          const line = admitLine(log, sanitiseLogLine(`[${level}] ${text}`));
+          if (line !== undefined) logs.push(line);
+        },
         onOutcome: resolve,
       },
     );
   });
   const { status, result, error, timings } = outcome;
   const run: LocalRun = { status, logs, duration_ms: Date.now() - begunMs, timings: { ...timings } };
+  run.usage = {
+    cpu_ms: Math.round(outcome.cpuMs * 1000) / 1000,
+    memory_peak_bytes: outcome.memoryPeakBytes,
+    external_memory_bytes: outcome.externalMemoryBytes,
+    log_bytes: log.logBytes,
+    host_calls: hostCalls,
+    egress_bytes: scope.egressBytes,
+    timers: outcome.timersPeak,
+    open_fetches: scope.openFetchesPeak,
+  };
   if (result !== undefined) run.result = result;
   if (error !== undefined) run.error = error;
   if (observer !== undefined) run.observed = observer.observed();

@@ -10,6 +10,8 @@ export interface UserMessage {
   namespace: string;
   topic: string;
   payloadJson: string;
+  /** How many functions called one another up to whoever takes it. */
+  depth: number;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface UserMessage {
  */
 export function createUserTopics(codeq: CodeQ<unknown, unknown>, clock: () => number) {
   return async function publish(message: UserMessage): Promise<void> {
-    const { tenant, namespace, topic, payloadJson } = message;
+    const { tenant, namespace, topic, payloadJson, depth } = message;
     const now = clock();
     await codeq.publish(
       {
@@ -26,7 +28,7 @@ export function createUserTopics(codeq: CodeQ<unknown, unknown>, clock: () => nu
         topic: `user/${tenant}/${namespace}/${topic}`,
         tenant,
         lane: `${namespace}/${topic}`,
-        body: { payload_json: payloadJson },
+        body: { payload_json: payloadJson, depth },
         attempt: 1,
         enqueued_at_ms: now,
         due_at_ms: 0,

@@ -67,3 +67,24 @@ test("timers and host calls of an ended activation do not come back", async () =
   assert.equal(seen.outcome.result?.body, '"first"');
   assert.equal((await runOnce(sandbox, program)).outcome.cold, true);
 });
+
+test(
+  "memory that V8 does not count is seen by the growth of the process within a slice",
+  { skip: process.platform !== "linux" },
+  async () => {
+    await using driver = await createIsolateDriver({ stems: 0, pairs: 1, hostMemoryMb: 4096 });
+    const sandbox = await driver.create({ tenant: "t_contract" });
+    const code = `export default () => {
+      const buffer = new ArrayBuffer(1, { maxByteLength: 4e8 });
+      buffer.resize(4e8);
+      const bytes = new Uint8Array(buffer);
+      const until = Date.now() + 200;
+      while (Date.now() < until);
+      for (let at = 0; at < 4e8; at += 4096) bytes[at] = 1;
+      for (;;);
+    };`;
+    const { outcome } = await runOnce(sandbox, programOf(code), { timeoutMs: 20_000 });
+    assert.equal(outcome.error?.type, "MemoryLimit");
+    assert.match(outcome.error.message, /grew by \d+ MiB of at most 192 in one slice/);
+  },
+);

@@ -130,8 +130,16 @@ export class HostMechanism implements SandboxMechanism {
     const id = ++this.#lastProgramId;
     this.#programIds.set(program.key, id);
     this.#programKeys.set(id, program.key);
-    const { key, entry, handler, isolation, memoryMb, maxConcurrency } = program;
-    const header: ProgramHeader = { key, entry, handler, isolation, memoryMb, maxConcurrency };
+    const { key, entry, handler, isolation, memoryMb, maxConcurrency, budgets } = program;
+    const header: ProgramHeader = {
+      key,
+      entry,
+      handler,
+      isolation,
+      memoryMb,
+      maxConcurrency,
+      budgets,
+    };
     const writer = this.#writer.begin(TO_HOST.program).u32(id).string(JSON.stringify(header));
     writer.u32(program.files.size);
     for (const [path, text] of program.files) writer.string(path).string(text);

@@ -1,3 +1,5 @@
+import type { Budgets } from "@sous/contract";
+import type { FailedBudget } from "../mechanism.ts";
 import type { CloseHostOptions } from "./host/close-host.ts";
 
 /**
@@ -24,7 +26,7 @@ export const FROM_HOST = {
   ready: 16,
   /** Activation number, facts, then status code, base64 flag, headers JSON, body. */
   reply: 17,
-  /** Activation number, facts, then failure type, message, stack. */
+  /** Activation number, facts, then failure type, budget, message, stack. */
   fail: 18,
   /** Activation number, call id, operation, arguments JSON. */
   call: 19,
@@ -45,8 +47,20 @@ export const FAILURES = [
   "Timeout",
   "MemoryLimit",
   "SandboxCrashed",
+  "BudgetExceeded",
 ] as const;
 export type Failure = (typeof FAILURES)[number];
+
+/** Budgets a failure may be about. Order matters: travels as its index, 0 for none. */
+export const FAILED_BUDGETS = [
+  "none",
+  "cpu_ms",
+  "external_memory_mb",
+  "result_bytes",
+  "host_calls",
+  "egress_bytes",
+  "timers",
+] as const satisfies readonly (FailedBudget | "none")[];
 
 /** Order matters: travels as its index. */
 export const COLD_REASONS = [
@@ -73,6 +87,7 @@ export interface HostSetup extends CloseHostOptions {
 
 /** A program as it is sent ahead of its files. */
 export interface ProgramHeader {
+  budgets: Budgets;
   key: string;
   entry: string;
   handler: string;
@@ -91,6 +106,8 @@ export interface ActivationFacts {
   hostCallsMs: number;
   cpuMs: number;
   memoryBytes: number;
+  externalBytes: number;
+  timersPeak: number;
 }
 
 const MiB = 1024 * 1024;

@@ -1,7 +1,14 @@
 import type { FunctionResult } from "@sous/contract";
 import type { MechanismListener, MechanismOutcome } from "../mechanism.ts";
 import { FrameError, type FrameCursor } from "./frame-reader.ts";
-import { COLD_REASONS, FAILURES, FIELD_BYTES_MAX, FROM_HOST, LOG_LEVELS } from "./protocol.ts";
+import {
+  COLD_REASONS,
+  FAILED_BUDGETS,
+  FAILURES,
+  FIELD_BYTES_MAX,
+  FROM_HOST,
+  LOG_LEVELS,
+} from "./protocol.ts";
 import { readHeaders } from "./read-headers.ts";
 
 /**
@@ -54,7 +61,7 @@ export function readFrame(type: number, cursor: FrameCursor, listener: Mechanism
   }
 }
 
-type Facts = Pick<MechanismOutcome, "coldReason" | "cold" | "timings" | "cpuMs" | "memoryPeakBytes">;
+type Facts = Omit<MechanismOutcome, "status" | "result" | "error" | "budget">;
 
 function readFacts(cursor: FrameCursor): Facts {
   const coldReason = oneOf(COLD_REASONS, cursor.u8());
@@ -65,8 +72,18 @@ function readFacts(cursor: FrameCursor): Facts {
   const hostCallsMs = milliseconds(cursor);
   const cpuMs = milliseconds(cursor);
   const memoryPeakBytes = Math.floor(milliseconds(cursor));
+  const externalMemoryBytes = Math.floor(milliseconds(cursor));
+  const timersPeak = cursor.u32();
   const timings = { placementMs, bootMs, initMs, handlerMs, hostCallsMs };
-  return { coldReason, cold: coldReason !== "none", timings, cpuMs, memoryPeakBytes };
+  return {
+    coldReason,
+    cold: coldReason !== "none",
+    timings,
+    cpuMs,
+    memoryPeakBytes,
+    externalMemoryBytes,
+    timersPeak,
+  };
 }
 
 function readReply(cursor: FrameCursor): MechanismOutcome {
@@ -85,11 +102,14 @@ function readReply(cursor: FrameCursor): MechanismOutcome {
 function readFailure(cursor: FrameCursor): MechanismOutcome {
   const facts = readFacts(cursor);
   const type = oneOf(FAILURES, cursor.u8());
+  const budget = oneOf(FAILED_BUDGETS, cursor.u8());
   const message = cursor.string(FIELD_BYTES_MAX.message);
   const stack = cursor.string(FIELD_BYTES_MAX.stack);
   cursor.done();
   const error = stack === "" ? { type, message } : { type, message, stack };
-  return { status: type === "Timeout" ? "timeout" : "error", error, ...facts };
+  const outcome: MechanismOutcome = { status: type === "Timeout" ? "timeout" : "error", error, ...facts };
+  if (budget !== "none") outcome.budget = budget;
+  return outcome;
 }
 
 function oneOf<T>(values: readonly T[], index: number): T {

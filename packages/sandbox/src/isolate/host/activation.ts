@@ -1,3 +1,4 @@
+import type { FailedBudget } from "../../mechanism.ts";
 import type { Failure } from "../protocol.ts";
 import type { Place } from "./place.ts";
 import type { Program } from "./program.ts";
@@ -5,7 +6,7 @@ import type { Program } from "./program.ts";
 /** How user code answered. */
 export type Answer =
   | { kind: "reply"; statusCode: number; headersJson: string; body: string; base64: boolean }
-  | { kind: "fail"; type: Failure; message: string; stack: string };
+  | { kind: "fail"; type: Failure; message: string; stack: string; budget: FailedBudget | "none" };
 
 /** One activation inside a host, from its `start` frame to its answer. */
 export class Activation {
@@ -21,6 +22,8 @@ export class Activation {
   answer: Answer | undefined;
   /** User code broke a bound it cannot see past: the place is not used again. */
   violation: string | undefined;
+  /** A budget is used up: what its slice goes on to do does not change how it ended. */
+  exceeded = false;
   readonly timers = new Map<number, NodeJS.Timeout>();
   openCalls = 0;
   totalCalls = 0;
@@ -31,7 +34,11 @@ export class Activation {
   bootMs = 0;
   initMs = 0;
   cpuMs = 0;
+  /** `cpuMs` when its memory was last looked at. */
+  checkedCpuMs = 0;
   memoryBytes = 0;
+  externalBytes = 0;
+  timersPeak = 0;
 
   constructor(number: number, program: Program, deadlineMs: number, contextJson: string, eventJson: string) {
     this.number = number;
@@ -45,6 +52,18 @@ export class Activation {
   /** Milliseconds user code may still run, at least 0. */
   remainingMs(): number {
     return Math.max(0, this.deadlineMs - Date.now());
+  }
+
+  /** Milliseconds of the processor its slices may still hold. */
+  cpuLeftMs(): number {
+    return this.program.header.budgets.cpu_ms - this.cpuMs;
+  }
+
+  /** Ends it because a budget is used up, unless it has ended. */
+  exceed(budget: FailedBudget, message: string, type: Failure = "BudgetExceeded"): void {
+    this.violation ??= message;
+    this.exceeded = true;
+    this.answer ??= { kind: "fail", type, message, stack: "", budget };
   }
 
   /** Whether something of it would go on after its answer. */

@@ -11,6 +11,7 @@ const MEMORY_SAMPLE_EVERY = 64;
 /** V8's timer and the clock may differ by this much about when a deadline is. */
 const CLOCK_SLACK_MS = 2;
 const SHORT_SLICE_MS = 5;
+const MiB = 1024 * 1024;
 const PROVEN_SLICES = 20;
 
 export interface EngineOptions {
@@ -87,6 +88,7 @@ export class Engine {
       this.#slice(activation, place, (timeoutMs) => place.fire(timerId, timeoutMs));
     };
     activation.timers.set(timerId, setTimeout(fire, delayMs));
+    if (activation.timers.size > activation.timersPeak) activation.timersPeak = activation.timers.size;
   }
 
   /** Starts waiting activations while there are places for them. A loop, because an answer frees a place at once. */
@@ -138,22 +140,33 @@ export class Engine {
 
   #slice(activation: Activation, place: Place, run: (timeoutMs: number) => void): void {
     const { program } = activation;
-    const timeoutMs = activation.remainingMs();
-    if (timeoutMs === 0) {
+    const leftMs = activation.remainingMs();
+    if (leftMs === 0) {
       this.#fail(activation, "Timeout", "the deadline passed before user code could go on");
       return;
     }
+    const cpuLeftMs = activation.cpuLeftMs();
+    if (cpuLeftMs <= 0) {
+      this.#exceedCpu(activation);
+      this.#answer(activation, place, activation.answer as Answer);
+      return;
+    }
+    // A time-out of 0 would be none at all.
+    const timeoutMs = cpuLeftMs < leftMs ? Math.ceil(cpuLeftMs) : leftMs;
     this.#flushBefore(program);
     this.#options.marker.enter(activation.number);
     const begun = performance.now();
+    let failure: { error: unknown } | undefined;
     try {
       run(timeoutMs);
     } catch (error) {
-      this.#abnormal(activation, place, error);
+      failure = { error };
     }
     const spentMs = performance.now() - begun;
     this.#options.marker.leave();
     activation.cpuMs += spentMs;
+    if (failure !== undefined) this.#abnormal(activation, place, failure.error);
+    if (activation.cpuMs - activation.checkedCpuMs >= SHORT_SLICE_MS) this.#checkExternal(activation, place);
     if (spentMs < SHORT_SLICE_MS) program.shortSlices++;
     else program.shortSlices = 0;
     if (activation.answer !== undefined) this.#answer(activation, place, activation.answer);
@@ -168,26 +181,46 @@ export class Engine {
   }
 
   #abnormal(activation: Activation, place: Place, error: unknown): void {
+    if (activation.exceeded) return;
     const message = error instanceof Error ? error.message : String(error);
     activation.violation = message;
     const answer = (type: Failure, text: string, stack = ""): void => {
-      activation.answer = { kind: "fail", type, message: text.slice(0, 16_384), stack: stack.slice(0, 8192) };
+      const message = text.slice(0, 16_384);
+      activation.answer = { kind: "fail", type, message, stack: stack.slice(0, 8192), budget: "none" };
     };
+    const timedOut = message.startsWith("Script execution timed out");
     // What user code throws at module level comes here too: the state decides, not the text.
     if (error instanceof ProgramError) answer("BundleError", message);
     else if (place.isolate.isDisposed) {
       answer("MemoryLimit", `the function needs more than its ${place.memoryMb} MiB of memory`);
-    } else if (
-      message.startsWith("Script execution timed out") &&
-      activation.remainingMs() <= CLOCK_SLACK_MS
-    ) {
+    } else if (timedOut && activation.remainingMs() <= CLOCK_SLACK_MS) {
       answer("Timeout", "the function did not end before its deadline");
+    } else if (timedOut && activation.cpuLeftMs() <= CLOCK_SLACK_MS) {
+      activation.answer = undefined;
+      this.#exceedCpu(activation);
     } else answer("Exception", message, error instanceof Error ? (error.stack ?? "") : "");
+  }
+
+  #exceedCpu(activation: Activation): void {
+    const { cpu_ms } = activation.program.header.budgets;
+    activation.exceed("cpu_ms", `the function used up its ${cpu_ms} ms of processor time`);
+  }
+
+  /** Memory takes time to fill: after each few milliseconds of slices, what is held outside the heap is looked at. */
+  #checkExternal(activation: Activation, place: Place): void {
+    activation.checkedCpuMs = activation.cpuMs;
+    place.sampleMemory();
+    const { external_memory_mb } = activation.program.header.budgets;
+    activation.externalBytes = Math.max(activation.externalBytes, place.externalSample);
+    if (place.externalSample <= external_memory_mb * MiB || activation.answer?.kind === "fail") return;
+    activation.answer = undefined;
+    const message = `the function holds more than its ${external_memory_mb} MiB outside the heap, in array buffers`;
+    activation.exceed("external_memory_mb", message, "MemoryLimit");
   }
 
   #fail(activation: Activation, type: Failure, message: string): void {
     activation.violation = message;
-    const answer: Answer = { kind: "fail", type, message, stack: "" };
+    const answer: Answer = { kind: "fail", type, message, stack: "", budget: "none" };
     activation.answer = answer;
     if (activation.place !== undefined) this.#answer(activation, activation.place, answer);
     else {
@@ -201,8 +234,9 @@ export class Engine {
     const sample =
       place.uses <= 1 || place.uses % MEMORY_SAMPLE_EVERY === 0 || activation.cpuMs > SHORT_SLICE_MS;
     // Asking V8 costs more than a short call: between two samples the last one stands.
-    if (sample) place.memorySample = place.memoryBytes();
+    if (sample) place.sampleMemory();
     activation.memoryBytes = place.memorySample;
+    activation.externalBytes = Math.max(activation.externalBytes, place.externalSample);
     const clean = !activation.leftovers && place.usable && answer.kind === "reply";
     this.#forget(activation);
     writeAnswer(this.#options.writer, activation, answer);
@@ -216,7 +250,8 @@ export class Engine {
   /** An error the handler threw is an ordinary end; everything else the isolate does not survive. */
   #reusableAfterFailure(activation: Activation, answer: Answer, place: Place): boolean {
     const ordinary =
-      answer.kind === "fail" && (answer.type === "Exception" || answer.type === "CapabilityDenied");
+      answer.kind === "fail" &&
+      (answer.type === "Exception" || answer.type === "CapabilityDenied" || answer.type === "BudgetExceeded");
     return ordinary && !activation.leftovers && place.usable;
   }
 

@@ -4,6 +4,7 @@ import { LIMITS } from "@sous/contract/limits";
 import { type FrameCursor, createFrameReader } from "../frame-reader.ts";
 import { FrameWriter } from "../frame-writer.ts";
 import {
+  FAILED_BUDGETS,
   FAILURES,
   type Failure,
   FROM_HOST,
@@ -38,21 +39,32 @@ let idleTtlMs = 60_000;
 /** What user code does outside its place; every bound that holds across calls is kept here. */
 const events: PlaceEvents = {
   reply(activation, statusCode, headersJson, body, base64) {
+    const { result_bytes: most } = activation.program.header.budgets;
+    // No character takes more than three bytes: most bodies need no counting.
+    if (body.length * 3 > most && Buffer.byteLength(body) > most) {
+      activation.exceed("result_bytes", `the result's body takes more than ${most} bytes`, "ResultTooLarge");
+      return;
+    }
     activation.answer ??= { kind: "reply", statusCode, headersJson, body, base64 };
   },
-  fail(activation, type, message, stack) {
+  fail(activation, type, message, stack, named) {
     const known = FAILURES.includes(type as Failure) ? (type as Failure) : "Exception";
-    activation.answer ??= { kind: "fail", type: known, message, stack };
+    const budget = FAILED_BUDGETS.find((one) => one === named) ?? "none";
+    activation.answer ??= { kind: "fail", type: known, message, stack, budget };
   },
   call(activation, callId, operation, argumentsJson) {
-    activation.totalCalls++;
-    const tooMany =
-      activation.totalCalls > LIMITS.hostCallsMax || activation.openCalls >= LIMITS.hostCallsOpenMax;
+    const { host_calls } = activation.program.header.budgets;
+    if (++activation.totalCalls > host_calls) {
+      activation.exceed("host_calls", `the function made more than its ${host_calls} host calls`);
+      // Ends the slice too: the code may go on calling for as long as it is let.
+      activation.place?.dispose();
+      return;
+    }
+    const tooMany = activation.openCalls >= LIMITS.hostCallsOpenMax;
     if (tooMany || argumentsJson.length > CALL_BYTES_MAX || operation.length > 32) {
       activation.violation = "too many or too large host calls";
-      const { hostCallsMax, hostCallsOpenMax } = LIMITS;
-      const message = `the function passed the bound of ${hostCallsMax} host calls, ${hostCallsOpenMax} at once, 1 MiB each`;
-      activation.answer ??= { kind: "fail", type: "Exception", message, stack: "" };
+      const message = `the function passed the bound of ${LIMITS.hostCallsOpenMax} host calls at once, 1 MiB each`;
+      activation.answer ??= { kind: "fail", type: "Exception", message, stack: "", budget: "none" };
       return;
     }
     if (activation.openCalls++ === 0) activation.callsOpenedAt = performance.now();
@@ -66,17 +78,15 @@ const events: PlaceEvents = {
   },
   log(activation, level, text) {
     // One byte past the bound is sent, so that the other side can mark the log as cut.
-    if (activation.logBytes > LIMITS.logBytesMax) return;
+    if (activation.logBytes > activation.program.header.budgets.log_bytes) return;
     const line = text.slice(0, LIMITS.logLineBytesMax);
     activation.logBytes += line.length + 1;
     writer.begin(FROM_HOST.log).u32(activation.number).u8(Math.min(level, 3)).string(line).end();
   },
   timer(activation, timerId, delayMs) {
-    if (activation.timers.size >= LIMITS.timersMax) {
-      activation.violation = "too many timers";
-      return;
-    }
+    if (activation.timers.size >= activation.program.header.budgets.timers) return false;
     engine?.timer(activation, timerId, delayMs);
+    return true;
   },
   clearTimer(activation, timerId) {
     const timer = activation.timers.get(timerId);

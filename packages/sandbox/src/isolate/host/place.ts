@@ -38,10 +38,11 @@ export class GuestCode {
 /** What user code can cause outside its place; each is called inside a slice and returns at once. */
 export interface PlaceEvents {
   reply(activation: Activation, statusCode: number, headersJson: string, body: string, base64: boolean): void;
-  fail(activation: Activation, type: string, message: string, stack: string): void;
+  fail(activation: Activation, type: string, message: string, stack: string, budget: string): void;
   call(activation: Activation, callId: number, operation: string, argumentsJson: string): void;
   log(activation: Activation, level: number, text: string): void;
-  timer(activation: Activation, timerId: number, delayMs: number): void;
+  /** @returns whether there is room for it */
+  timer(activation: Activation, timerId: number, delayMs: number): boolean;
   clearTimer(activation: Activation, timerId: number): void;
 }
 
@@ -64,8 +65,9 @@ export class Place {
   lastUsedMs = 0;
   /** Whether the program's modules are evaluated in the present context. */
   loaded = false;
-  /** Bytes it held when that was last asked. */
+  /** Bytes it held when that was last asked, and how many of them outside the heap. */
   memorySample = 0;
+  externalSample = 0;
   uses = 0;
   readonly #maker: PlaceMaker;
   #context: ivm.Context;
@@ -116,11 +118,14 @@ export class Place {
     this.#entries.fire.applySync(undefined, [timerId], { timeout: timeoutMs });
   }
 
-  /** @returns bytes on and off the heap, 0 when the isolate is gone */
-  memoryBytes(): number {
-    if (this.isolate.isDisposed) return 0;
+  /** Asks V8 how many bytes it holds on and off the heap; nothing when the isolate is gone. */
+  sampleMemory(): void {
+    this.memorySample = 0;
+    this.externalSample = 0;
+    if (this.isolate.isDisposed) return;
     const heap = this.isolate.getHeapStatisticsSync();
-    return heap.used_heap_size + heap.externally_allocated_size;
+    this.externalSample = heap.externally_allocated_size;
+    this.memorySample = heap.used_heap_size + heap.externally_allocated_size;
   }
 
   dispose(): void {
@@ -157,14 +162,15 @@ export class Place {
     };
     const reply = (status: unknown, headers: unknown, body: unknown, base64: unknown): void =>
       during((a) => events.reply(a, Number(status), text(headers), text(body), base64 === true));
-    const fail = (type: unknown, message: unknown, stack: unknown): void =>
-      during((a) => events.fail(a, text(type), text(message), text(stack)));
+    const fail = (type: unknown, message: unknown, stack: unknown, budget: unknown): void =>
+      during((a) => events.fail(a, text(type), text(message), text(stack), text(budget)));
     const call = (id: unknown, operation: unknown, args: unknown): void =>
       during((a) => events.call(a, whole(id), text(operation), text(args)));
     const log = (level: unknown, line: unknown): void =>
       during((a) => events.log(a, whole(level), text(line)));
-    const timer = (id: unknown, delay: unknown): void =>
-      during((a) => events.timer(a, whole(id), Math.min(Number(delay) || 0, 2 ** 31 - 1)));
+    const timer = (id: unknown, delay: unknown): boolean =>
+      this.current === undefined ||
+      events.timer(this.current, whole(id), Math.min(Number(delay) || 0, 2 ** 31 - 1));
     const clearTimer = (id: unknown): void => during((a) => events.clearTimer(a, whole(id)));
     const random = (length: unknown): string =>
       randomBytes(Math.min(Math.max(whole(length), 0), 65_536)).toString("latin1");

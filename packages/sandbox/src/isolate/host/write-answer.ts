@@ -1,5 +1,5 @@
 import type { FrameWriter } from "../frame-writer.ts";
-import { FAILURES, FROM_HOST } from "../protocol.ts";
+import { FAILED_BUDGETS, FAILURES, FROM_HOST } from "../protocol.ts";
 import type { Activation, Answer } from "./activation.ts";
 
 /** Writes the one answer of an activation with what was measured of it. */
@@ -18,7 +18,9 @@ export function writeAnswer(writer: FrameWriter, activation: Activation, answer:
     .f64(handlerMs)
     .f64(activation.hostCallsMs)
     .f64(activation.cpuMs)
-    .f64(activation.memoryBytes);
+    .f64(activation.memoryBytes)
+    .f64(activation.externalBytes)
+    .u32(activation.timersPeak);
   if (answer.kind === "reply") {
     writer
       .u32(answer.statusCode)
@@ -26,7 +28,11 @@ export function writeAnswer(writer: FrameWriter, activation: Activation, answer:
       .string(answer.headersJson)
       .string(answer.body);
   } else {
-    writer.u8(FAILURES.indexOf(answer.type)).string(answer.message).string(answer.stack);
+    writer
+      .u8(FAILURES.indexOf(answer.type))
+      .u8(FAILED_BUDGETS.indexOf(answer.budget))
+      .string(answer.message)
+      .string(answer.stack);
   }
   writer.end();
 }

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import type { SandboxOutcome } from "@sous/sandbox";
+import { createFleet } from "./create-fleet.ts";
+import { createMemoryDriver, memoryTask } from "./memory-driver.fixture.ts";
+
+const LONG_MS = 60_000;
+
+function open(hostsMax: number) {
+  const driver = createMemoryDriver();
+  const fleet = createFleet({
+    driver,
+    hostsMax,
+    hostIdleMs: LONG_MS,
+    programsPerHostMax: 100,
+    now: Date.now,
+  });
+  const outcomes = new Map<string, SandboxOutcome>();
+  const places = new Map<string, string>();
+  /** Hands over an activation named after its program, and lets the fleet do what it does. */
+  const run = async (tenant: string, name: string, timeoutMs = LONG_MS): Promise<void> => {
+    fleet.run(tenant, memoryTask(name, name, Date.now() + timeoutMs), {
+      onPlaced: (id) => void places.set(name, id),
+      onHostCall: () => {},
+      onLog: () => {},
+      onOutcome: (outcome) => void outcomes.set(name, outcome),
+    });
+    for (let left = 0; left < 5; left++) await turn();
+  };
+  const alive = (tenant: string): number =>
+    driver.sandboxes.filter((sandbox) => sandbox.tenant === tenant && !sandbox.dead).length;
+  /** Makes a program one that gets a sandbox of its own. */
+  const condemn = (programKey: string): void =>
+    driver.sandboxes[0]?.emit({ type: "abnormal", programKey, reason: "test" });
+  return { driver, fleet, outcomes, places, run, alive, condemn };
+}
+
+/** A tenant that wants as many sandboxes as it has programs. */
+async function greedy({ run, condemn }: ReturnType<typeof open>, programs: number): Promise<void> {
+  await run("t_greedy", "first");
+  for (let program = 0; program < programs; program++) condemn(`heavy-${program}`);
+  for (let program = 0; program < programs; program++) await run("t_greedy", `heavy-${program}`);
+}
+
+test("a tenant alone has half of the sandboxes, room for the next, and its surplus of heavy programs shares", async () => {
+  const fleet = open(8);
+  await using _ = fleet.fleet;
+  await greedy(fleet, 6);
+  assert.equal(fleet.alive("t_greedy"), 4);
+  assert.equal(fleet.places.size, 7, "all run");
+});
+
+test("a tenant without a sandbox takes one from the tenant with the most, busy or not", async () => {
+  const fleet = open(8);
+  await using _ = fleet.fleet;
+  await greedy(fleet, 3);
+  for (const name of ["a", "b", "c", "d"]) await fleet.run(`t_${name}`, name);
+  assert.equal(fleet.alive("t_greedy"), 4);
+  assert.equal(fleet.outcomes.size, 0, "all eight are busy");
+  await fleet.run("t_small", "small");
+  assert.equal(fleet.alive("t_small"), 1);
+  assert.ok(fleet.places.has("small"));
+  assert.equal(fleet.alive("t_greedy"), 3);
+  const lost = [...fleet.outcomes.values()].map(({ error }) => error?.type);
+  assert.deepEqual(lost, ["SandboxCrashed"], "one activation was lost with it, and was told");
+});
+
+test("with others there a tenant grows to its share and no further", async () => {
+  const fleet = open(6);
+  await using _ = fleet.fleet;
+  await fleet.run("t_small", "small");
+  await fleet.run("t_other", "other");
+  await greedy(fleet, 8);
+  assert.equal(
+    fleet.alive("t_greedy"),
+    2,
+    "six by four: three tenants and room for the next, but never less than two",
+  );
+  assert.equal(fleet.alive("t_small") + fleet.alive("t_other"), 2, "nobody lost a sandbox");
+  assert.equal(fleet.places.size, 11, "all run");
+});
+
+test("an idle sandbox makes room for another tenant, the one idle longest first", async () => {
+  const fleet = open(2);
+  await using _ = fleet.fleet;
+  await fleet.run("t_first", "one");
+  await fleet.run("t_second", "two");
+  fleet.driver.sandboxes[0]?.end("one");
+  fleet.driver.sandboxes[1]?.end("two");
+  await fleet.run("t_third", "three");
+  assert.deepEqual([fleet.alive("t_first"), fleet.alive("t_second"), fleet.alive("t_third")], [0, 1, 1]);
+});
+
+test("where there is no room until the deadline that is said, and is no timeout of the function", async () => {
+  const fleet = open(1);
+  await using _ = fleet.fleet;
+  await fleet.run("t_first", "one");
+  await fleet.run("t_second", "two", 20);
+  while (fleet.outcomes.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const outcome = fleet.outcomes.get("two");
+  assert.equal(outcome?.error?.type, "Expired");
+  assert.match(outcome.error.message, /no room for a sandbox/);
+  assert.equal(outcome.started, false);
+  assert.equal(fleet.alive("t_first"), 1, "a tenant keeps its last sandboxes");
+});
+
+test("a sandbox that is ending takes no more work", async () => {
+  const fleet = open(2);
+  await using _ = fleet.fleet;
+  await fleet.run("t_first", "one");
+  const [sandbox] = fleet.driver.sandboxes;
+  sandbox?.kill("a test says so");
+  await fleet.run("t_first", "again");
+  assert.equal(fleet.places.get("again"), "memory-2");
+});
