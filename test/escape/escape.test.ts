@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { accessSync, chmodSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +8,10 @@ import { promisify } from "node:util";
 import type { LauncherKind } from "../../packages/sandbox/src/isolate/closing/launchers.ts";
 import { type EscapeProbe, isHeldBy } from "./probe.ts";
 import { ESCAPE_PROBES } from "./probes/all-probes.ts";
+import { type Checkout, OWN_CHECKOUT, readableCheckout } from "./readable-checkout.ts";
 import type { ProbeRun, ProbeRunReport } from "./run-probes.ts";
 
 const run = promisify(execFile);
-const RUNNER = join(import.meta.dirname, "run-probes.ts");
 /** Nobody's own: what the platform of an ordinary user can do. */
 const ORDINARY_USER = 61_999;
 const isRoot = process.getuid?.() === 0;
@@ -45,11 +45,14 @@ const SETTINGS: readonly Setting[] = [
 
 const folder = mkdtempSync(join(tmpdir(), "sous-escape-"));
 const secretFile = join(folder, "secret");
+/** Sources that another user may read. */
+let checkout: Checkout | undefined = OWN_CHECKOUT;
 
 before(() => {
   // In a folder that others may enter: the file's own rights and the layers keep it, not the way to it.
   chmodSync(folder, 0o755);
   writeFileSync(secretFile, "SECRET\n", { mode: 0o644 });
+  if (isRoot) checkout = readableCheckout(ORDINARY_USER, folder);
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -115,8 +118,7 @@ function problemOf({ as, kind }: Setting): string | undefined {
   }
   const other = as === "user" || kind === "bubblewrap";
   if (!isRoot || !other) return undefined;
-  const read = spawnSync(process.execPath, ["--check", RUNNER], { uid: ORDINARY_USER, gid: ORDINARY_USER });
-  return read.status === 0 ? undefined : "needs a checkout that every user may read";
+  return checkout === undefined ? "needs a folder for temporary files that every user may enter" : undefined;
 }
 
 /** @returns what the machine lacks for a host to reach the level of its setting */
@@ -140,9 +142,10 @@ function isThere(path: string): boolean {
 
 /** Runs probes in a program of its own, as another user where that is asked for and can be. */
 async function runProbes(asked: ProbeRun, as: Setting["as"]): Promise<ProbeRunReport> {
-  const args = ["--disable-warning=ExperimentalWarning", RUNNER, JSON.stringify(asked)];
+  const { runner, node } = checkout ?? OWN_CHECKOUT;
+  const args = ["--disable-warning=ExperimentalWarning", runner, JSON.stringify(asked)];
   const user = as === "user" && isRoot ? { uid: ORDINARY_USER, gid: ORDINARY_USER } : {};
-  const { stdout } = await run(process.execPath, args, { env: {}, cwd: "/", maxBuffer: 1 << 24, ...user });
+  const { stdout } = await run(node, args, { env: {}, cwd: "/", maxBuffer: 1 << 24, ...user });
   return JSON.parse(stdout) as ProbeRunReport;
 }
 
