@@ -105,6 +105,14 @@ export interface ReplyChannel<Result> extends AsyncDisposable {
   forget(address: string, requestId: string): void;
 }
 
+/** The messages of a queue that lives in this process. */
+export interface HeldMessages<Body> {
+  /** @returns the acknowledged message with this id that waits or is claimed */
+  find(id: string): Message<Body> | undefined;
+  /** A tenant's messages that wait, oldest first. Costs a look at every message of the queue. */
+  waiting(topic: string, tenant: string): Iterable<Message<Body>>;
+}
+
 /**
  * codeQ: the queue between ingress and execution. Every method may throw `CS_CODEQ_PUBLISH_FAILED` or
  * `CS_CODEQ_SUBSCRIBE_FAILED` where the engine behind it fails.
@@ -113,6 +121,8 @@ export interface ReplyChannel<Result> extends AsyncDisposable {
  * counts as a failed attempt: the message returns with attempt + 1.
  */
 export interface CodeQ<Body, Result> extends AsyncDisposable {
+  /** Where this process holds every message: then nobody has to keep a copy to look one up. Absent elsewhere. */
+  readonly held?: HeldMessages<Body>;
   /** @throws CS_QUEUE_FULL when the lane holds `depthMax` waiting messages; retries pass the bound */
   publish(message: Message<Body>, options: PublishOptions): Promise<void>;
   consume(consumer: Consumer<Body>): Promise<Subscription>;

@@ -3,6 +3,7 @@ export type {
   Consumer,
   DeadLetter,
   Delivery,
+  HeldMessages,
   LaneDepth,
   Message,
   PublishOptions,

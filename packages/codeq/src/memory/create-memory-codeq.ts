@@ -67,6 +67,10 @@ function memoryCodeQ<Body, Result>(
 ): CodeQ<Body, Result> {
   let closed = false;
   return {
+    held: {
+      find: (id) => engine.acknowledged(id),
+      waiting: (topic, tenant) => engine.waiting(topic, tenant),
+    },
     publish(message, publishOptions) {
       if (closed) return Promise.reject(queueClosed("CS_CODEQ_PUBLISH_FAILED"));
       return publish(engine, log, message, publishOptions);

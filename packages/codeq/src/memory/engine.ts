@@ -84,6 +84,19 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     return this.#entries.get(id);
   }
 
+  /** @returns the message with this id that waits or is claimed, once its publisher was told that it is taken */
+  acknowledged(id: string): Message<Body> | undefined {
+    const entry = this.#entries.get(id);
+    return entry !== undefined && (entry.isWaiting || entry.state === "claimed") ? entry.message : undefined;
+  }
+
+  /** Every message of a tenant that waits in a topic, in the order of their coming. */
+  *waiting(topic: string, tenant: string): IterableIterator<Message<Body>> {
+    for (const { isWaiting, message } of this.#entries.values()) {
+      if (isWaiting && message.tenant === tenant && message.topic === topic) yield message;
+    }
+  }
+
   topic(name: string): TopicState<Body> {
     let topic = this.#topics.get(name);
     if (topic === undefined) {

@@ -16,6 +16,7 @@ import type { ControlContext } from "./control-context.ts";
 import { openEventStream } from "./event-stream.ts";
 import { findActivation } from "./find-activation.ts";
 import { followActivation } from "./follow-activation.ts";
+import { listActivations } from "./list-activations.ts";
 import { pageRequest } from "./page-request.ts";
 import { readLogs } from "./read-logs.ts";
 import { runStream } from "./run-stream.ts";
@@ -42,7 +43,7 @@ export function registerActivationRoutes(app: ControlApp, context: ControlContex
     ({ params, query }) => {
       const { namespace, function: name, status, trigger, since: sinceMs } = query;
       const filter = { tenant: params.tenant, namespace, function: name, status, trigger, sinceMs };
-      return context.store.activations.list(filter, pageRequest(query));
+      return listActivations(context, filter, pageRequest(query));
     },
   );
 

@@ -2,6 +2,7 @@ import type { Limits } from "@sous/contract";
 import type { Store } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { LiveActivations } from "../activations/live-activations.ts";
+import type { QueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RawRoute } from "../http/front-server.ts";
@@ -16,6 +17,8 @@ export interface ControlOptions {
   auth: Authenticator;
   /** The activations of this process; a process without an invoker has none. */
   live: LiveActivations;
+  /** What waits in a queue of this process (nothing). */
+  queued?: QueuedActivations;
   codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply">;
   secrets: SecretWriter;
   metrics: Metrics;

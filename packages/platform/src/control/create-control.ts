@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errorEnvelope, PlatformError } from "@sous/contract";
 import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { NOTHING_QUEUED } from "../activations/queued-activations.ts";
 import { authorize, homeTenant } from "../auth/authorize.ts";
 import { duplicateKey } from "../http/duplicate-key.ts";
 import { errorHeaders, toPlatformError } from "../http/error-reply.ts";
@@ -39,6 +40,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const context: ControlContext = {
     draining: () => false,
     metricsPublic: false,
+    queued: NOTHING_QUEUED,
     followIntervalMs: 500,
     durability: "relaxed",
     approve: "never",

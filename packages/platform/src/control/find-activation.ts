@@ -6,7 +6,7 @@ import type { ControlContext } from "./control-context.ts";
  * @throws CS_NOT_FOUND
  */
 export async function findActivation(
-  { live, store }: Pick<ControlContext, "live" | "store">,
+  { live, store, queued }: Pick<ControlContext, "live" | "store" | "queued">,
   tenant: string,
   activationId: string,
 ): Promise<ActivationRecord> {
@@ -14,7 +14,10 @@ export async function findActivation(
   const record =
     live.get(tenant, activationId) ??
     (await store.activations.get(tenant, activationId)) ??
-    live.get(tenant, activationId);
+    live.get(tenant, activationId) ??
+    queued.get(tenant, activationId) ??
+    // It began and ended meanwhile.
+    (await store.activations.get(tenant, activationId));
   if (record === undefined) {
     throw new PlatformError(
       "CS_NOT_FOUND",

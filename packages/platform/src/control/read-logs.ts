@@ -2,7 +2,7 @@ import { isTerminal, LIMITS, type LogsReply } from "@sous/contract";
 import type { ControlContext } from "./control-context.ts";
 import { findActivation } from "./find-activation.ts";
 
-type Sources = Pick<ControlContext, "live" | "store">;
+type Sources = Pick<ControlContext, "live" | "store" | "queued">;
 
 /** @returns chunks of an activation's log from a number on, from memory where it is live, else from the store */
 export async function readChunks(

@@ -241,10 +241,14 @@ export function createIngress(options: IngressOptions): Ingress {
   }
 
   function publish(invocation: Invocation, version: VersionRecord): Promise<void> {
-    const record = new LiveActivation(invocation, version.version, tier).record();
-    const create = (): Promise<void> => store.activations.create(record).catch(passConflict);
     const message = messageOf(invocation, version);
-    return codeq.publish(message, { depthMax: limits.asyncDepthMax, durable: true, together: create });
+    const depthMax = limits.asyncDepthMax;
+    // The queue itself tells what waits in it. A key needs a record: the same request must find it later.
+    if (codeq.held !== undefined && invocation.fingerprint === undefined)
+      return codeq.publish(message, { depthMax, durable: true });
+    const record = new LiveActivation(invocation, version.version, tier).record();
+    const together = (): Promise<void> => store.activations.create(record).catch(passConflict);
+    return codeq.publish(message, { depthMax, durable: true, together });
   }
 
   async function enqueueWithKey(request: IngressRequest, key: string) {

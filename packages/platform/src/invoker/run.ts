@@ -55,6 +55,8 @@ export class Run implements FleetClient {
   #program: SandboxProgram | undefined;
   #scope: PowerScope | undefined;
   #restarts = 0;
+  /** The store had a record of it when it was delivered again. */
+  #stored = false;
   /** Of a version with secrets: everything the function says passes it. */
   #guard: SecretGuard | undefined;
 
@@ -193,6 +195,7 @@ export class Run implements FleetClient {
     }
     const target = ref.version === undefined ? undefined : { version: ref.version };
     const { catalog, store, now } = this.#options;
+    this.#stored = record !== undefined;
     // Registered before the version is known, so that a third delivery finds it here.
     const activation = this.#register(ref.version ?? 0);
     if (record !== undefined) activation.earlier = attemptsBefore(record, this.#invocation.attempt, now());
@@ -249,15 +252,12 @@ export class Run implements FleetClient {
       this.#end(unrun(program.error));
       return;
     }
-    const { now, store, meter } = this.#options;
+    const { now, meter } = this.#options;
     const version = this.#version as VersionRecord;
     const invocation = this.#invocation;
     if (invocation.mode === "async") {
       invocation.deadline_ms = now() + version.config.timeout_ms;
-      const record = (this.#live as LiveActivation).record();
-      store.activations
-        .update(record)
-        .catch((error: unknown) => meter.recordLost(invocation.activation_id, error));
+      this.#writeRunning((this.#live as LiveActivation).record());
     }
     if (now() >= invocation.deadline_ms) {
       this.#end(
@@ -293,6 +293,18 @@ export class Run implements FleetClient {
 
   onPlaced(sandboxId: string): void {
     (this.#live as LiveActivation).sandboxId = sandboxId;
+  }
+
+  /** What waited in a queue of this process has its first record now. */
+  #writeRunning(record: ActivationRecord): void {
+    const { store, meter, codeq } = this.#options;
+    const isNew = codeq.held !== undefined && record.fingerprint === undefined && !this.#stored;
+    const update = (): Promise<unknown> => store.activations.update(record);
+    // It may have begun before, and waited for room since.
+    const orUpdate = (error: unknown): Promise<unknown> =>
+      isConflict(error) ? update() : Promise.reject(error);
+    const written = isNew ? store.activations.create(record).catch(orUpdate) : update();
+    written.catch((error: unknown) => meter.recordLost(record.activation_id, error));
   }
 
   /** The request itself cannot be served: it names nothing that exists, or the platform failed on the way. */
@@ -424,3 +436,6 @@ const deadReason = (record: TerminalRecord): string =>
     0,
     1000,
   );
+
+const isConflict = (error: unknown): boolean =>
+  error instanceof PlatformError && error.code === "CS_CONFLICT";

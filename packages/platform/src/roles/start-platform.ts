@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { LIMITS, type Limits } from "@sous/contract";
+import { createQueuedActivations } from "../activations/queued-activations.ts";
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { createControl } from "../control/create-control.ts";
@@ -93,6 +94,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         auth,
         live: execution.live,
         codeq: execution.codeq,
+        queued: createQueuedActivations(execution.codeq, execution.fleet.tier),
         secrets,
         metrics,
         logger,

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { type ActivationRecord, type Invocation, newActivationId } from "@sous/contract";
+import { createSqliteStore, type TerminalRecord } from "@sous/store";
+import { LiveActivation } from "../activations/live-activation.ts";
+import { newestFirst } from "../activations/queued-activations.ts";
+import { listActivations } from "./list-activations.ts";
+
+const START_MS = 1_750_000_000_000;
+
+function recordAt(atMs: number): ActivationRecord {
+  const invocation = {
+    activation_id: newActivationId(),
+    request_id: "req_12345678",
+    tenant: "t_default",
+    namespace: "default",
+    ref: { function: "hello", version: 1 },
+    trigger: { type: "api", source: {} },
+    principal: { sub: "ada", roles: ["admin"] },
+    deadline_ms: 0,
+    mode: "async",
+    attempt: 1,
+    enqueued_at_ms: START_MS + atMs,
+  } as unknown as Invocation;
+  return new LiveActivation(invocation, 1, "isolate").record();
+}
+
+test("what waits without a record stands among the stored ones, newest first, page by page", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const all: ActivationRecord[] = [];
+  const waiting: ActivationRecord[] = [];
+  for (let n = 0; n < 30; n++) {
+    const record = recordAt(Math.floor(n / 2));
+    if (n % 3 === 0) waiting.push(record);
+    else {
+      const ended = { ...record, status: "success", end_ms: START_MS + 99, duration_ms: 1 } as TerminalRecord;
+      await store.activations.finish(ended);
+    }
+    all.push(record);
+  }
+  const queued = { get: () => undefined, list: () => waiting.toSorted(newestFirst) };
+  for (const limit of [1, 4, 7, 500]) {
+    const items: ActivationRecord[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await listActivations({ store, queued }, { tenant: "t_default" }, { limit, cursor });
+      assert.ok(page.items.length <= limit);
+      items.push(...page.items);
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor !== undefined);
+    assert.equal(new Set(items.map((item) => item.activation_id)).size, all.length, `limit ${limit}`);
+    assert.equal(items.length, all.length);
+    const moments = items.map((item) => item.enqueued_at_ms);
+    assert.deepEqual(
+      moments,
+      moments.toSorted((a, b) => b - a),
+    );
+  }
+});
+
+test("a cursor that is none is refused", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const queued = { get: () => undefined, list: () => [] };
+  for (const cursor of ["q.bm8", "q.", `q.${Buffer.from("[1,2]").toString("base64url")}`, "nothing"]) {
+    await assert.rejects(
+      listActivations({ store, queued }, { tenant: "t_default" }, { limit: 1, cursor }),
+      { code: "CS_VALIDATION_FAILED" },
+      cursor,
+    );
+  }
+});
