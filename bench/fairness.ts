@@ -1,8 +1,9 @@
+import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { deploy } from "./measure/deploy.ts";
 import { median } from "./measure/median.ts";
-import { openLoop } from "./measure/open-loop.ts";
+import { openLoop, type OpenLoopOptions, type OpenLoopResult } from "./measure/open-loop.ts";
 import { startServer } from "./measure/server-process.ts";
 
 /**
@@ -23,6 +24,14 @@ const CODE = `export default async function handle() {
   await new Promise((resolve) => setTimeout(resolve, 20));
   return { statusCode: 200, headers: {}, body: "done" };
 }`;
+
+const run = promisify(execFile);
+
+async function makeNoise(options: OpenLoopOptions): Promise<OpenLoopResult> {
+  const entry = fileURLToPath(new URL("./measure/noise.ts", import.meta.url));
+  const { stdout } = await run(process.execPath, [entry, JSON.stringify(options)]);
+  return JSON.parse(stdout) as OpenLoopResult;
+}
 
 const flags = JSON.stringify({ auth: "none" });
 await using platform = await startServer(fileURLToPath(new URL("./servers/platform.ts", import.meta.url)), [
@@ -47,7 +56,7 @@ for (let round = 0; round < rounds; round++) {
   const before = await openLoop({ ...quiet, rate: QUIET_RATE, seconds });
   const [during, noise] = await Promise.all([
     openLoop({ ...quiet, rate: QUIET_RATE, seconds }),
-    openLoop({ ...noisy, rate: QUIET_RATE * 100, seconds }),
+    makeNoise({ ...noisy, rate: QUIET_RATE * 100, seconds }),
   ]);
   alone.push(before.p99Ms);
   beside.push(during.p99Ms);
