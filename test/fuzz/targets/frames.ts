@@ -28,9 +28,12 @@ class HostileLink extends Duplex {
   }
 }
 
+/** Of no process there can be: never 0, which means every process of our own group. */
+const NO_PID = 2 ** 30;
+
 /** As much of a process as its owner uses: it ends when it is killed. */
 class HostileProcess extends EventEmitter {
-  readonly pid = 0;
+  readonly pid = NO_PID;
   readonly stderr = null;
   #gone = false;
   kill(): boolean {
@@ -72,7 +75,7 @@ async function feed(bytes: Buffer): Promise<string | undefined> {
   const link = new HostileLink();
   const started = {
     process: process as unknown as ChildProcess,
-    pid: 0,
+    pid: NO_PID,
     link,
     markerFd: emptyMarker(),
     group: NO_GROUP,
