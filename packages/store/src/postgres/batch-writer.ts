@@ -161,13 +161,17 @@ export class BatchWriter implements SqlWriter, AsyncDisposable {
   async #run(batch: Batch): Promise<Outcome[] | PlatformError> {
     try {
       if (this.#link.isBroken) await this.#reconnect();
+    } catch (cause) {
+      const refusal = unavailable("takes no writes", cause);
+      this.#refuseWaiting(refusal);
+      return refusal;
+    }
+    try {
       return await runBatch(this.#link, this.#options.commands, batch);
-    } catch (error) {
+    } catch (cause) {
       // Before its commit a transaction is nothing, whether the server hears of its end or not.
-      const refusal = engineFailure(error) === undefined ? "refused the writes" : "takes no writes";
       if (!this.#link.isBroken) await this.#link.control("rollback").catch(() => this.#link.close());
-      else this.#refuseWaiting(unavailable(refusal, error));
-      return unavailable(refusal, error);
+      return unavailable("takes no writes", cause);
     }
   }
 

@@ -110,16 +110,22 @@ export class WriterLink {
 
   /** While something is under way the process must live; an idle link does not keep it. */
   keepAlive(on: boolean): void {
+    // A socket that is closed would remember each call until it is opened, which is never.
+    if (this.#isBroken) return;
     const client = this.#client as Client & Record<"ref" | "unref", () => void>;
     if (on) client.ref();
     else client.unref();
   }
 
-  /** Ends the connection; one that is broken is dropped. */
+  /** Ends the connection; a server that does not answer is not waited for long. */
   async close(): Promise<void> {
-    if (this.#isBroken) void this.#client.end().catch(() => {});
-    else await this.#client.end().catch(() => {});
+    const ended = this.#client.end().catch(() => {});
+    if (this.#isBroken) return;
     this.#isBroken = true;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#options.patience.connectMs);
+    await Promise.race([ended, late]);
+    clearTimeout(timer);
   }
 }
 
