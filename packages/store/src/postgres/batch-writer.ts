@@ -3,7 +3,7 @@ import { type CommandName, COMMANDS, type Commands, type CommandSteps } from "..
 import type { SqlWriter } from "../sql/stores/access.ts";
 import { type Batch, type Outcome, runBatch } from "./run-batch.ts";
 import { closedStore, unavailable } from "./store-errors.ts";
-import { engineFailure, isAnswer } from "./engine-failure.ts";
+import { isAnswer } from "./engine-failure.ts";
 import type { Command } from "./locks.ts";
 import { WriterLink, type WriterLinkOptions } from "./writer-link.ts";
 
