@@ -1,4 +1,5 @@
-import type { Client, QueryResult } from "pg";
+import type { Writable } from "node:stream";
+import type { Client, QueryConfig, QueryResult, QueryResultRow } from "pg";
 import type { Step } from "../sql/commands/steps.ts";
 import { Refusal } from "../sql/refusal.ts";
 import { connectionSettings, type Patience } from "./connection-settings.ts";
@@ -45,6 +46,7 @@ export class WriterLink {
   readonly #options: WriterLinkOptions;
   readonly #session: Session;
   #isBroken = false;
+  #isGathering = false;
 
   private constructor(client: Client, options: WriterLinkOptions, session: Session) {
     this.#client = client;
@@ -74,37 +76,51 @@ export class WriterLink {
     }
   }
 
+  /** What is sent in one go of the event loop leaves as one packet, not as one for each statement. */
+  #query<Row extends QueryResultRow>(query: string | QueryConfig): Promise<QueryResult<Row>> {
+    if (!this.#isGathering) {
+      const { stream } = (this.#client as Client & { connection: { stream: Writable } }).connection;
+      this.#isGathering = true;
+      stream.cork();
+      process.nextTick(() => {
+        this.#isGathering = false;
+        stream.uncork();
+      });
+    }
+    return this.#client.query<Row>(query);
+  }
+
   get isBroken(): boolean {
     return this.#isBroken;
   }
 
   /** Runs text without parameters, as `begin`. */
   control(text: string): Promise<QueryResult> {
-    return this.#client.query(text);
+    return this.#query(text);
   }
 
   /** Takes locks until the end of the transaction. */
   take(locks: readonly Lock[]): Promise<unknown> {
     const values = [locks.map((lock) => lock.key), locks.map((lock) => lock.shared)];
-    return this.#client.query({ ...TAKE_LOCKS, values });
+    return this.#query({ ...TAKE_LOCKS, values });
   }
 
   /** Carries one step of a command out. @returns what it asked for */
   async ask({ want, statement, parameters }: Step): Promise<unknown> {
     const query = this.#options.prepared.query(statement, parameters);
-    const { rowCount, rows } = await this.#client.query(query);
+    const { rowCount, rows } = await this.#query(query);
     return want === "all" ? rows : want === "get" ? rows[0] : (rowCount ?? 0);
   }
 
   /** Leaves the number of the batch under way in the writer's row. */
   mark(batch: number): Promise<unknown> {
-    return this.#client.query({ ...MARK, values: [this.#options.writerId, batch] });
+    return this.#query({ ...MARK, values: [this.#options.writerId, batch] });
   }
 
   /** @returns the number of the last batch of this writer that was committed */
   async lastBatch(): Promise<number> {
     const text = "select batch::float8 as batch from store_writers where id = $1 for update";
-    const { rows } = await this.#client.query<{ batch: number }>(text, [this.#options.writerId]);
+    const { rows } = await this.#query<{ batch: number }>({ text, values: [this.#options.writerId] });
     return rows[0]?.batch ?? 0;
   }
 

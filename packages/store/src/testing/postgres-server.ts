@@ -80,6 +80,9 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     return execFileSync(join(programs, "psql"), ["-X", ...args], { encoding: "utf8", stdio: "pipe" }).trim();
   };
   let child = launch({});
+  // A test that dies of an error must not leave a server behind.
+  const onExit = (): void => void child.kill("SIGQUIT");
+  process.once("exit", onExit);
   await answers(child, () => sql("postgres", "select 1"));
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -108,6 +111,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       await answers(child, () => sql("postgres", "select 1"));
     },
     async [Symbol.asyncDispose]() {
+      process.off("exit", onExit);
       await end("SIGQUIT");
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
