@@ -69,7 +69,7 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
       };
       await start();
       await api.expect(200, "PUT", `${SECRETS}/plain_key`, { value: "hunter2hunter2" });
-      await api.deploy({ name: "work", files: WORK, config: CONFIG });
+      await api.deploy({ name: "jobs", files: WORK, config: CONFIG });
     });
     after(async () => {
       await server[Symbol.asyncDispose]();
@@ -79,7 +79,7 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
     });
 
     const send = (event: unknown, mode: string, headers: Record<string, string> = {}): Promise<Response> =>
-      api.call("POST", `${api.scope()}/work:invoke`, { ref: { alias: "prod" }, mode, event }, headers);
+      api.call("POST", `${api.scope()}/jobs:invoke`, { ref: { alias: "prod" }, mode, event }, headers);
 
     async function enqueue(event: unknown, headers?: Record<string, string>): Promise<string> {
       const response = await send(event, "async", headers);
@@ -101,13 +101,13 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
         .chunks;
 
     test("publishes versions, moves an alias back and lists what there is", async () => {
-      const second = await api.publish({ name: "work", files: WORK, config: CONFIG });
+      const second = await api.publish({ name: "jobs", files: WORK, config: CONFIG });
       assert.equal(second.version, 2);
-      await api.expect(200, "PUT", `${api.scope()}/work/aliases/prod`, { version: 1 });
+      await api.expect(200, "PUT", `${api.scope()}/jobs/aliases/prod`, { version: 1 });
       const { items } = await api.expect<{ items: { version: number }[] }>(
         200,
         "GET",
-        `${api.scope()}/work/versions`,
+        `${api.scope()}/jobs/versions`,
       );
       assert.deepEqual(
         items.map(({ version }) => version),
@@ -117,7 +117,7 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
 
     test("answers synchronous calls, and keeps their records and logs", async () => {
       const answers = await Promise.all(
-        Array.from({ length: 30 }, (_, at) => api.invoke("work", { key: `sync-${at}` })),
+        Array.from({ length: 30 }, (_, at) => api.invoke("jobs", { key: `sync-${at}` })),
       );
       for (const { status, result } of answers) {
         assert.equal(status, "success");
@@ -149,7 +149,7 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
     });
 
     test("hands a secret to the function it is bound to, and keeps it sealed", async () => {
-      assert.equal((await api.invoke("work", { key: "s", secret: true })).result?.body, '{"length":14}');
+      assert.equal((await api.invoke("jobs", { key: "s", secret: true })).result?.body, '{"length":14}');
       const name = new URL(String(settings["store"])).pathname.slice(1);
       assert.equal(postgres.sql(name, "select count(*) from secrets"), "1");
       assert.equal(postgres.sql(name, "select count(*) from secrets where sealed like '%hunter2%'"), "0");
@@ -164,7 +164,7 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
       else await server[Symbol.asyncDispose]();
       await start();
       for (const id of ids) assert.equal((await ended(id)).status, "success");
-      assert.equal((await api.invoke("work", { key: "again" })).status, "success");
+      assert.equal((await api.invoke("jobs", { key: "again" })).status, "success");
     });
 
     test("is not ready while its database is away, and goes on when it is back", async () => {
@@ -174,7 +174,7 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
       assert.equal(refused.status, 503, await refused.clone().text());
       await postgres.restart();
       await until(async () => (await api.call("GET", "/readyz")).status === 200, "it is ready again");
-      assert.equal((await api.invoke("work", { key: "back" })).status, "success");
+      assert.equal((await api.invoke("jobs", { key: "back" })).status, "success");
       assert.equal((await ended(await enqueue({ key: "later" }))).status, "success");
     });
 
@@ -186,9 +186,9 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
         return;
       }
       await using other = await second;
-      const answer = await createApi(other.url).invoke("work", { key: "from-the-other" });
+      const answer = await createApi(other.url).invoke("jobs", { key: "from-the-other" });
       assert.equal(answer.result?.body, '{"runs":1}');
-      const again = await api.invoke("work", { key: "from-the-other" });
+      const again = await api.invoke("jobs", { key: "from-the-other" });
       assert.equal(again.result?.body, '{"runs":2}');
     });
   });
