@@ -29,7 +29,9 @@ const COUNTER = `export default async () => {
 async function startExecution() {
   const stack = new AsyncDisposableStack();
   const { config } = loadConfig({ mode: "dev", flags: {}, env: {}, readFile: () => undefined });
-  const store = stack.use((await openStore("sqlite::memory:", LIMITS)).store);
+  const store = stack.use(
+    (await openStore({ url: "sqlite::memory:", limits: LIMITS, now: Date.now, holdsQueue: true })).store,
+  );
   const meter = { started() {}, ended() {}, retried() {}, recordLost() {} };
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);

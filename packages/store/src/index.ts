@@ -1,4 +1,5 @@
 export { EndedGroup } from "./ended-group.ts";
+export { createPostgresStore, type PostgresStoreOptions } from "./postgres/postgres-store.ts";
 export { createSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type {
   ActivationFilter,

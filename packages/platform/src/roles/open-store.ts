@@ -1,39 +1,47 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Limits, PlatformError } from "@sous/contract";
-import { createSqliteStore, type Store } from "@sous/store";
+import { createPostgresStore, createSqliteStore, type Store } from "@sous/store";
 import { lockData } from "./lock-data.ts";
 
 export interface OpenedStore {
   store: Store;
-  /** Held until the store is closed; `undefined` where nobody else can open it. */
+  /** Held until the store is closed; `undefined` where nobody else can open it, or where others may. */
   lock: Disposable | undefined;
+}
+
+export interface OpenStoreOptions {
+  /** `sqlite:PATH` or `postgres[ql]://…`. */
+  url: string;
+  limits: Limits;
+  now: () => number;
+  /** Whether the queue keeps its journal in this store: then no other process may work on it. */
+  holdsQueue: boolean;
 }
 
 /**
  * Opens the store a URL names.
  * @throws CS_VALIDATION_FAILED for an engine this release has no driver of, CS_STORE_UNAVAILABLE, CS_CONFLICT while
- *   another process has the same file
+ *   another process has the same file, or has its queue in the same database
  */
-export async function openStore(url: string, limits: Limits): Promise<OpenedStore> {
+export async function openStore({ url, limits, now, holdsQueue }: OpenStoreOptions): Promise<OpenedStore> {
+  const { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax } = limits;
+  const bounds = { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax };
+  if (/^postgres(ql)?:/.test(url)) {
+    const store = await createPostgresStore({ url, now, isSoleWriter: holdsQueue, ...bounds });
+    return { store, lock: undefined };
+  }
   if (!url.startsWith("sqlite:")) {
     const scheme = url.split(":", 1)[0] ?? "";
     throw new PlatformError(
       "CS_VALIDATION_FAILED",
-      `store: this release has no driver for ${scheme}:; use sqlite:PATH`,
+      `store: this release has no driver for ${scheme}:; use sqlite:PATH or postgres://…`,
     );
   }
   const path = url.slice("sqlite:".length);
   const lock = path === ":memory:" ? undefined : lockFolder(path);
-  const { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax } = limits;
   try {
-    const store = await createSqliteStore({
-      path,
-      activationTtlMs,
-      kvNamespaceBytesMax,
-      secretsPerNamespaceMax,
-    });
-    return { store, lock };
+    return { store: await createSqliteStore({ path, ...bounds }), lock };
   } catch (error) {
     lock?.[Symbol.dispose]();
     throw error;

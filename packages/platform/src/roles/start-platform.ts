@@ -65,13 +65,14 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
   };
   const stack = new AsyncDisposableStack();
   try {
-    const opened = await openStore(config.store, limits);
+    const holdsQueue = isEmbedded(config.codeq);
+    const opened = await openStore({ url: config.store, limits, now, holdsQueue });
     stack.defer(() => opened.lock?.[Symbol.dispose]());
     const store = stack.use(opened.store);
     const auth = stack.use(openAuth(config, store.tokens, now));
     const issued = config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
     // What waits in a server outlives this process, and comes back by itself.
-    const recovered = isEmbedded(config.codeq) ? await recover(store, now()) : 0;
+    const recovered = holdsQueue ? await recover(store, now()) : 0;
     const secrets = createSecretVault({
       store: store.secrets,
       keys: openSecretKeys({ configured: config.secrets_key, folder: config.data }),

@@ -1,4 +1,5 @@
 import { type Kysely, sql, type SqlBool } from "kysely";
+import type { SqlDialect } from "./dialect.ts";
 import type { ActivationGroupPartTable, ActivationGroupTable, Tables } from "./schema.ts";
 import { type Placeholders, statement } from "./statement.ts";
 
@@ -13,7 +14,7 @@ interface Below {
 }
 
 /** Statements over groups of ended activations. */
-export function groupStatements(db: Kysely<Tables>) {
+export function groupStatements(db: Kysely<Tables>, { position }: SqlDialect) {
   const walk = (p: Placeholders<Below>) =>
     db
       .selectFrom("activation_group_parts")
@@ -50,7 +51,7 @@ export function groupStatements(db: Kysely<Tables>) {
         .where("first_ms", "<=", p.madeMs)
         .where("first_ms", ">=", p.floorMs)
         .where("last_ms", ">=", p.madeMs)
-        .where(sql<SqlBool>`instr(doc, ${p.id}) > 0`)
+        .where(sql<SqlBool>`${sql.raw(position)}(doc, ${p.id}) > 0`)
         .limit(sql.lit(1)),
     ),
     doc: statement<{ seq: number }>()((p) =>

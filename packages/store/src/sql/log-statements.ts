@@ -10,21 +10,13 @@ interface LogKey {
 /** Statements over the logs of activations. */
 export function logStatements(db: Kysely<Tables>) {
   return {
-    /** The newest row of one log: the next line has number `first + count`. */
-    tail: statement<LogKey>()((p) =>
-      db
-        .selectFrom("logs")
-        .select(["first", "count"])
-        .where("tenant", "=", p.tenant)
-        .where("activation_id", "=", p.activationId)
-        .orderBy("first", "desc")
-        .limit(sql.lit(1)),
-    ),
-    append: statement<LogKey & { first: number; count: number; atMs: number; lines: string }>()((p) =>
+    /** The first line has the number after the last of the newest row. */
+    append: statement<LogKey & { count: number; atMs: number; lines: string }>()((p) =>
       db.insertInto("logs").values({
         tenant: p.tenant,
         activation_id: p.activationId,
-        first: p.first,
+        first: sql<number>`coalesce((select "first" + "count" from logs
+          where tenant = ${p.tenant} and activation_id = ${p.activationId} order by "first" desc limit 1), 0)`,
         count: p.count,
         at_ms: p.atMs,
         lines: p.lines,

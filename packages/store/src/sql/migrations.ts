@@ -1,14 +1,6 @@
-import { type Kysely, sql, type SqlBool } from "kysely";
+import { type Kysely, type RawBuilder, sql, type SqlBool } from "kysely";
+import type { SqlDialect } from "./dialect.ts";
 import type { Tables } from "./schema.ts";
-
-/** What the engines name differently. */
-export interface SqlDialect {
-  bytes: "blob" | "bytea";
-  /** 64-bit integer. */
-  integer: "integer" | "bigint";
-  /** Integer primary key that counts up by itself. */
-  sequence: "integer" | "bigserial";
-}
 
 /** One step of the schema, compiled. `number` counts from 1 without gaps; a released step never changes. */
 export interface Migration {
@@ -19,6 +11,7 @@ export interface Migration {
 
 /** Every step of the schema for one engine, in order. */
 export function compileMigrations(db: Kysely<Tables>, dialect: SqlDialect): Migration[] {
+  const types = { ...dialect, text: sql.raw<string>(dialect.text) };
   const steps = [
     { name: "initial", build: [catalogueTables, recordTables, kvAndTokenTables, journalTables] },
     { name: "activation groups", build: [groupTables] },
@@ -27,31 +20,34 @@ export function compileMigrations(db: Kysely<Tables>, dialect: SqlDialect): Migr
   return steps.map((step, index) => ({
     number: index + 1,
     name: step.name,
-    statements: step.build.flatMap((build) => build(db, dialect)).map((query) => query.compile().sql),
+    statements: step.build.flatMap((build) => build(db, types)).map((query) => query.compile().sql),
   }));
 }
 
-type Build = (db: Kysely<Tables>, dialect: SqlDialect) => { compile(): { sql: string } }[];
+/** The names of the engine's types, as kysely takes them. */
+type Types = Pick<SqlDialect, "bytes" | "integer" | "sequence"> & { text: RawBuilder<string> };
+
+type Build = (db: Kysely<Tables>, types: Types) => { compile(): { sql: string } }[];
 
 const FUNCTION_KEY = ["tenant", "namespace", "name"] as const;
 
-const catalogueTables: Build = (db, { bytes, integer }) => [
+const catalogueTables: Build = (db, { text, bytes, integer }) => [
   db.schema
     .createTable("functions")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("name", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
     .addColumn("version_seq", integer, (c) => c.notNull())
     .addColumn("deleted_at_ms", integer)
-    .addColumn("doc", "text", (c) => c.notNull())
+    .addColumn("doc", text, (c) => c.notNull())
     .addPrimaryKeyConstraint("functions_pk", [...FUNCTION_KEY]),
   db.schema
     .createTable("drafts")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("name", "text", (c) => c.notNull())
-    .addColumn("draft_id", "text", (c) => c.notNull())
-    .addColumn("sha256", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
+    .addColumn("draft_id", text, (c) => c.notNull())
+    .addColumn("sha256", text, (c) => c.notNull())
     .addColumn("size_bytes", integer, (c) => c.notNull())
     .addColumn("created_at_ms", integer, (c) => c.notNull())
     .addColumn("expires_at_ms", integer, (c) => c.notNull())
@@ -61,7 +57,7 @@ const catalogueTables: Build = (db, { bytes, integer }) => [
   db.schema.createIndex("drafts_by_bundle").on("drafts").column("sha256"),
   db.schema
     .createTable("bundles")
-    .addColumn("sha256", "text", (c) => c.notNull().primaryKey())
+    .addColumn("sha256", text, (c) => c.notNull().primaryKey())
     .addColumn("published", "integer", (c) => c.notNull())
     .addColumn("bytes", bytes, (c) => c.notNull()),
   db.schema
@@ -71,37 +67,37 @@ const catalogueTables: Build = (db, { bytes, integer }) => [
     .where(sql<SqlBool>`published = 0`),
   db.schema
     .createTable("versions")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("name", "text", (c) => c.notNull())
-    .addColumn("version", "integer", (c) => c.notNull())
-    .addColumn("doc", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
+    .addColumn("version", integer, (c) => c.notNull())
+    .addColumn("doc", text, (c) => c.notNull())
     .addPrimaryKeyConstraint("versions_pk", [...FUNCTION_KEY, "version"]),
   db.schema
     .createTable("aliases")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("name", "text", (c) => c.notNull())
-    .addColumn("alias", "text", (c) => c.notNull())
-    .addColumn("version", "integer", (c) => c.notNull())
-    .addColumn("weights", "text")
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
+    .addColumn("alias", text, (c) => c.notNull())
+    .addColumn("version", integer, (c) => c.notNull())
+    .addColumn("weights", text)
     .addColumn("updated_at_ms", integer, (c) => c.notNull())
     .addPrimaryKeyConstraint("aliases_pk", [...FUNCTION_KEY, "alias"]),
 ];
 
-const recordTables: Build = (db, { integer, sequence }) => [
+const recordTables: Build = (db, { text, integer, sequence }) => [
   db.schema
     .createTable("activations")
     .addColumn("seq", sequence, (c) => c.primaryKey())
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("id", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("function", "text", (c) => c.notNull())
-    .addColumn("status", "text", (c) => c.notNull())
-    .addColumn("trigger", "text", (c) => c.notNull())
-    .addColumn("attempt", "integer", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("id", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("function", text, (c) => c.notNull())
+    .addColumn("status", text, (c) => c.notNull())
+    .addColumn("trigger", text, (c) => c.notNull())
+    .addColumn("attempt", integer, (c) => c.notNull())
     .addColumn("enqueued_at_ms", integer, (c) => c.notNull())
-    .addColumn("doc", "text", (c) => c.notNull()),
+    .addColumn("doc", text, (c) => c.notNull()),
   db.schema.createIndex("activations_by_id").unique().on("activations").columns(["tenant", "id"]),
   db.schema.createIndex("activations_by_time").on("activations").columns(["tenant", "enqueued_at_ms", "seq"]),
   db.schema
@@ -117,12 +113,12 @@ const recordTables: Build = (db, { integer, sequence }) => [
   db.schema
     .createTable("logs")
     .addColumn("seq", sequence, (c) => c.primaryKey())
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("activation_id", "text", (c) => c.notNull())
-    .addColumn("first", "integer", (c) => c.notNull())
-    .addColumn("count", "integer", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("activation_id", text, (c) => c.notNull())
+    .addColumn("first", integer, (c) => c.notNull())
+    .addColumn("count", integer, (c) => c.notNull())
     .addColumn("at_ms", integer, (c) => c.notNull())
-    .addColumn("lines", "text", (c) => c.notNull()),
+    .addColumn("lines", text, (c) => c.notNull()),
   db.schema
     .createIndex("logs_by_activation")
     .unique()
@@ -130,24 +126,24 @@ const recordTables: Build = (db, { integer, sequence }) => [
     .columns(["tenant", "activation_id", "first"]),
 ];
 
-const groupTables: Build = (db, { integer, sequence }) => [
+const groupTables: Build = (db, { text, integer, sequence }) => [
   db.schema
     .createTable("activation_groups")
     .addColumn("seq", sequence, (c) => c.primaryKey())
     .addColumn("first_ms", integer, (c) => c.notNull())
     .addColumn("last_ms", integer, (c) => c.notNull())
-    .addColumn("ends", "integer", (c) => c.notNull())
-    .addColumn("doc", "text", (c) => c.notNull()),
+    .addColumn("ends", integer, (c) => c.notNull())
+    .addColumn("doc", text, (c) => c.notNull()),
   db.schema.createIndex("activation_groups_by_time").on("activation_groups").column("first_ms"),
   db.schema
     .createTable("activation_group_parts")
     .addColumn("group_seq", integer, (c) => c.notNull())
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("function", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("function", text, (c) => c.notNull())
     .addColumn("first_ms", integer, (c) => c.notNull())
     .addColumn("last_ms", integer, (c) => c.notNull())
-    .addColumn("failed", "integer", (c) => c.notNull())
+    .addColumn("failed", integer, (c) => c.notNull())
     .addPrimaryKeyConstraint("activation_group_parts_pk", ["group_seq", "tenant", "namespace", "function"]),
   db.schema
     .createIndex("activation_group_parts_by_time")
@@ -159,13 +155,13 @@ const groupTables: Build = (db, { integer, sequence }) => [
     .columns(["tenant", "namespace", "function", "last_ms", "group_seq"]),
 ];
 
-const kvAndTokenTables: Build = (db, { integer }) => [
+const kvAndTokenTables: Build = (db, { text, integer }) => [
   db.schema
     .createTable("kv")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("key", "text", (c) => c.notNull())
-    .addColumn("json", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("key", text, (c) => c.notNull())
+    .addColumn("json", text, (c) => c.notNull())
     .addColumn("bytes", integer, (c) => c.notNull())
     .addColumn("expires_at_ms", integer)
     .addPrimaryKeyConstraint("kv_pk", ["tenant", "namespace", "key"]),
@@ -176,51 +172,51 @@ const kvAndTokenTables: Build = (db, { integer }) => [
     .where(sql<SqlBool>`expires_at_ms is not null`),
   db.schema
     .createTable("kv_usage")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
     .addColumn("bytes", integer, (c) => c.notNull())
     .addPrimaryKeyConstraint("kv_usage_pk", ["tenant", "namespace"]),
   db.schema
     .createTable("tokens")
-    .addColumn("token_id", "text", (c) => c.notNull().primaryKey())
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("secret_sha256", "text", (c) => c.notNull())
+    .addColumn("token_id", text, (c) => c.notNull().primaryKey())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("secret_sha256", text, (c) => c.notNull())
     .addColumn("created_at_ms", integer, (c) => c.notNull())
     .addColumn("revoked_at_ms", integer)
-    .addColumn("doc", "text", (c) => c.notNull()),
+    .addColumn("doc", text, (c) => c.notNull()),
   db.schema.createIndex("tokens_by_time").on("tokens").columns(["tenant", "created_at_ms", "token_id"]),
 ];
 
-const journalTables: Build = (db, { integer, sequence }) => [
+const journalTables: Build = (db, { text, integer, sequence }) => [
   db.schema
     .createTable("journal")
     .addColumn("seq", sequence, (c) => c.primaryKey())
-    .addColumn("id", "text", (c) => c.notNull().unique())
-    .addColumn("topic", "text", (c) => c.notNull())
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("lane", "text", (c) => c.notNull())
-    .addColumn("body_json", "text", (c) => c.notNull())
-    .addColumn("attempt", "integer", (c) => c.notNull())
+    .addColumn("id", text, (c) => c.notNull().unique())
+    .addColumn("topic", text, (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("lane", text, (c) => c.notNull())
+    .addColumn("body_json", text, (c) => c.notNull())
+    .addColumn("attempt", integer, (c) => c.notNull())
     .addColumn("enqueued_at_ms", integer, (c) => c.notNull())
     .addColumn("due_at_ms", integer, (c) => c.notNull())
     .addColumn("expires_at_ms", integer, (c) => c.notNull())
     .addColumn("dead", "integer", (c) => c.notNull())
-    .addColumn("dead_reason", "text"),
+    .addColumn("dead_reason", text),
   db.schema
     .createTable("probe")
     .addColumn("id", "integer", (c) => c.primaryKey())
     .addColumn("at_ms", integer, (c) => c.notNull()),
 ];
 
-const secretTables: Build = (db, { integer }) => [
+const secretTables: Build = (db, { text, integer }) => [
   db.schema
     .createTable("secrets")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("name", "text", (c) => c.notNull())
-    .addColumn("version", "integer", (c) => c.notNull())
-    .addColumn("key_id", "text", (c) => c.notNull())
-    .addColumn("sealed", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
+    .addColumn("version", integer, (c) => c.notNull())
+    .addColumn("key_id", text, (c) => c.notNull())
+    .addColumn("sealed", text, (c) => c.notNull())
     .addColumn("created_at_ms", integer, (c) => c.notNull())
     .addColumn("updated_at_ms", integer, (c) => c.notNull())
     .addPrimaryKeyConstraint("secrets_pk", [...FUNCTION_KEY]),

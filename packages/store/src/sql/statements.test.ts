@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import { SQLITE } from "./dialect.ts";
 import { compileMigrations } from "./migrations.ts";
 import type { Tables } from "./schema.ts";
 import type { Statement } from "./statement.ts";
@@ -22,12 +23,11 @@ const SCANS = new Set(["journal.load", "logs.oldest", "activations.unfinished", 
 
 test("every statement is valid, and none walks a table where an index could answer", () => {
   using sqlite = new DatabaseSync(":memory:");
-  const dialect = { bytes: "blob", integer: "integer", sequence: "integer" } as const;
-  for (const { statements } of compileMigrations(db, dialect)) {
+  for (const { statements } of compileMigrations(db, SQLITE)) {
     for (const sql of statements) sqlite.exec(sql);
   }
   const plans = new Map<string, string>();
-  for (const [group, statements] of Object.entries(compileStatements(db))) {
+  for (const [group, statements] of Object.entries(compileStatements(db, SQLITE))) {
     for (const [name, { sql, parameters }] of Object.entries(statements) as [
       string,
       Statement<object, unknown>,

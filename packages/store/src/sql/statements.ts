@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import type { SqlDialect } from "./dialect.ts";
 import { activationStatements } from "./activation-statements.ts";
 import { functionStatements } from "./function-statements.ts";
 import { groupStatements } from "./group-statements.ts";
@@ -12,20 +13,20 @@ import { tokenStatements } from "./token-statements.ts";
 import { versionStatements } from "./version-statements.ts";
 
 /**
- * Compiles every statement of the SQL stores for the dialect of `db`, once at start: nothing is built per call.
+ * Compiles every statement of the SQL stores for one engine (`db` compiles for the same), once at start: nothing is built per call.
  * The result is plain data and may be posted to another thread.
  */
-export function compileStatements(db: Kysely<Tables>) {
+export function compileStatements(db: Kysely<Tables>, dialect: SqlDialect) {
   return {
     functions: functionStatements(db),
     versions: versionStatements(db),
     activations: activationStatements(db),
-    groups: groupStatements(db),
+    groups: groupStatements(db, dialect),
     logs: logStatements(db),
     kv: kvStatements(db),
     secrets: secretStatements(db),
     tokens: tokenStatements(db),
-    journal: journalStatements(db),
+    journal: journalStatements(db, dialect),
     probe: {
       /** Rewrites the one probe row: whether this commits is whether the store takes writes. */
       write: statement<{ atMs: number }>()((p) =>

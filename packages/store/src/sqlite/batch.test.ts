@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { type BatchValue, runBatch } from "./batch.ts";
-import { COMMAND_NAMES, type CommandName, type Commands } from "./commands.ts";
+import { COMMAND_NAMES, type CommandName, type CommandSteps } from "../sql/commands/commands.ts";
+import { send } from "../sql/commands/steps.ts";
+import { Refusal } from "../sql/refusal.ts";
 import { Connection } from "./connection.ts";
-import { Refusal } from "./refusal.ts";
 
 /** A batch of commands that all take one text. */
 const batchOf = (...commands: [CommandName, string][]): BatchValue[] =>
@@ -14,16 +15,18 @@ const batchOf = (...commands: [CommandName, string][]): BatchValue[] =>
 function open() {
   const db = new DatabaseSync(":memory:");
   db.exec("create table notes (text text not null unique)");
-  const insert = db.prepare("insert into notes values (?)");
-  const commands: Partial<Commands> = {
-    journalRemove: (text) => void insert.run(text),
+  const insert = { sql: "insert into notes values (?)", parameters: ["text"] } as const;
+  const commands: Partial<CommandSteps> = {
+    *journalRemove(text) {
+      yield* send(insert, { text });
+    },
     // In a savepoint: writes twice, and is refused or fails in between.
-    kvSet: (text) => {
-      insert.run(`${text}, half done`);
+    *kvSet(text) {
+      yield* send(insert, { text: `${text}, half done` });
       throw new Refusal("CS_CONFLICT", "refused half-way");
     },
-    draftPut: (text) => {
-      insert.run(text);
+    *draftPut(text) {
+      yield* send(insert, { text });
       throw Object.assign(new TypeError("disk I/O error"), { errcode: 778 });
     },
   };
@@ -32,7 +35,7 @@ function open() {
       .prepare("select text from notes order by text")
       .all()
       .map((row) => row["text"]);
-  return { db, connection: new Connection(db), commands: commands as Commands, texts };
+  return { db, connection: new Connection(db), commands: commands as CommandSteps, texts };
 }
 
 test("a command that is refused after it wrote is undone alone", () => {

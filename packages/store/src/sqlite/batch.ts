@@ -1,6 +1,8 @@
-import { COMMAND_NAMES, COMMANDS, type Commands } from "./commands.ts";
+import { COMMAND_NAMES, COMMANDS, type CommandSteps } from "../sql/commands/commands.ts";
+import type { Steps } from "../sql/commands/steps.ts";
+import { messageOf, Refusal, type RefusalData } from "../sql/refusal.ts";
 import type { Connection } from "./connection.ts";
-import { engineFailure, messageOf, Refusal, type RefusalData } from "./refusal.ts";
+import { engineFailure } from "./refusal.ts";
 
 /** One value of a batch. A batch is flat: command number, count of arguments, arguments, and so on. */
 export type BatchValue = string | number | null | Uint8Array;
@@ -11,7 +13,8 @@ export type Outcome = null | boolean | number | RefusalData;
 /** Outcomes in the order of the commands once all of it is on disk, or why none of it is. */
 export type BatchReply = { outcomes: Outcome[] } | { failure: RefusalData };
 
-type AnyCommand = (...args: BatchValue[]) => boolean | number | void;
+type Answer = boolean | number | void;
+type AnyCommand = (...args: BatchValue[]) => Steps<Answer>;
 
 /**
  * Runs a batch as one transaction, in order. A refused command is undone alone; a failing engine undoes all.
@@ -19,19 +22,19 @@ type AnyCommand = (...args: BatchValue[]) => boolean | number | void;
  */
 export function runBatch(
   connection: Connection,
-  commands: Commands,
+  commands: CommandSteps,
   batch: readonly BatchValue[],
 ): BatchReply {
   try {
     connection.control("begin immediate");
     const outcomes: Outcome[] = [];
     for (let at = 0; at < batch.length;) {
-      const name = COMMAND_NAMES[batch[at] as number] as keyof Commands;
+      const name = COMMAND_NAMES[batch[at] as number] as keyof CommandSteps;
       const end = at + 2 + (batch[at + 1] as number);
       const args = batch.slice(at + 2, end);
       // The tuple of arguments was checked against the command where it was written.
-      const command = () => (commands[name] as AnyCommand)(...args);
-      outcomes.push(runOne(connection, command, COMMANDS[name].savepoint === true));
+      const steps = (commands[name] as AnyCommand)(...args);
+      outcomes.push(runOne(connection, steps, COMMANDS[name].savepoint === true));
       at = end;
     }
     connection.control("commit");
@@ -48,10 +51,10 @@ export function runBatch(
   }
 }
 
-function runOne(connection: Connection, command: () => boolean | number | void, savepoint: boolean): Outcome {
+function runOne(connection: Connection, steps: Steps<Answer>, savepoint: boolean): Outcome {
   if (savepoint) connection.control("savepoint command");
   try {
-    const answer = command();
+    const answer = carryOut(connection, steps);
     if (savepoint) connection.control("release command");
     return answer ?? null;
   } catch (error) {
@@ -61,6 +64,15 @@ function runOne(connection: Connection, command: () => boolean | number | void, 
     if (error instanceof Refusal) return { code: error.code, message: error.message };
     return { code: "CS_STORE_WRITE_FAILED", message: `The store refused the write: ${messageOf(error)}` };
   }
+}
+
+function carryOut(connection: Connection, steps: Steps<Answer>): Answer {
+  let step = steps.next();
+  while (step.done !== true) {
+    const { want, statement, parameters } = step.value;
+    step = steps.next(connection[want === "nothing" ? "run" : want](statement, parameters as never));
+  }
+  return step.value;
 }
 
 function undoCommand(connection: Connection): void {

@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { PlatformError } from "@sous/contract";
 import type { BatchReply, BatchValue, Outcome } from "./batch.ts";
-import { COMMAND_NAMES, type CommandName, COMMANDS, type Commands } from "./commands.ts";
-import type { RefusalData } from "./refusal.ts";
+import { COMMAND_NAMES, type CommandName, COMMANDS, type Commands } from "../sql/commands/commands.ts";
+import type { RefusalData } from "../sql/refusal.ts";
 import type { WriteThreadData, WriteThreadReply, WriteThreadRequest } from "./write-thread.ts";
 
 export interface GroupCommitOptions {

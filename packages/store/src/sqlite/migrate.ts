@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Migration } from "../sql/migrations.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "../sql/refusal.ts";
 
 /**
  * Brings a database to the newest schema, each step in a transaction of its own. Safe when two processes open

@@ -1,14 +1,16 @@
 import { DatabaseSync } from "node:sqlite";
 import { PlatformError } from "@sous/contract";
 import type { Statement } from "../sql/statement.ts";
+import type { SqlReader } from "../sql/stores/access.ts";
 import { Connection } from "./connection.ts";
-import { engineFailure, messageOf } from "./refusal.ts";
+import { messageOf } from "../sql/refusal.ts";
+import { engineFailure } from "./refusal.ts";
 
 /**
  * The main thread's connection. It only reads: in WAL mode it sees every commit and never waits for one.
  * Rows come back with null prototypes; callers build records from them.
  */
-export class Reader implements Disposable {
+export class Reader implements SqlReader, Disposable {
   readonly #db: DatabaseSync;
   readonly #connection: Connection;
 
@@ -43,19 +45,5 @@ export class Reader implements Disposable {
       const reason = failure ?? messageOf(cause);
       throw new PlatformError(code, `The store cannot be read: ${reason}; see the server's log`, { cause });
     }
-  }
-}
-
-/** Parses JSON that the store itself wrote. @throws CS_STORE_READ_FAILED when it is damaged */
-export const parseStored = <T>(json: string): T => storedOr(() => JSON.parse(json) as T);
-
-/** Reads what the store itself wrote. @throws CS_STORE_READ_FAILED when it is damaged */
-export function storedOr<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw new PlatformError("CS_STORE_READ_FAILED", "A stored record is damaged; restore it from a backup", {
-      cause,
-    });
   }
 }

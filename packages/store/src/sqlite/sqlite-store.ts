@@ -1,28 +1,19 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { LIMITS, PlatformError } from "@sous/contract";
+import { PlatformError } from "@sous/contract";
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import { SQLITE } from "../sql/dialect.ts";
 import { compileMigrations } from "../sql/migrations.ts";
 import type { Tables } from "../sql/schema.ts";
 import { compileStatements } from "../sql/statements.ts";
+import { createSqlStores, type StoreBounds } from "../sql/stores/create-sql-stores.ts";
 import type { Store } from "../store.ts";
-import type { Access } from "./access.ts";
-import { createActivationStore, createLogStore } from "./activation-store.ts";
-import {
-  createAliasStore,
-  createDraftStore,
-  createFunctionStore,
-  createVersionStore,
-} from "./catalogue-stores.ts";
-import type { CommandName } from "./commands.ts";
-import { createKvStore, createQueueJournal, createTokenStore } from "./data-stores.ts";
-import { createSecretStore } from "./secret-store.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { messageOf } from "./refusal.ts";
+import { messageOf } from "../sql/refusal.ts";
 import { Reader } from "./reader.ts";
 
-export interface SqliteStoreOptions {
+export interface SqliteStoreOptions extends StoreBounds {
   /**
    * The database file; its folder is made when missing. `:memory:` is a file in a temporary folder that goes
    * when the store is closed: two threads cannot share a database in memory and write it ahead.
@@ -36,12 +27,6 @@ export interface SqliteStoreOptions {
   unwrittenBytesMax?: number | undefined;
   /** Least milliseconds between two commits that only hold finished activations and logs (5). */
   relaxedPaceMs?: number | undefined;
-  /** Age at which activations and their logs are swept, milliseconds (LIMITS.activationTtlMs). */
-  activationTtlMs?: number | undefined;
-  /** Bytes of keys and values a namespace may keep (LIMITS.kvNamespaceBytesMax). */
-  kvNamespaceBytesMax?: number | undefined;
-  /** Secrets a namespace may keep (LIMITS.secretsPerNamespaceMax). */
-  secretsPerNamespaceMax?: number | undefined;
   /** How long to wait for another process that holds the database, milliseconds (5000). */
   busyTimeoutMs?: number | undefined;
 }
@@ -50,7 +35,6 @@ const UNWRITTEN_MAX = 50_000;
 const UNWRITTEN_BYTES_MAX = 256 * 1024 * 1024;
 const RELAXED_PACE_MS = 5;
 const BUSY_TIMEOUT_MS = 5000;
-const SWEEP_ROWS = 500;
 
 /**
  * Opens the embedded store: one SQLite file in WAL mode, written by one thread with a sync for every group of
@@ -62,8 +46,8 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<St
   const now = options.now ?? Date.now;
   const busyTimeoutMs = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS;
   const db = new Kysely<Tables>({ dialect: COMPILE_ONLY });
-  const statements = compileStatements(db);
-  const migrations = compileMigrations(db, { bytes: "blob", integer: "integer", sequence: "integer" });
+  const statements = compileStatements(db, SQLITE);
+  const migrations = compileMigrations(db, SQLITE);
   const writer = await GroupCommit.open({
     thread: { path, statements, migrations, nowMs: now(), busyTimeoutMs },
     unwrittenMax: options.unwrittenMax ?? UNWRITTEN_MAX,
@@ -71,34 +55,8 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<St
     relaxedPaceMs: options.relaxedPaceMs ?? RELAXED_PACE_MS,
   });
   const reader = await openReader(path, busyTimeoutMs, writer);
-  const access: Access = { reader, writer, statements, now };
-  const activationTtlMs = options.activationTtlMs ?? LIMITS.activationTtlMs;
   return {
-    functions: createFunctionStore(access),
-    drafts: createDraftStore(access),
-    versions: createVersionStore(access),
-    aliases: createAliasStore(access),
-    activations: createActivationStore(access),
-    logs: createLogStore(access),
-    kv: createKvStore(access, {
-      namespaceBytesMax: options.kvNamespaceBytesMax ?? LIMITS.kvNamespaceBytesMax,
-    }),
-    secrets: createSecretStore(access, {
-      perNamespaceMax: options.secretsPerNamespaceMax ?? LIMITS.secretsPerNamespaceMax,
-    }),
-    tokens: createTokenStore(access),
-    journal: createQueueJournal(access),
-    check: () => writer.write("probe", now()),
-    async sweep(nowMs) {
-      const outlivedMs = nowMs - activationTtlMs;
-      return (
-        (await sweepAll(writer, "sweepActivations", outlivedMs)) +
-        (await sweepAll(writer, "sweepGroups", outlivedMs)) +
-        (await sweepAll(writer, "sweepLogs", outlivedMs)) +
-        (await sweepAll(writer, "sweepDrafts", nowMs)) +
-        (await sweepAll(writer, "sweepKv", nowMs))
-      );
-    },
+    ...createSqlStores({ reader, writer, statements, now }, options),
     async [Symbol.asyncDispose]() {
       // The reader first: the last connection to close copies the log back and removes it.
       const closed = writer[Symbol.asyncDispose]();
@@ -141,17 +99,5 @@ function preparePath(path: string): { path: string; removeFolder: () => void } {
     return { path, removeFolder: () => {} };
   } catch (cause) {
     throw new PlatformError("CS_STORE_UNAVAILABLE", `Cannot make ${path}: ${messageOf(cause)}`, { cause });
-  }
-}
-
-type Sweep = Extract<CommandName, `sweep${string}`>;
-
-/** Repeats a sweep until it finds nothing; each step is a commit of its own, so that others get in between. */
-async function sweepAll(writer: GroupCommit, name: Sweep, timeMs: number): Promise<number> {
-  let all = 0;
-  for (;;) {
-    const removed = await writer.write(name, timeMs, SWEEP_ROWS);
-    if (removed === 0) return all;
-    all += removed;
   }
 }

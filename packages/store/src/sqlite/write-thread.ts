@@ -1,19 +1,13 @@
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
+import { allCommands } from "../sql/commands/all-commands.ts";
 import type { Migration } from "../sql/migrations.ts";
+import { messageOf, Refusal, type RefusalData } from "../sql/refusal.ts";
 import type { Statements } from "../sql/statements.ts";
 import { type BatchReply, type BatchValue, runBatch } from "./batch.ts";
-import type { Commands } from "./commands.ts";
 import { Connection } from "./connection.ts";
-import { functionCommands } from "./function-commands.ts";
-import { groupCommands } from "./group-commands.ts";
-import { kvCommands } from "./kv-commands.ts";
 import { migrate } from "./migrate.ts";
-import { queueCommands } from "./queue-commands.ts";
-import { recordCommands } from "./record-commands.ts";
-import { engineFailure, messageOf, Refusal, type RefusalData } from "./refusal.ts";
-import { secretCommands } from "./secret-commands.ts";
-import { versionCommands } from "./version-commands.ts";
+import { engineFailure } from "./refusal.ts";
 
 /** What the thread is started with. */
 export interface WriteThreadData {
@@ -63,15 +57,7 @@ function serve(port: NonNullable<typeof parentPort>, data: WriteThreadData): voi
     return;
   }
   const connection = new Connection(db);
-  const commands: Commands = {
-    ...functionCommands(connection, data.statements),
-    ...versionCommands(connection, data.statements),
-    ...groupCommands(connection, data.statements),
-    ...recordCommands(connection, data.statements),
-    ...kvCommands(connection, data.statements),
-    ...secretCommands(connection, data.statements),
-    ...queueCommands(connection, data.statements),
-  };
+  const commands = allCommands(data.statements);
   const logSize = db.prepare("pragma wal_checkpoint(noop)");
   port.on("message", (request: WriteThreadRequest) => {
     if (request === null) {

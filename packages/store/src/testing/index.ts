@@ -1,2 +1,9 @@
+export {
+  missingPostgres,
+  type PostgresDatabase,
+  type PostgresServer,
+  type PostgresServerOptions,
+  startPostgres,
+} from "./postgres-server.ts";
 export { missingRedis, type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.ts";
 export { startProxy, type TcpProxy } from "./tcp-proxy.ts";

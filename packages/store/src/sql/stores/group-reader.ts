@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type End, GROUP_ENDS_MAX, GROUP_SPAN_MS, idMoment, readGroup } from "../ended-group.ts";
-import type { ActivationFilter, TerminalRecord } from "../store.ts";
+import { type End, GROUP_ENDS_MAX, GROUP_SPAN_MS, idMoment, readGroup } from "../../ended-group.ts";
+import type { ActivationFilter, TerminalRecord } from "../../store.ts";
 import type { Access } from "./access.ts";
-import { storedOr } from "./reader.ts";
+import { storedOr } from "./stored.ts";
 
 /** Places of ends in the order of lists lie above those of rows, which are counted from 1. */
 const PLACE_BASE = 2 ** 52;
@@ -24,10 +24,14 @@ interface Head {
 }
 
 /** Finds an end among the groups: few of them may hold the moment its id was made at. */
-export function findEnd({ reader, statements }: Access, tenant: string, id: string): End | undefined {
+export async function findEnd(
+  { reader, statements }: Access,
+  tenant: string,
+  id: string,
+): Promise<End | undefined> {
   const madeMs = idMoment(id);
   if (madeMs === undefined) return undefined;
-  const row = reader.get(statements.groups.holding, { id, madeMs, floorMs: madeMs - GROUP_SPAN_MS });
+  const row = await reader.get(statements.groups.holding, { id, madeMs, floorMs: madeMs - GROUP_SPAN_MS });
   if (row === undefined) return undefined;
   return storedOr(() => readGroup(row.doc)).find(
     ({ record }) => record.activation_id === id && record.tenant === tenant,
@@ -47,7 +51,7 @@ export async function* walkEnds(access: Access, filter: ActivationFilter, before
       yield found.shift() as Placed;
     if (opened.has(head.group_seq)) continue;
     opened.add(head.group_seq);
-    found = [...found, ...endsOf(access, head.group_seq, filter, before)].toSorted(newestFirst);
+    found = [...found, ...(await endsOf(access, head.group_seq, filter, before))].toSorted(newestFirst);
     await nextTurn();
   }
   yield* found;
@@ -66,8 +70,8 @@ async function* walkHeads(
     const at = { ...below, sinceMs, failedOnly, limit: HEADS };
     const heads: Head[] =
       namespace !== undefined && name !== undefined
-        ? reader.all(statements.groups.ofFunction, { ...at, tenant, namespace, function: name })
-        : reader.all(statements.groups.ofTenant, { ...at, tenant });
+        ? await reader.all(statements.groups.ofFunction, { ...at, tenant, namespace, function: name })
+        : await reader.all(statements.groups.ofTenant, { ...at, tenant });
     yield* heads;
     const last = heads.at(-1);
     if (last === undefined || heads.length < HEADS) return;
@@ -76,13 +80,13 @@ async function* walkHeads(
   }
 }
 
-function endsOf(
+async function endsOf(
   { reader, statements }: Access,
   seq: number,
   filter: ActivationFilter,
   [beforeMs, beforeSeq]: Place,
-): Placed[] {
-  const row = reader.get(statements.groups.doc, { seq });
+): Promise<Placed[]> {
+  const row = await reader.get(statements.groups.doc, { seq });
   // Swept since its head was read.
   if (row === undefined) return [];
   const placed: Placed[] = [];

@@ -1,11 +1,11 @@
 import { PlatformError, type TokenRecord } from "@sous/contract";
-import { checkLimit, decodeCursor, pageOf } from "../cursor.ts";
-import type { JournalRow } from "../sql/journal-statements.ts";
-import type { JournalEntry, KvStore, QueueJournal, TokenStore } from "../store.ts";
+import { checkLimit, decodeCursor, pageOf } from "../../cursor.ts";
+import type { JournalRow } from "../journal-statements.ts";
+import type { JournalEntry, KvStore, QueueJournal, TokenStore } from "../../store.ts";
 import type { Access } from "./access.ts";
-import { parseStored } from "./reader.ts";
+import { parseStored } from "./stored.ts";
 
-/** Key-value data in SQLite. */
+/** Key-value data in an SQL database. */
 export function createKvStore(
   { reader, writer, statements, now }: Access,
   quota: { namespaceBytesMax: number },
@@ -13,7 +13,7 @@ export function createKvStore(
   const sql = statements.kv;
   return {
     async get({ tenant, namespace }, key, nowMs) {
-      return reader.get(sql.get, { tenant, namespace, key, nowMs })?.json;
+      return (await reader.get(sql.get, { tenant, namespace, key, nowMs }))?.json;
     },
     async set({ tenant, namespace }, key, json, expiresAtMs) {
       if (!key.isWellFormed()) {
@@ -29,7 +29,7 @@ export function createKvStore(
       checkLimit(page);
       const [after] = decodeCursor(page, [""]);
       const range = { prefix, end: endOfPrefix(prefix), after, nowMs, limit: page.limit + 1 };
-      const rows = reader.all(sql.list, { tenant, namespace, ...range });
+      const rows = await reader.all(sql.list, { tenant, namespace, ...range });
       return pageOf(
         rows,
         page.limit,
@@ -56,7 +56,7 @@ function endOfPrefix(prefix: string): string | null {
   return String.fromCodePoint(...points, next);
 }
 
-/** API tokens in SQLite. */
+/** API tokens in an SQL database. */
 export function createTokenStore({ reader, writer, statements }: Access): TokenStore {
   const sql = statements.tokens;
   return {
@@ -65,13 +65,13 @@ export function createTokenStore({ reader, writer, statements }: Access): TokenS
       await writer.write("tokenCreate", id, tenant, secretSha256, created, revoked, JSON.stringify(record));
     },
     async get(tokenId) {
-      const row = reader.get(sql.get, { tokenId });
+      const row = await reader.get(sql.get, { tokenId });
       return row && { record: tokenOf(row), secretSha256: row.secret_sha256 };
     },
     async list(tenant, page) {
       checkLimit(page);
       const [beforeMs, beforeId] = decodeCursor(page, [Number.MAX_SAFE_INTEGER, ""]);
-      const rows = reader.all(sql.list, { tenant, beforeMs, beforeId, limit: page.limit + 1 });
+      const rows = await reader.all(sql.list, { tenant, beforeMs, beforeId, limit: page.limit + 1 });
       return pageOf(rows, page.limit, tokenOf, (row) => [row.created_at_ms, row.token_id]);
     },
     async revoke(tenant, tokenId, revokedAtMs) {
@@ -85,7 +85,7 @@ const tokenOf = (row: { doc: string; revoked_at_ms: number | null }): TokenRecor
   revoked_at_ms: row.revoked_at_ms,
 });
 
-/** The embedded queue's journal in SQLite. */
+/** The embedded queue's journal in an SQL database. */
 export function createQueueJournal({ reader, writer, statements }: Access): QueueJournal {
   return {
     append: (entry) =>
@@ -115,7 +115,7 @@ export function createQueueJournal({ reader, writer, statements }: Access): Queu
       ),
     remove: (id) => writer.write("journalRemove", id),
     async load() {
-      return reader.all(statements.journal.load, {}).map(entryOf);
+      return (await reader.all(statements.journal.load, {})).map(entryOf);
     },
   };
 }

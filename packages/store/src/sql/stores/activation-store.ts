@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ActivationRecord } from "@sous/contract";
-import { checkLimit, decodeCursor, pageOf } from "../cursor.ts";
-import type { ActivationFilter, ActivationStore, LogStore, Page, PageRequest } from "../store.ts";
-import type { Access } from "./access.ts";
-import type { Commands } from "./commands.ts";
+import { checkLimit, decodeCursor, pageOf } from "../../cursor.ts";
+import type { ActivationFilter, ActivationStore, LogStore, Page, PageRequest } from "../../store.ts";
+import type { Access, MaybePromise } from "./access.ts";
+import type { Commands } from "../commands/commands.ts";
 import { findEnd, type Place, type Placed, walkEnds } from "./group-reader.ts";
-import { parseStored } from "./reader.ts";
+import { parseStored } from "./stored.ts";
 
 /** Rows a filtered list looks at before it lets others have the main thread: about a millisecond. */
 const STRETCH_ROWS = 1000;
@@ -13,7 +13,7 @@ const STRETCH_ROWS = 1000;
 /** Before the first row of the time index, and after its last. */
 const NEWEST = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] as [number, number];
 
-/** Activation records in SQLite. */
+/** Activation records in an SQL database. */
 export function createActivationStore(access: Access): ActivationStore {
   const { reader, writer, statements } = access;
   const sql = statements.activations;
@@ -45,13 +45,14 @@ export function createActivationStore(access: Access): ActivationStore {
         JSON.stringify(record),
       ),
     async get(tenant, id) {
-      const row = reader.get(sql.get, { tenant, id });
+      const row = await reader.get(sql.get, { tenant, id });
       if (row !== undefined) return parseStored<ActivationRecord>(row.doc);
-      return findEnd(access, tenant, id)?.record;
+      return (await findEnd(access, tenant, id))?.record;
     },
     list: (filter, page) => listActivations(access, filter, page),
     async unfinished(limit) {
-      return reader.all(sql.unfinished, { limit }).map((row) => parseStored<ActivationRecord>(row.doc));
+      const rows = await reader.all(sql.unfinished, { limit });
+      return rows.map((row) => parseStored<ActivationRecord>(row.doc));
     },
   };
 }
@@ -93,9 +94,9 @@ async function listActivations(
   const floor = { floorMs: filter.sinceMs ?? 0, floorSeq: 0 };
   for (;;) {
     const rest = { beforeMs, beforeSeq, ...floor };
-    const edge = walk.exact ? undefined : walk.edge({ ...rest, length: STRETCH_ROWS - 1 });
+    const edge = walk.exact ? undefined : await walk.edge({ ...rest, length: STRETCH_ROWS - 1 });
     const stretch = edge === undefined ? rest : { ...rest, floorMs: edge.enqueued_at_ms, floorSeq: edge.seq };
-    rows.push(...walk.page({ ...stretch, limit: page.limit + 1 - rows.length }));
+    rows.push(...(await walk.page({ ...stretch, limit: page.limit + 1 - rows.length })));
     if (edge === undefined || rows.length > page.limit) break;
     [beforeMs, beforeSeq] = [edge.enqueued_at_ms, edge.seq];
     await nextTurn();
@@ -120,8 +121,8 @@ interface Stretch {
 interface Walk {
   /** Whether every row of the index belongs to the answer. */
   exact: boolean;
-  edge(at: Stretch & { length: number }): { enqueued_at_ms: number; seq: number } | undefined;
-  page(at: Stretch & { limit: number }): ActivationListRow[];
+  edge(at: Stretch & { length: number }): MaybePromise<{ enqueued_at_ms: number; seq: number } | undefined>;
+  page(at: Stretch & { limit: number }): MaybePromise<ActivationListRow[]>;
 }
 
 /** Up to `count` ends of groups from below a place on. */
@@ -159,7 +160,7 @@ function walkOf({ reader, statements }: Access, filter: ActivationFilter): Walk 
   };
 }
 
-/** Logs of activations in SQLite. */
+/** Logs of activations in an SQL database. */
 export function createLogStore(access: Access): LogStore {
   const { reader, writer, statements, now } = access;
   return {
@@ -170,9 +171,10 @@ export function createLogStore(access: Access): LogStore {
     async read(tenant, activationId, from, limit) {
       if (limit <= 0) return [];
       const chunks: string[] = [];
-      const rows = reader.all(statements.logs.read, { tenant, activationId, from, limit });
+      const rows = await reader.all(statements.logs.read, { tenant, activationId, from, limit });
       if (rows.length === 0) {
-        return findEnd(access, tenant, activationId)?.lines.slice(from, from + limit) ?? [];
+        const end = await findEnd(access, tenant, activationId);
+        return end?.lines.slice(from, from + limit) ?? [];
       }
       for (const row of rows) {
         const lines = parseStored<string[]>(row.lines);

@@ -1,5 +1,7 @@
+import type { Steps } from "./steps.ts";
+
 /**
- * Every write of the store as the write thread carries it out. Arguments are primitives, JSON text or bytes,
+ * Every write of the store, with what it answers. Arguments are primitives, JSON text or bytes,
  * so that a batch of commands crosses threads as one flat array. A command throws a `Refusal` to be undone alone.
  */
 export interface Commands {
@@ -133,7 +135,14 @@ export interface Commands {
 
 export type CommandName = keyof Commands;
 
+/** How each command is carried out. */
+export type CommandSteps = {
+  [Name in CommandName]: (...args: Parameters<Commands[Name]>) => Steps<ReturnType<Commands[Name]>>;
+};
+
 interface CommandTraits {
+  /** One statement, whatever it answers: what follows may be sent before the answer is there. */
+  single?: true;
   /** Writes more than one row and may be refused half-way: it runs in a savepoint of its own. */
   savepoint?: true;
   /** Nobody waits for it as a rule: it may wait a few milliseconds for company. */
@@ -142,29 +151,28 @@ interface CommandTraits {
 
 /** What the batch runner and the group commit need to know of each command. The order gives the numbers. */
 export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
-  functionCreate: {},
-  functionSoftDelete: {},
+  functionCreate: { single: true },
+  functionSoftDelete: { single: true },
   draftPut: { savepoint: true },
   versionPublish: { savepoint: true },
   aliasSet: {},
-  aliasDelete: {},
-  activationCreate: {},
-  activationUpdate: {},
-  activationFinish: { relaxed: true },
+  aliasDelete: { single: true },
+  activationCreate: { single: true },
+  activationUpdate: { single: true },
+  activationFinish: { relaxed: true, single: true },
   activationsAppend: { relaxed: true, savepoint: true },
-  logsAppend: { relaxed: true },
+  logsAppend: { relaxed: true, single: true },
   kvSet: { savepoint: true },
   kvDelete: { savepoint: true },
   // Refused before its only write.
   secretPut: {},
-  secretDelete: {},
-  tokenCreate: {},
-  tokenRevoke: {},
-  // Its second and third statement cannot be refused, only fail with the whole batch.
-  journalAppend: {},
-  journalUpdate: {},
-  journalRemove: {},
-  probe: {},
+  secretDelete: { single: true },
+  tokenCreate: { single: true },
+  tokenRevoke: { single: true },
+  journalAppend: { single: true },
+  journalUpdate: { single: true },
+  journalRemove: { single: true },
+  probe: { single: true },
   sweepActivations: { savepoint: true },
   sweepGroups: { savepoint: true },
   sweepLogs: { savepoint: true },

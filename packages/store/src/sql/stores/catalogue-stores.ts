@@ -1,11 +1,11 @@
 import type { AliasRecord, DraftRecord, FunctionRecord, VersionRecord } from "@sous/contract";
-import { checkLimit, decodeCursor, pageOf } from "../cursor.ts";
-import type { AliasTable, DraftTable } from "../sql/schema.ts";
-import type { AliasStore, DraftStore, FunctionStore, VersionDraft, VersionStore } from "../store.ts";
+import { checkLimit, decodeCursor, pageOf } from "../../cursor.ts";
+import type { AliasTable, DraftTable } from "../schema.ts";
+import type { AliasStore, DraftStore, FunctionStore, VersionDraft, VersionStore } from "../../store.ts";
 import type { Access } from "./access.ts";
-import { parseStored } from "./reader.ts";
+import { parseStored } from "./stored.ts";
 
-/** Functions in SQLite. */
+/** Functions in an SQL database. */
 export function createFunctionStore({ reader, writer, statements }: Access): FunctionStore {
   const sql = statements.functions;
   return {
@@ -14,14 +14,14 @@ export function createFunctionStore({ reader, writer, statements }: Access): Fun
       await writer.write("functionCreate", record.tenant, record.namespace, record.name, doc);
     },
     async get({ tenant, namespace, name }) {
-      const row = reader.get(sql.get, { tenant, namespace, name });
+      const row = await reader.get(sql.get, { tenant, namespace, name });
       return row && functionOf(row);
     },
     async list({ tenant, namespace, includeDeleted }, page) {
       checkLimit(page);
       const [after] = decodeCursor(page, [""]);
       const scope = { tenant, namespace, includeDeleted: includeDeleted ? 1 : 0 };
-      const rows = reader.all(sql.list, { ...scope, after, limit: page.limit + 1 });
+      const rows = await reader.all(sql.list, { ...scope, after, limit: page.limit + 1 });
       return pageOf(rows, page.limit, functionOf, (row) => [row.name]);
     },
     async softDelete({ tenant, namespace, name }, deletedAtMs) {
@@ -36,7 +36,7 @@ const functionOf = (row: { doc: string; deleted_at_ms: number | null }): Functio
   deleted_at_ms: row.deleted_at_ms,
 });
 
-/** Drafts in SQLite. */
+/** Drafts in an SQL database. */
 export function createDraftStore({ reader, writer, statements }: Access): DraftStore {
   const sql = statements.versions;
   return {
@@ -53,8 +53,8 @@ export function createDraftStore({ reader, writer, statements }: Access): DraftS
       await writer.write("draftPut", tenant, namespace, name, id, sha256, size, created, expires, bytes);
     },
     async get({ tenant, namespace, name }, draftId) {
-      const row = reader.get(sql.getDraft, { tenant, namespace, name, draftId });
-      const bundle = row && reader.get(sql.anyBundle, { sha256: row.sha256 });
+      const row = await reader.get(sql.getDraft, { tenant, namespace, name, draftId });
+      const bundle = row && (await reader.get(sql.anyBundle, { sha256: row.sha256 }));
       return bundle && { draft: draftOf(row), bundle: bundle.bytes };
     },
   };
@@ -71,7 +71,7 @@ function draftOf(row: Omit<DraftTable, "tenant" | "namespace" | "name">): DraftR
   };
 }
 
-/** Versions and published bundles in SQLite. */
+/** Versions and published bundles in an SQL database. */
 export function createVersionStore({ reader, writer, statements }: Access): VersionStore {
   const sql = statements.versions;
   return {
@@ -83,23 +83,23 @@ export function createVersionStore({ reader, writer, statements }: Access): Vers
       return { ...version, version: number };
     },
     async get({ tenant, namespace, name }, version) {
-      const row = reader.get(sql.getVersion, { tenant, namespace, name, version });
+      const row = await reader.get(sql.getVersion, { tenant, namespace, name, version });
       return row && versionOf(row);
     },
     async latest({ tenant, namespace, name }) {
       const all = { before: Number.MAX_SAFE_INTEGER, limit: 1 };
-      const [row] = reader.all(sql.listVersions, { tenant, namespace, name, ...all });
+      const [row] = await reader.all(sql.listVersions, { tenant, namespace, name, ...all });
       return row && versionOf(row);
     },
     async list({ tenant, namespace, name }, page) {
       checkLimit(page);
       const [before] = decodeCursor(page, [Number.MAX_SAFE_INTEGER]);
       const below = { before, limit: page.limit + 1 };
-      const rows = reader.all(sql.listVersions, { tenant, namespace, name, ...below });
+      const rows = await reader.all(sql.listVersions, { tenant, namespace, name, ...below });
       return pageOf(rows, page.limit, versionOf, (row) => [row.version]);
     },
     async bundle(sha256) {
-      return reader.get(sql.publishedBundle, { sha256 })?.bytes;
+      return (await reader.get(sql.publishedBundle, { sha256 }))?.bytes;
     },
   };
 }
@@ -109,7 +109,7 @@ const versionOf = (row: { version: number; doc: string }): VersionRecord => ({
   version: row.version,
 });
 
-/** Aliases in SQLite. */
+/** Aliases in an SQL database. */
 export function createAliasStore({ reader, writer, statements }: Access): AliasStore {
   const sql = statements.functions;
   return {
@@ -119,11 +119,11 @@ export function createAliasStore({ reader, writer, statements }: Access): AliasS
       await writer.write("aliasSet", ...scope, alias, version, json, updatedAtMs);
     },
     async get({ tenant, namespace, name }, alias) {
-      const row = reader.get(sql.getAlias, { tenant, namespace, name, alias });
+      const row = await reader.get(sql.getAlias, { tenant, namespace, name, alias });
       return row && aliasOf(row);
     },
     async list({ tenant, namespace, name }) {
-      return reader.all(sql.listAliases, { tenant, namespace, name }).map(aliasOf);
+      return (await reader.all(sql.listAliases, { tenant, namespace, name })).map(aliasOf);
     },
     async delete({ tenant, namespace, name }, alias) {
       await writer.write("aliasDelete", tenant, namespace, name, alias);

@@ -1,9 +1,9 @@
 import { PlatformError } from "@sous/contract";
-import { checkLimit, decodeCursor, pageOf } from "../cursor.ts";
-import type { SecretStore } from "../store.ts";
+import { checkLimit, decodeCursor, pageOf } from "../../cursor.ts";
+import type { SecretStore } from "../../store.ts";
 import type { Access } from "./access.ts";
 
-/** Sealed secrets in SQLite. */
+/** Sealed secrets in an SQL database. */
 export function createSecretStore(
   { reader, writer, statements }: Access,
   bounds: { perNamespaceMax: number },
@@ -22,7 +22,7 @@ export function createSecretStore(
         nowMs,
         perNamespaceMax,
       );
-      const row = reader.get(sql.get, { tenant, namespace, name });
+      const row = await reader.get(sql.get, { tenant, namespace, name });
       if (row === undefined) {
         throw new PlatformError("CS_CONFLICT", `secret ${name} was deleted while it was set; set it again`);
       }
@@ -30,7 +30,7 @@ export function createSecretStore(
       return { name, version, key_id, created_at_ms, updated_at_ms: nowMs };
     },
     async get({ tenant, namespace }, name) {
-      const row = reader.get(sql.get, { tenant, namespace, name });
+      const row = await reader.get(sql.get, { tenant, namespace, name });
       if (row === undefined) return undefined;
       const { sealed, ...record } = row;
       return { record: { ...record }, sealed };
@@ -38,7 +38,7 @@ export function createSecretStore(
     async list({ tenant, namespace }, page) {
       checkLimit(page);
       const [after] = decodeCursor(page, [""]);
-      const rows = reader.all(sql.list, { tenant, namespace, after, limit: page.limit + 1 });
+      const rows = await reader.all(sql.list, { tenant, namespace, after, limit: page.limit + 1 });
       return pageOf(
         rows,
         page.limit,
