@@ -12,6 +12,8 @@ export interface LimitNote {
 }
 
 const E2E = "test/e2e/limits.test.ts";
+const E2E_ASYNC = "test/e2e/delay-and-wait.test.ts";
+const WAITERS = "packages/platform/src/activations/end-waiters.test.ts";
 const POWERS = "packages/platform/src/powers/create-host-powers.test.ts";
 const BUNDLE = "packages/platform/src/bundle/build-bundle.test.ts";
 const GUEST_RESULTS = "packages/guest/src/results.test.ts";
@@ -273,10 +275,25 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   asyncBackoffMs: { what: "pause before the second attempt, at most", past: "", test: DEFAULTS },
   asyncBackoffMaxMs: { what: "pause between attempts, at most", past: "", test: DEFAULTS },
   asyncMaxAgeMs: { what: "age at which queued work is started no more", past: "`Expired`", test: DEFAULTS },
+  asyncDelayMaxMs: {
+    what: "delay of an asynchronous call, which its `max_age_ms` has to exceed",
+    past: "400",
+    test: [E2E_ASYNC, "a delay holds work back, and one past its age or the bound is refused"],
+  },
   asyncDepthMax: {
     what: "asynchronous calls waiting for a function",
     past: "429",
     test: [E2E, "past its depth the queue of a function refuses asynchronous calls with 429 and a reason"],
+  },
+  activationWaitMaxSeconds: {
+    what: "`?wait=` for the end of an activation, in seconds",
+    past: "400",
+    test: [E2E_ASYNC, "a reader waits for the end and is woken by it"],
+  },
+  activationWaitersMax: {
+    what: "callers of a process that wait for an end",
+    past: "429",
+    test: [WAITERS, "no more wait than may"],
   },
   syncDepthMax: { what: "synchronous calls waiting for a function", past: "429", test: DEPTH },
   syncWaitMaxMs: {

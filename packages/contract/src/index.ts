@@ -11,6 +11,7 @@ export {
   CancelReply,
   FunctionLogsPage,
   FunctionLogsQuery,
+  GetActivationQuery,
   ListActivationsQuery,
   LogsReply,
 } from "./api/activations.ts";
@@ -22,6 +23,7 @@ export {
   ListFunctionsQuery,
 } from "./api/functions.ts";
 export {
+  DelayMs,
   EnqueueReply,
   ExecutionReply,
   FunctionSpec,

@@ -57,6 +57,8 @@ const requestFields = {
   /** How many functions called one another up to this one; absent for the first. */
   depth: Type.Optional(Type.Integer({ minimum: 1 })),
   enqueued_at_ms: TimeMs,
+  /** Not started before; absent for at once. */
+  due_at_ms: Type.Optional(TimeMs),
   /** The id was drawn at random for this request and is delivered for the first time: no record can exist. */
   new_id: Type.Boolean(),
   /** Hash of the event, kept with an idempotency key to tell another body apart. */

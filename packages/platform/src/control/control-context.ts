@@ -38,7 +38,9 @@ export interface ControlOptions {
   durability?: "relaxed" | "strict";
   /** When an alias may go to a version with new powers only with an approval (`never`). */
   approve?: "never" | "new-powers";
-  /** How often a followed log looks for what other processes wrote, milliseconds (500). */
+  /** Whether activations may run in other processes, which do not tell this one of their ends (false). */
+  runsElsewhere?: boolean;
+  /** How often a followed log or a waiting caller looks for what other processes wrote, milliseconds (500). */
   followIntervalMs?: number;
 }
 

@@ -42,6 +42,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     metricsPublic: false,
     queued: NOTHING_QUEUED,
     followIntervalMs: 500,
+    runsElsewhere: false,
     durability: "relaxed",
     approve: "never",
     ...options,

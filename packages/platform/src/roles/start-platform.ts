@@ -106,6 +106,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         metricsPublic: config.metrics_public,
         durability: config.durability,
         approve: config.publish.approve,
+        runsElsewhere: !isEmbedded(config.codeq),
       }),
     );
     observe(metrics, execution);
