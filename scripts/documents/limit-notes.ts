@@ -13,6 +13,9 @@ export interface LimitNote {
 
 const E2E = "test/e2e/limits.test.ts";
 const E2E_ASYNC = "test/e2e/delay-and-wait.test.ts";
+const E2E_DEST = "test/e2e/destinations.test.ts";
+const DEST_EVENT = "packages/platform/src/activations/destination-event.test.ts";
+const DEST = "packages/platform/src/destinations/create-destinations.ts";
 const WAITERS = "packages/platform/src/activations/end-waiters.test.ts";
 const POWERS = "packages/platform/src/powers/create-host-powers.test.ts";
 const BUNDLE = "packages/platform/src/bundle/build-bundle.test.ts";
@@ -285,6 +288,22 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     past: "429",
     test: [E2E, "past its depth the queue of a function refuses asynchronous calls with 429 and a reason"],
   },
+  destinationPayloadBytesMax: {
+    what: "event, and answer, in what a destination is told",
+    past: "left out, and said so",
+    test: [DEST_EVENT, "a payload over its bound is left out and said to be"],
+  },
+  destinationAttemptsMax: {
+    what: "tries to tell a destination",
+    past: "dead letter",
+    test: [
+      E2E_DEST,
+      "a webhook that keeps failing is tried again and ends as a dead letter that can be redriven",
+    ],
+  },
+  destinationBackoffMs: { what: "pause before the second try, at most", past: "", code: DEST },
+  destinationBackoffMaxMs: { what: "pause between tries, at most", past: "", code: DEST },
+  destinationTimeoutMs: { what: "a webhook's answer", past: "the try fails", code: DEST },
   activationWaitMaxSeconds: {
     what: "`?wait=` for the end of an activation, in seconds",
     past: "400",

@@ -30,7 +30,7 @@ async function startExecution() {
   const stack = new AsyncDisposableStack();
   const { config } = loadConfig({ mode: "dev", flags: {}, env: {}, readFile: () => undefined });
   const store = stack.use((await openStore("sqlite::memory:", LIMITS)).store);
-  const meter = { started() {}, ended() {}, retried() {}, recordLost() {} };
+  const meter = { started() {}, ended() {}, retried() {}, destination() {}, recordLost() {} };
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
   const now = Date.now;

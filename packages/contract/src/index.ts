@@ -66,6 +66,13 @@ export {
 export { BUDGET_OF_FIELD, budgetsOf, completeBudgets } from "./budget-defaults.ts";
 export { Budgets, ManifestBudgets } from "./budgets.ts";
 export {
+  describeDestination,
+  Destination,
+  DESTINATION_CONDITIONS,
+  type DestinationCondition,
+  Destinations,
+} from "./destination.ts";
+export {
   ERROR_CATALOGUE,
   type ErrorCode,
   errorEnvelope,
@@ -75,6 +82,7 @@ export {
 } from "./errors.ts";
 export { coversPath, HTTP_METHODS, HttpAllow, type HttpMethod } from "./http-allow.ts";
 export {
+  derivedActivationId,
   type IdempotencyScope,
   idempotentActivationId,
   newActivationId,

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { Destinations } from "./destination.ts";
 import { AliasName, ResourceName, TenantId, VersionNumber } from "./names.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -63,6 +64,8 @@ const requestFields = {
   new_id: Type.Boolean(),
   /** Hash of the event, kept with an idempotency key to tell another body apart. */
   fingerprint: Type.Optional(Type.String({ maxLength: 64 })),
+  /** Of queued work: who is told of its end. */
+  destinations: Type.Optional(Destinations),
   /** Record first, answer second. */
   strict: Type.Boolean(),
 };
@@ -162,5 +165,6 @@ export const TOPICS = {
   results: "cs.results",
   deadInvoke: "cs.dlq.invoke",
   deadResults: "cs.dlq.results",
+  deliver: "cs.deliver",
   cadenceHeartbeat: "cs.cadence.heartbeat",
 } as const;

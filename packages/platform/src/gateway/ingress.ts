@@ -15,6 +15,7 @@ import {
   TOPICS,
 } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
+import { destinationsOf } from "../activations/destination-task.ts";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { SlotList } from "../activations/slot-list.ts";
@@ -125,6 +126,8 @@ export function createIngress(options: IngressOptions): Ingress {
     if (request.traceparent !== undefined) invocation.traceparent = request.traceparent;
     if (fingerprint !== undefined) invocation.fingerprint = fingerprint;
     if (request.depth > 0) invocation.depth = request.depth;
+    const destinations = sync ? undefined : destinationsOf(version.config);
+    if (destinations !== undefined) invocation.destinations = destinations;
     if (request.delayMs !== undefined && request.delayMs > 0) invocation.due_at_ms = at + request.delayMs;
     return invocation;
   }
