@@ -16,6 +16,20 @@ export {
   LogsReply,
 } from "./api/activations.ts";
 export {
+  DEAD_LETTER_KINDS,
+  DEAD_LETTERS_AT_ONCE,
+  DeadLetterItem,
+  type DeadLetterKind,
+  DeadLetterPage,
+  DeadLetterParams,
+  DeadLetterReply,
+  DeadLetterSelection,
+  ListDeadLettersQuery,
+  PurgeReply,
+  RedriveBody,
+  RedriveReply,
+} from "./api/dlq.ts";
+export {
   CreateFunctionBody,
   FunctionPage,
   FunctionReply,

@@ -73,7 +73,15 @@ export async function createDestinations(options: DestinationsOptions): Promise<
     }
     const { topic } = destination;
     try {
-      await options.publishTopic({ id, tenant, namespace, topic, payloadJson: body.event_json, depth });
+      // An id of its own: the queue knows this one as the delivery.
+      await options.publishTopic({
+        id: `${id}_topic`,
+        tenant,
+        namespace,
+        topic,
+        payloadJson: body.event_json,
+        depth,
+      });
       return undefined;
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;

@@ -11,7 +11,7 @@ import {
 } from "@sous/contract";
 import { type DestinationTask, destinationsOf } from "../activations/destination-task.ts";
 import { queueInvocation, type QueueInvocationOptions } from "../activations/queue-invocation.ts";
-import { requireTriggerRole } from "../auth/authorize.ts";
+import { requireTriggerRole, triggerRoles } from "../auth/authorize.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type DestinationFailure, finalFailure, passingFailure } from "./destination-failure.ts";
 
@@ -39,8 +39,7 @@ export async function deliverToFunction(
       { tenant: task.tenant, namespace: task.namespace, name },
       target,
     );
-    const { authz } = version.config;
-    requireTriggerRole(principal, authz.invoke_event_roles ?? authz.invoke_http_roles);
+    requireTriggerRole(principal, triggerRoles(version.config.authz, "event"));
     const alias = target !== undefined && "alias" in target ? target.alias : undefined;
     const invocation = invocationOf(task, principal, name, alias, version, options.now());
     await queueInvocation(options, invocation, options.limits.asyncDepthMax);

@@ -66,7 +66,9 @@ async function open(t: TestContext) {
       fleet,
       powers,
       live,
-      destinations: stack.use(createDestinationSender({ codeq, now, onFault: assert.fail })),
+      destinations: stack.use(
+        createDestinationSender({ codeq, now, onFault: (error) => assert.ifError(error) }),
+      ),
       meter,
       limits,
       now,
