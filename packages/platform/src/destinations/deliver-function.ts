@@ -46,8 +46,10 @@ export async function deliverToFunction(
     return undefined;
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
-    const reason = `function ${refText}: ${error.message}`;
-    const final = error.code === "CS_NOT_FOUND" || error.code === "CS_AUTHZ_ROLE_MISSING";
+    const denied = error.code === "CS_AUTHZ_ROLE_MISSING";
+    const cure = denied ? `; ${DESTINATION_ROLE} in its invoke_event_roles lets every destination in` : "";
+    const reason = `function ${refText}: ${error.message}${cure}`;
+    const final = denied || error.code === "CS_NOT_FOUND";
     return final ? finalFailure(reason) : passingFailure(reason);
   }
 }
