@@ -31,6 +31,7 @@ interface Activation {
   start_ms: number | null;
   end_ms: number | null;
   timings: { queue_ms: number };
+  error?: { type: string; message: string };
 }
 
 interface Figures {
@@ -39,7 +40,8 @@ interface Figures {
   start_p50_ms: number;
   start_p99_ms: number;
   drain_per_s: number;
-  failed: number;
+  /** Ends that were no success, by kind. */
+  failed: string;
 }
 
 const nameOf = (at: number): string => `work-${String(at).padStart(4, "0")}`;
@@ -93,11 +95,19 @@ async function measure(functions: number): Promise<Figures> {
       start_p50_ms: waits[Math.floor(waits.length * 0.5)] ?? Number.NaN,
       start_p99_ms: waits[Math.floor(waits.length * 0.99)] ?? Number.NaN,
       drain_per_s: Math.round(CALLS / (Math.max(1, last - first) / 1000)),
-      failed: drained.filter(({ status }) => status !== "success").length,
+      failed: failuresOf(drained),
     };
   } finally {
     rmSync(data, { recursive: true, force: true });
   }
+}
+
+function failuresOf(ended: readonly Activation[]): string {
+  const counts = new Map<string, number>();
+  for (const { status, error } of ended) {
+    if (status !== "success") counts.set(error?.type ?? status, (counts.get(error?.type ?? status) ?? 0) + 1);
+  }
+  return [...counts].map(([type, count]) => `${count} ${type}`).join(", ") || "none";
 }
 
 async function enqueue({ hello }: ServerProcess, token: string, name: string): Promise<void> {
