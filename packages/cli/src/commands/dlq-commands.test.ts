@@ -130,10 +130,9 @@ test("a webhook secret is made, kept and shown once; signatures are checked with
   const signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
   const verify = (body: string, sent: string) =>
     runCommand(
-      [
-        ...["webhook", "verify", "-", "--id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "--timestamp", "1614265330"],
-        ...["--signature", sent, "--secret-file", "secret"],
-      ],
+      `webhook verify - --id msg_p5jXN8AQM9LWM0D4loKWxJek --timestamp 1614265330 --secret-file secret`
+        .split(" ")
+        .concat("--signature", sent),
       { cwd: folder.path, stdin: body },
     );
   const right = await verify('{"test": 2432232314}', `v1,other ${signature}`);
