@@ -12,6 +12,11 @@ export interface LimitNote {
 }
 
 const E2E = "test/e2e/limits.test.ts";
+const E2E_ASYNC = "test/e2e/delay-and-wait.test.ts";
+const E2E_DEST = "test/e2e/destinations.test.ts";
+const DEST_EVENT = "packages/platform/src/activations/destination-event.test.ts";
+const DEST = "packages/platform/src/destinations/create-destinations.ts";
+const WAITERS = "packages/platform/src/activations/end-waiters.test.ts";
 const POWERS = "packages/platform/src/powers/create-host-powers.test.ts";
 const BUNDLE = "packages/platform/src/bundle/build-bundle.test.ts";
 const GUEST_RESULTS = "packages/guest/src/results.test.ts";
@@ -273,10 +278,41 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   asyncBackoffMs: { what: "pause before the second attempt, at most", past: "", test: DEFAULTS },
   asyncBackoffMaxMs: { what: "pause between attempts, at most", past: "", test: DEFAULTS },
   asyncMaxAgeMs: { what: "age at which queued work is started no more", past: "`Expired`", test: DEFAULTS },
+  asyncDelayMaxMs: {
+    what: "delay of an asynchronous call, which its `max_age_ms` has to exceed",
+    past: "400",
+    test: [E2E_ASYNC, "a delay holds work back, and one past its age or the bound is refused"],
+  },
   asyncDepthMax: {
     what: "asynchronous calls waiting for a function",
     past: "429",
     test: [E2E, "past its depth the queue of a function refuses asynchronous calls with 429 and a reason"],
+  },
+  destinationPayloadBytesMax: {
+    what: "event, and answer, in what a destination is told",
+    past: "left out, and said so",
+    test: [DEST_EVENT, "a payload over its bound is left out and said to be"],
+  },
+  destinationAttemptsMax: {
+    what: "tries to tell a destination",
+    past: "dead letter",
+    test: [
+      E2E_DEST,
+      "a webhook that keeps failing is tried again and ends as a dead letter that can be redriven",
+    ],
+  },
+  destinationBackoffMs: { what: "pause before the second try, at most", past: "", code: DEST },
+  destinationBackoffMaxMs: { what: "pause between tries, at most", past: "", code: DEST },
+  destinationTimeoutMs: { what: "a webhook's answer", past: "the try fails", code: DEST },
+  activationWaitMaxSeconds: {
+    what: "`?wait=` for the end of an activation, in seconds",
+    past: "400",
+    test: [E2E_ASYNC, "a reader waits for the end and is woken by it"],
+  },
+  activationWaitersMax: {
+    what: "callers of a process that wait for an end",
+    past: "429",
+    test: [WAITERS, "no more wait than may"],
   },
   syncDepthMax: { what: "synchronous calls waiting for a function", past: "429", test: DEPTH },
   syncWaitMaxMs: {

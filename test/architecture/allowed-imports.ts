@@ -16,7 +16,16 @@ export const TEST_IMPORTS: Readonly<Record<string, readonly string[]>> = { guest
 export const PORTABLE_PACKAGES: readonly string[] = ["contract", "guest"];
 
 /** Folders of `platform` that are services: they meet in codeQ and the store, and none imports another. */
-const SERVICES = ["control", "gateway", "invoker", "scheduler", "cadence", "event-sources", "console"];
+const SERVICES = [
+  "control",
+  "gateway",
+  "invoker",
+  "scheduler",
+  "cadence",
+  "event-sources",
+  "console",
+  "destinations",
+];
 
 /** Folders of `platform` that services share. */
 const SHARED = ["auth", "config", "http", "telemetry", "catalog", "activations", "bundle", "secrets"];
@@ -25,6 +34,7 @@ const SHARED = ["auth", "config", "http", "telemetry", "catalog", "activations",
 export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(SERVICES.map((service) => [service, SHARED])),
   invoker: [...SHARED, "powers", "fleet"],
+  destinations: [...SHARED, "powers"],
   auth: ["config", "http", "telemetry"],
   config: [],
   http: ["config", "telemetry"],

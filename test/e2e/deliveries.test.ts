@@ -32,7 +32,7 @@ async function startExecution() {
   const store = stack.use(
     (await openStore({ url: "sqlite::memory:", limits: LIMITS, now: Date.now, holdsQueue: true })).store,
   );
-  const meter = { started() {}, ended() {}, retried() {}, recordLost() {} };
+  const meter = { started() {}, ended() {}, retried() {}, destination() {}, recordLost() {} };
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
   const now = Date.now;

@@ -31,6 +31,16 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => (await import("./commands/activation.ts")).activationCommands,
   },
+  dlq: {
+    summary: "dead letters: what failed for good, and the way back",
+    isGroup: true,
+    load: async () => (await import("./commands/dlq.ts")).dlqCommands,
+  },
+  webhook: {
+    summary: "webhooks: secrets that sign them, and whether a signature is right",
+    isGroup: true,
+    load: async () => (await import("./commands/webhook.ts")).webhookCommands,
+  },
   http: {
     summary: "call functions over the web gateway",
     isGroup: true,

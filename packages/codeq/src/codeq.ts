@@ -90,8 +90,29 @@ export interface LaneDepth {
 }
 
 export interface DeadLetter<Body> {
+  /** As it was claimed last; its `due_at_ms` is when it died. */
   message: Message<Body>;
   reason: string;
+}
+
+/** Which dead letters of a topic are meant. */
+export interface DeadFilter {
+  tenant: string;
+  /** A lane, or with a slash at its end every lane that begins so. */
+  lane: string;
+}
+
+/** A dead letter without its body: what a list of them shows. */
+export interface DeadHeading {
+  id: string;
+  lane: string;
+  attempt: number;
+  enqueued_at_ms: number;
+  /** When it died. */
+  dead_at_ms: number;
+  reason: string;
+  /** Its place, above 0: a page goes on after it. */
+  at: number;
 }
 
 /** Where a waiting ingress gets its answer: one channel a gateway, results told apart by address and request id. */
@@ -135,6 +156,16 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
   depth(topic: string): Promise<LaneDepth[]>;
   /** Dead letters, oldest first. */
   dead(topic: string, limit: number): Promise<DeadLetter<Body>[]>;
+  /**
+   * A page of dead letters, oldest first.
+   * @param after `at` of the last one of the page before, 0 for the first page
+   * @returns up to `limit`; fewer when there are no more
+   */
+  deadPage(topic: string, filter: DeadFilter, after: number, limit: number): Promise<DeadHeading[]>;
+  /** @returns a tenant's dead letter, or `undefined` */
+  findDead(topic: string, tenant: string, id: string): Promise<DeadLetter<Body> | undefined>;
+  /** Takes a tenant's dead letter away for good. @returns whether there was one */
+  removeDead(topic: string, tenant: string, id: string): Promise<boolean>;
   /** Puts dead letters back as attempt 1, their age counted anew, all of a topic or one. @returns how many */
   redrive(topic: string, id?: string): Promise<number>;
   openReplies(): Promise<ReplyChannel<Result>>;

@@ -1,6 +1,8 @@
 export type {
   CodeQ,
   Consumer,
+  DeadFilter,
+  DeadHeading,
   DeadLetter,
   Delivery,
   HeldMessages,

@@ -80,6 +80,8 @@ export const ActivationRecord = Type.Object(
     attempt: Type.Integer({ minimum: 1 }),
     attempts: Type.Array(ActivationAttempt),
     enqueued_at_ms: Type.Integer({ minimum: 0 }),
+    /** Not to be started before: what a delay asked for. */
+    due_at_ms: Type.Optional(Type.Integer({ minimum: 0 })),
     start_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
     end_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
     duration_ms: Type.Union([Milliseconds, Type.Null()]),

@@ -96,6 +96,13 @@ export interface IdempotencyScope {
 }
 
 /**
+ * @param what how one thing came from another: `destination`, `redrive`
+ * @returns the activation id of what comes from an activation, UUID v5: the same each time, so that it runs once
+ */
+export const derivedActivationId = (what: string, activationId: string): string =>
+  v5(`${what}:${activationId}`, IDEMPOTENCY_NAMESPACE);
+
+/**
  * Derives the activation id of a request with an `Idempotency-Key`.
  * @returns UUID v5 of the scope, the same for the same request
  */

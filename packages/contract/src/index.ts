@@ -11,9 +11,24 @@ export {
   CancelReply,
   FunctionLogsPage,
   FunctionLogsQuery,
+  GetActivationQuery,
   ListActivationsQuery,
   LogsReply,
 } from "./api/activations.ts";
+export {
+  DEAD_LETTER_KINDS,
+  DEAD_LETTERS_AT_ONCE,
+  DeadLetterItem,
+  type DeadLetterKind,
+  DeadLetterPage,
+  DeadLetterParams,
+  DeadLetterReply,
+  DeadLetterSelection,
+  ListDeadLettersQuery,
+  PurgeReply,
+  RedriveBody,
+  RedriveReply,
+} from "./api/dlq.ts";
 export {
   CreateFunctionBody,
   FunctionPage,
@@ -22,6 +37,7 @@ export {
   ListFunctionsQuery,
 } from "./api/functions.ts";
 export {
+  DelayMs,
   EnqueueReply,
   ExecutionReply,
   FunctionSpec,
@@ -64,6 +80,13 @@ export {
 export { BUDGET_OF_FIELD, budgetsOf, completeBudgets } from "./budget-defaults.ts";
 export { Budgets, ManifestBudgets } from "./budgets.ts";
 export {
+  describeDestination,
+  Destination,
+  DESTINATION_CONDITIONS,
+  type DestinationCondition,
+  Destinations,
+} from "./destination.ts";
+export {
   ERROR_CATALOGUE,
   type ErrorCode,
   errorEnvelope,
@@ -73,6 +96,7 @@ export {
 } from "./errors.ts";
 export { coversPath, HTTP_METHODS, HttpAllow, type HttpMethod } from "./http-allow.ts";
 export {
+  derivedActivationId,
   type IdempotencyScope,
   idempotentActivationId,
   newActivationId,

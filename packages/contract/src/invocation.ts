@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { Destinations } from "./destination.ts";
 import { AliasName, ResourceName, TenantId, VersionNumber } from "./names.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -57,10 +58,14 @@ const requestFields = {
   /** How many functions called one another up to this one; absent for the first. */
   depth: Type.Optional(Type.Integer({ minimum: 1 })),
   enqueued_at_ms: TimeMs,
+  /** Not started before; absent for at once. */
+  due_at_ms: Type.Optional(TimeMs),
   /** The id was drawn at random for this request and is delivered for the first time: no record can exist. */
   new_id: Type.Boolean(),
   /** Hash of the event, kept with an idempotency key to tell another body apart. */
   fingerprint: Type.Optional(Type.String({ maxLength: 64 })),
+  /** Of queued work: who is told of its end. */
+  destinations: Type.Optional(Destinations),
   /** Record first, answer second. */
   strict: Type.Boolean(),
 };
@@ -160,5 +165,6 @@ export const TOPICS = {
   results: "cs.results",
   deadInvoke: "cs.dlq.invoke",
   deadResults: "cs.dlq.results",
+  deliver: "cs.deliver",
   cadenceHeartbeat: "cs.cadence.heartbeat",
 } as const;

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { Budgets } from "./budgets.ts";
+import { Destination } from "./destination.ts";
 import { Host, HttpAllowList } from "./http-allow.ts";
 import { Isolation, KvCapability } from "./manifest.ts";
 
@@ -93,6 +94,10 @@ const fields = {
   retry: RetryPolicy,
   isolation: Isolation,
   durability: Type.Enum(["relaxed", "strict"]),
+  /** Told of asynchronous activations that succeeded. */
+  on_success: Type.Optional(Destination),
+  /** Told of those that failed for good. */
+  on_failure: Type.Optional(Destination),
 };
 
 /** The config a published version has: complete, immutable. `budgets` is absent in versions published before there were any: see `budgetsOf`. */

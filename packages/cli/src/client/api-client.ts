@@ -6,6 +6,9 @@ import type {
   CancelReply,
   CreateTokenBody,
   CreateTokenReply,
+  DeadLetterItem,
+  DeadLetterReply,
+  DeadLetterSelection,
   DeletedReply,
   DraftReply,
   FunctionLogsPage,
@@ -15,6 +18,9 @@ import type {
   InvokeReply,
   LogsReply,
   PublishReply,
+  PurgeReply,
+  RedriveBody,
+  RedriveReply,
   RefTarget,
   SecretRecord,
   SetAliasBody,
@@ -49,10 +55,21 @@ export interface InvokeOptions {
   mode: "sync" | "async";
   event: unknown;
   idempotencyKey?: string | undefined;
+  /** Of an asynchronous call: not started before so many milliseconds have passed. */
+  delayMs?: number | undefined;
+}
+
+export interface DeadLetterQuery {
+  function?: string | undefined;
+  kind?: string | undefined;
 }
 
 /** A synchronous call may take as long as a function may run, and its queue and grace besides. */
 const INVOKE_TIMEOUT_MS = 910_000;
+
+/** The server answers a wait within 30 s; a thousand dead letters may take as long. */
+const WAIT_TIMEOUT_MS = 40_000;
+const MANY_TIMEOUT_MS = 120_000;
 
 /** The control API of SPEC 6, a method an endpoint. Every method throws CliError. */
 export interface ApiClient {
@@ -78,7 +95,8 @@ export interface ApiClient {
   listAliases(name: string): Promise<AliasesReply>;
   invoke(options: InvokeOptions): Promise<InvokeReply | InvokeAcceptedReply>;
   listActivations(query: ActivationQuery, itemsMax: number): Promise<Page<ActivationRecord>>;
-  getActivation(id: string): Promise<ActivationRecord>;
+  /** @param waitSeconds for its end, at most (0) */
+  getActivation(id: string, waitSeconds?: number): Promise<ActivationRecord>;
   cancelActivation(id: string): Promise<CancelReply>;
   getActivationLogs(id: string, cursor: string | undefined, limit: number): Promise<LogsReply>;
   /** @returns the open stream of server-sent events */
@@ -96,6 +114,10 @@ export interface ApiClient {
     since: number | undefined,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array>>;
+  listDeadLetters(query: DeadLetterQuery, itemsMax: number): Promise<Page<DeadLetterItem>>;
+  getDeadLetter(id: string): Promise<DeadLetterReply>;
+  redriveDeadLetters(body: RedriveBody): Promise<RedriveReply>;
+  purgeDeadLetters(selection: DeadLetterSelection): Promise<PurgeReply>;
   putSecret(name: string, value: string): Promise<SecretRecord>;
   listSecrets(itemsMax: number): Promise<Page<SecretRecord>>;
   deleteSecret(name: string): Promise<DeletedReply>;
@@ -142,17 +164,23 @@ export function createApiClient(scope: ApiScope): ApiClient {
         json,
       }),
     listAliases: (name) => get(`${functionPath(name)}/aliases`),
-    invoke: ({ name, target, mode, event, idempotencyKey }) =>
+    invoke: ({ name, target, mode, event, idempotencyKey, delayMs }) =>
       http.sendJson({
         method: "POST",
         path: `${functionPath(name)}:invoke`,
-        json: { ...(target === undefined ? {} : { ref: target }), mode, event },
+        json: {
+          ...(target === undefined ? {} : { ref: target }),
+          mode,
+          event,
+          ...(delayMs === undefined ? {} : { delay_ms: delayMs }),
+        },
         headers: idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey },
         timeoutMs: INVOKE_TIMEOUT_MS,
       }),
     listActivations: (query, itemsMax) =>
       readItems((page) => get(`${tenant}/activations`, { ...query, ...page }), itemsMax),
-    getActivation: (id) => get(activation(id)),
+    getActivation: (id, wait) =>
+      http.sendJson({ method: "GET", path: activation(id), query: { wait }, timeoutMs: WAIT_TIMEOUT_MS }),
     cancelActivation: (id) => http.sendJson({ method: "POST", path: `${activation(id)}:cancel` }),
     getActivationLogs: (id, cursor, limit) => get(`${activation(id)}/logs`, { cursor, limit }),
     followActivationLogs: (id, cursor, signal) =>
@@ -174,6 +202,13 @@ export function createApiClient(scope: ApiScope): ApiClient {
         timeoutMs: 0,
         signal,
       }),
+    listDeadLetters: (query, itemsMax) =>
+      readItems((page) => get(`${namespace}/dlq`, { ...query, ...page }), itemsMax),
+    getDeadLetter: (id) => get(`${namespace}/dlq/${segment(id, "id of the dead letter")}`),
+    redriveDeadLetters: (json) =>
+      http.sendJson({ method: "POST", path: `${namespace}/dlq:redrive`, json, timeoutMs: MANY_TIMEOUT_MS }),
+    purgeDeadLetters: (json) =>
+      http.sendJson({ method: "POST", path: `${namespace}/dlq:purge`, json, timeoutMs: MANY_TIMEOUT_MS }),
     putSecret: (name, value) => http.sendJson({ method: "PUT", path: secretPath(name), json: { value } }),
     listSecrets: (itemsMax) => readItems((page) => get(`${namespace}/secrets`, page), itemsMax),
     deleteSecret: (name) => http.sendJson({ method: "DELETE", path: secretPath(name) }),

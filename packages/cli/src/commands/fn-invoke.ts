@@ -4,6 +4,7 @@ import { EXIT } from "../client/cli-error.ts";
 import { createContext, oneOf } from "../command-context.ts";
 import { parseNamedRef } from "../function-ref.ts";
 import type { Output } from "../output/output.ts";
+import { parseDuration } from "../parse-duration.ts";
 import { printable } from "../output/printable.ts";
 import { formatMs } from "../output/units.ts";
 import { readEvent } from "../read-input.ts";
@@ -14,6 +15,7 @@ interface InvokeOptions {
   mode: "sync" | "async";
   idempotencyKey?: string;
   exitStatus?: boolean;
+  delay?: number;
 }
 
 /** `cs fn invoke NAME@REF`: runs a function once, over the control API. */
@@ -25,6 +27,7 @@ export const registerFnInvoke: Register = (parent, deps) => {
     .option("--event <json>", "event as JSON, @file, or - for standard input (null)")
     .option("--mode <mode>", "sync waits for the answer, async queues it", oneOf(["sync", "async"]), "sync")
     .option("--idempotency-key <key>", "run only once for the same key")
+    .option("--delay <time>", "with --mode async: not before 500ms, 30s, 10m, 2h or 3d", parseDuration)
     .option("--exit-status", "exit with 3 when the function failed")
     .action(async (ref: string, options: InvokeOptions, command: Command) => {
       const { api, output } = await createContext(command, deps);
@@ -33,6 +36,7 @@ export const registerFnInvoke: Register = (parent, deps) => {
         mode: options.mode,
         event: await readEvent(options.event, deps),
         idempotencyKey: options.idempotencyKey,
+        delayMs: options.delay,
       });
       output.data(reply, () => describe(reply, output));
       const failed = reply.status !== "success" && reply.status !== "queued";
@@ -42,7 +46,7 @@ export const registerFnInvoke: Register = (parent, deps) => {
 
 function describe(reply: InvokeReply | InvokeAcceptedReply, output: Output): string {
   const id = output.style("dim", reply.activation_id);
-  if (reply.status === "queued") return `queued  ${id}\n  cs activation get ${reply.activation_id}`;
+  if (reply.status === "queued") return `queued  ${id}\n  cs activation get ${reply.activation_id} --wait 30`;
   const { result, error } = reply;
   const color = reply.status === "success" ? "green" : "red";
   const lines = [`${output.style(color, reply.status)} in ${formatMs(reply.duration_ms)}  ${id}`];

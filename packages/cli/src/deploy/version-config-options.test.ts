@@ -1,6 +1,6 @@
 import test from "node:test";
 import assert from "node:assert/strict";
-import { secretList } from "./version-config-options.ts";
+import { parseDestination, readVersionConfig, secretList } from "./version-config-options.ts";
 
 test("secrets are names, or names with the host and the header they are for", () => {
   assert.deepEqual(
@@ -15,5 +15,18 @@ test("secrets are names, or names with the host and the header they are for", ()
   );
   for (const bad of ["@host", "key@", "key@host:", "key@host:80:x", "a@b@c"]) {
     assert.throws(() => secretList(bad), /NAME@HOST/, bad);
+  }
+});
+
+test("a destination is a function, a topic or a URL; the secret signs webhooks only", () => {
+  const onSuccess = parseDestination("https://example.com/hook");
+  const onFailure = parseDestination("function:mend@prod");
+  assert.deepEqual(readVersionConfig({ onSuccess, onFailure, webhookSecret: "hook" }), {
+    on_success: { webhook: { url: "https://example.com/hook", secret: "hook" } },
+    on_failure: { function: "mend@prod" },
+  });
+  assert.deepEqual(parseDestination("topic:jobs.done"), { topic: "jobs.done" });
+  for (const bad of ["", "mend@prod", "topic:", "ftp://example.com"]) {
+    assert.throws(() => parseDestination(bad), /function:NAME@REF/, bad);
   }
 });

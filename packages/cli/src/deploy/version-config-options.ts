@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { SecretGrant, VersionConfigInput } from "@sous/contract";
 import { BUDGET_OF_FIELD } from "@sous/contract/budgets";
+import type { Destination, SecretGrant, VersionConfigInput } from "@sous/contract";
 import { CliError } from "../client/cli-error.ts";
 import { commaList, oneOf, wholeNumber } from "../command-context.ts";
 
@@ -18,7 +18,12 @@ export interface VersionConfigOptions {
   invokeCadenceRoles?: string[];
   invokeApiRoles?: string[];
   invokeEventRoles?: string[];
+  onSuccess?: Destination;
+  onFailure?: Destination;
+  webhookSecret?: string;
 }
+
+const DESTINATIONS = "function:NAME@REF, topic:NAME or a URL";
 
 const roles = (trigger: string): string => `roles that may ${trigger}, with commas; '' for nobody`;
 
@@ -40,7 +45,18 @@ export function addVersionConfigOptions(command: Command): Command {
     .option("--invoke-schedule-roles <roles>", roles("call it from a schedule"), commaList)
     .option("--invoke-cadence-roles <roles>", roles("call it as a Cadence activity"), commaList)
     .option("--invoke-api-roles <roles>", roles("call it over the control API"), commaList)
-    .option("--invoke-event-roles <roles>", roles("call it from an event source"), commaList);
+    .option("--invoke-event-roles <roles>", roles("call it from an event source"), commaList)
+    .option(
+      "--on-success <destination>",
+      `told of queued calls that succeeded: ${DESTINATIONS}`,
+      parseDestination,
+    )
+    .option(
+      "--on-failure <destination>",
+      "told of queued calls that failed for good: the same",
+      parseDestination,
+    )
+    .option("--webhook-secret <name>", "secret that signs the webhooks of both; see cs webhook secret");
 }
 
 /**
@@ -66,6 +82,8 @@ export function readVersionConfig(
     budgets: options.budget,
     env: options.env,
     secrets: options.secrets,
+    on_success: signed(options.onSuccess, options.webhookSecret),
+    on_failure: signed(options.onFailure, options.webhookSecret),
     authz: Object.keys(authz).length === 0 ? undefined : authz,
   });
 }
@@ -80,6 +98,20 @@ export function secretList(text: string): SecretGrant[] {
     }
     return header === undefined ? { name, host } : { name, host, header };
   });
+}
+
+/** A parser of an option: `function:NAME@REF`, `topic:NAME` or the URL of a webhook. */
+export function parseDestination(text: string): Destination {
+  if (/^https?:\/\//.test(text)) return { webhook: { url: text } };
+  const [, kind, name = ""] = /^(function|topic):(.+)$/.exec(text) ?? [];
+  if (kind === "function") return { function: name };
+  if (kind === "topic") return { topic: name };
+  throw new CliError(`${JSON.stringify(text)} is none of ${DESTINATIONS}`);
+}
+
+function signed(destination: Destination | undefined, secret: string | undefined): Destination | undefined {
+  if (destination === undefined || secret === undefined || !("webhook" in destination)) return destination;
+  return { webhook: { ...destination.webhook, secret } };
 }
 
 function collectEnv(text: string, earlier: Record<string, string> = {}): Record<string, string> {

@@ -77,5 +77,67 @@ export function deadLetterContract(open: () => Promise<ContractCodeQ>): void {
       assert.ok(back.message.expires_at_ms >= nowMs + 100_000);
       await back.ack();
     });
+
+    test(`${kind} dead letters are paged for their tenant and lane, read and taken away one by one`, async () => {
+      await using queue = await open();
+      const topic = unique("topic");
+      const probe = await startProbe(queue, { topic, slots: 20 });
+      const beforeMs = Date.now();
+      const bury = async (text: string, fields: { tenant: string; lane: string }): Promise<string> => {
+        const sent = message(topic, text, fields);
+        await queue.publish(sent, { depthMax: 100, durable });
+        await (await probe.next()).deadLetter(`broken ${text}`);
+        probe.release();
+        return sent.id;
+      };
+      const mine = { tenant: "t_first1", lane: "default/first" };
+      const ids: string[] = [];
+      for (const text of ["a", "b", "c"]) {
+        ids.push(await bury(text, mine));
+        await bury(`other ${text}`, { tenant: "t_other1", lane: "default/first" });
+      }
+      const second = await bury("d", { tenant: "t_first1", lane: "default/second" });
+      await bury("e", { tenant: "t_first1", lane: "elsewhere/first" });
+
+      const page = await queue.deadPage(topic, mine, 0, 2);
+      assert.deepEqual(
+        page.map(({ id, lane, attempt, reason }) => [id, lane, attempt, reason]),
+        [
+          [ids[0], "default/first", 1, "broken a"],
+          [ids[1], "default/first", 1, "broken b"],
+        ],
+      );
+      for (const { dead_at_ms, enqueued_at_ms } of page) {
+        assert.ok(dead_at_ms >= beforeMs - 1000 && dead_at_ms <= Date.now() + 1000, String(dead_at_ms));
+        assert.ok(enqueued_at_ms >= beforeMs);
+      }
+      const rest = await queue.deadPage(topic, mine, page[1]?.at ?? 0, 2);
+      assert.deepEqual(
+        rest.map(({ id }) => id),
+        [ids[2]],
+      );
+      assert.deepEqual(await queue.deadPage(topic, mine, rest[0]?.at ?? 0, 2), []);
+      const all = await queue.deadPage(topic, { tenant: "t_first1", lane: "default/" }, 0, 10);
+      assert.deepEqual(
+        all.map(({ id }) => id),
+        [...ids, second],
+      );
+
+      const [first = "", next = ""] = ids;
+      const found = await queue.findDead(topic, "t_first1", first);
+      assert.deepEqual([found?.message.body.text, found?.reason], ["a", "broken a"]);
+      assert.equal(await queue.findDead(topic, "t_other1", first), undefined, "another tenant has it not");
+      assert.equal(await queue.removeDead(topic, "t_other1", first), false);
+      assert.equal(await queue.removeDead(topic, "t_first1", first), true);
+      assert.equal(await queue.removeDead(topic, "t_first1", first), false);
+      assert.equal(await queue.findDead(topic, "t_first1", first), undefined);
+      assert.equal(await queue.redrive(topic, first), 0, "what was taken away does not come back");
+      assert.equal(await queue.redrive(topic, next), 1);
+      assert.equal(await probe.done(), "b");
+      assert.equal((await queue.deadPage(topic, mine, 0, 10)).length, 1);
+      // Its id is free again.
+      await queue.publish(message(topic, "again", { id: first }), { depthMax: 10, durable });
+      assert.equal(await probe.done(), "again");
+    });
   }
 }

@@ -87,6 +87,13 @@ function memoryCodeQ<Body, Result>(
     },
     depth: (topic) => Promise.resolve(engine.topic(topic).queue.depth()),
     dead: (topic, limit) => Promise.resolve(engine.topic(topic).dead.list(limit)),
+    deadPage: (topic, filter, after, limit) =>
+      Promise.resolve(engine.topic(topic).dead.page(filter, after, limit)),
+    findDead(topic, tenant, id) {
+      const letter = engine.topic(topic).dead.find(tenant, id);
+      return Promise.resolve(letter && { message: letter.entry.message, reason: letter.reason });
+    },
+    removeDead: (topic, tenant, id) => engine.removeDead(topic, tenant, id),
     redrive: (topic, id) => redrive(engine, topic, id),
     openReplies() {
       if (closed) return Promise.reject(queueClosed("CS_CODEQ_SUBSCRIBE_FAILED"));

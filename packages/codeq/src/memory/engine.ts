@@ -187,6 +187,18 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     return true;
   }
 
+  /** Takes a dead letter away for good. */
+  async removeDead(topicName: string, tenant: string, id: string): Promise<boolean> {
+    const { dead } = this.topic(topicName);
+    const letter = dead.find(tenant, id);
+    if (letter === undefined) return false;
+    dead.take(id);
+    letter.entry.moveTo("gone");
+    this.forget(letter.entry);
+    if (letter.entry.durable) await this.#log?.remove(id);
+    return true;
+  }
+
   claim(entry: Entry<Body>, leaseMs: number, nowMs: number): Claim<Body> {
     this.#deadlines.remove(entry);
     const claim = new Claim(entry, nowMs + leaseMs, this);
@@ -247,6 +259,8 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     if (entry.claim !== claim) return DONE;
     this.#end(claim);
     entry.moveTo("dead");
+    // When it died is kept where a waiting message says when it is due.
+    entry.message = { ...entry.message, due_at_ms: this.clock() };
     const dropped = this.topic(entry.message.topic).dead.add(entry, reason);
     if (dropped !== undefined) this.forget(dropped);
     return entry.durable && this.#log ? this.#log.update(entry.message, reason) : DONE;

@@ -3,6 +3,8 @@ import { PlatformError } from "@sous/contract";
 import type {
   CodeQ,
   Consumer,
+  DeadFilter,
+  DeadHeading,
   DeadLetter,
   LaneDepth,
   Message,
@@ -198,6 +200,19 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
       }
     }
     return letters;
+  }
+
+  async deadPage(topic: string, filter: DeadFilter, after: number, limit: number): Promise<DeadHeading[]> {
+    return await this.#parts.topics.shardOf(topic, filter.tenant).deadPage(filter, after, limit);
+  }
+
+  async findDead(topic: string, tenant: string, id: string): Promise<DeadLetter<Body> | undefined> {
+    const letter = await this.#parts.topics.shardOf(topic, tenant).letter(tenant, id, false);
+    return letter && { message: this.#decoded(letter.message), reason: letter.reason };
+  }
+
+  async removeDead(topic: string, tenant: string, id: string): Promise<boolean> {
+    return (await this.#parts.topics.shardOf(topic, tenant).letter(tenant, id, true)) !== undefined;
   }
 
   async redrive(topic: string, id?: string): Promise<number> {

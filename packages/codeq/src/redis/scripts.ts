@@ -3,7 +3,17 @@ import { readFileSync } from "node:fs";
 import { PlatformError } from "@sous/contract";
 import { isUnknownScript, type RedisLink } from "./redis-link.ts";
 
-export const SHARD_SCRIPTS = ["publish", "claim", "recover", "settle", "cancel", "redrive", "dead"] as const;
+export const SHARD_SCRIPTS = [
+  "publish",
+  "claim",
+  "recover",
+  "settle",
+  "cancel",
+  "redrive",
+  "dead",
+  "headings",
+  "letter",
+] as const;
 export type ShardScript = (typeof SHARD_SCRIPTS)[number];
 
 /** A script as the server knows it. */

@@ -1,4 +1,4 @@
-import type { LaneDepth, Message, PublishOptions } from "../codeq.ts";
+import type { DeadFilter, DeadHeading, LaneDepth, Message, PublishOptions } from "../codeq.ts";
 import { Batcher } from "./batcher.ts";
 import { FIELDS_PER_MESSAGE, type RawMessage, readMessage } from "./message-fields.ts";
 import type { RedisLink } from "./redis-link.ts";
@@ -144,6 +144,27 @@ export class Shard {
     }));
   }
 
+  async deadPage({ tenant, lane }: DeadFilter, after: number, limit: number): Promise<DeadHeading[]> {
+    const found: DeadHeading[] = [];
+    for (let from = String(after); from !== "" && found.length < limit;) {
+      const [next, ...fields] = await this.#run("headings", [from, limit - found.length, tenant, lane]);
+      for (let at = 0; at + 7 <= fields.length; at += 7) found.push(headingOf(fields.slice(at, at + 7)));
+      from = String(next);
+    }
+    return found;
+  }
+
+  /** @param removed whether it is taken away as well */
+  async letter(
+    tenant: string,
+    id: string,
+    removed: boolean,
+  ): Promise<{ message: Message<string>; reason: string } | undefined> {
+    const fields = await this.#run("letter", [id, tenant, removed ? 1 : 0]);
+    const [found] = this.#read(fields, FIELDS_PER_MESSAGE + 1);
+    return found && { message: found.message, reason: String(fields[FIELDS_PER_MESSAGE]) };
+  }
+
   async deadCount(): Promise<number> {
     return Number(await this.#options.link.send("ZCARD", this.#key(9)));
   }
@@ -210,4 +231,17 @@ export class Shard {
   #key(at: number): string {
     return this.#keys[at] as string;
   }
+}
+
+function headingOf(fields: readonly unknown[]): DeadHeading {
+  const [id = "", lane = "", attempt, enqueued, died, reason = "", at] = fields.map(String);
+  return {
+    id,
+    lane,
+    attempt: Number(attempt),
+    enqueued_at_ms: Number(enqueued),
+    dead_at_ms: Number(died),
+    reason,
+    at: Number(at),
+  };
 }

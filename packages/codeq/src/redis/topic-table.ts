@@ -46,9 +46,13 @@ export class TopicTable {
 
   /** @returns the shard a tenant's message goes to; the topic is put on the cluster's list */
   publishing(name: string, tenant: string): Shard {
-    const topic = this.#topic(name);
-    this.#note(name, topic);
-    const { shards } = topic;
+    this.#note(name, this.#topic(name));
+    return this.shardOf(name, tenant);
+  }
+
+  /** @returns the shard a tenant's messages of a topic lie in */
+  shardOf(name: string, tenant: string): Shard {
+    const { shards } = this.#topic(name);
     return shards[shardOfTenant(tenant, shards.length)] as Shard;
   }
 

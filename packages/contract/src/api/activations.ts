@@ -24,6 +24,21 @@ export const ListActivationsQuery = pageQueryWith({
 });
 export type ListActivationsQuery = Static<typeof ListActivationsQuery>;
 
+/** Query of `GET …/activations/{id}` and `GET /v1/executions/{id}`. */
+export const GetActivationQuery = Type.Object(
+  {
+    wait: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: LIMITS.activationWaitMaxSeconds,
+        description: "Answer when it has ended, but no later than after so many seconds (0)",
+      }),
+    ),
+  },
+  closed,
+);
+export type GetActivationQuery = Static<typeof GetActivationQuery>;
+
 /** Answer of `GET /v1/tenants/{t}/activations`. */
 export const ActivationPage = pageOf(ActivationRecord);
 export type ActivationPage = Static<typeof ActivationPage>;

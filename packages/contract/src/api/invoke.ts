@@ -6,9 +6,19 @@ import {
   INVOCATION_MODES,
   TERMINAL_STATUSES,
 } from "../invocation.ts";
+import { LIMITS } from "../limits.ts";
 import { AliasName, VersionNumber } from "../names.ts";
 
 const closed = { additionalProperties: false } as const;
+
+/** With `mode: async`, how long it is not started. */
+export const DelayMs = Type.Optional(
+  Type.Integer({
+    minimum: 0,
+    maximum: LIMITS.asyncDelayMaxMs,
+    description: "With mode async: not started before this many milliseconds have passed (0)",
+  }),
+);
 
 /** Body of `POST …/functions/{name}:invoke`. Neither alias nor version means the newest version. */
 export const InvokeBody = Type.Object(
@@ -17,6 +27,7 @@ export const InvokeBody = Type.Object(
       Type.Object({ alias: Type.Optional(AliasName), version: Type.Optional(VersionNumber) }, closed),
     ),
     mode: Type.Optional(Type.Enum([...INVOCATION_MODES])),
+    delay_ms: DelayMs,
     event: Type.Optional(Type.Unknown()),
   },
   closed,

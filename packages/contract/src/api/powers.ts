@@ -3,7 +3,7 @@ import Type, { type Static } from "typebox";
 const closed = { additionalProperties: false } as const;
 
 /** What a power is over. */
-export const POWER_KINDS = ["kv", "topic", "http", "secret", "isolation", "limit"] as const;
+export const POWER_KINDS = ["kv", "topic", "http", "secret", "destination", "isolation", "limit"] as const;
 
 export const Power = Type.Object(
   {

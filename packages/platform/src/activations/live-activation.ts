@@ -132,6 +132,7 @@ export class LiveActivation implements LogBudget {
     if (invocation.traceparent !== undefined) record.traceparent = invocation.traceparent;
     if (invocation.depth !== undefined) record.depth = invocation.depth;
     if (invocation.fingerprint !== undefined) record.fingerprint = invocation.fingerprint;
+    if (invocation.due_at_ms !== undefined) record.due_at_ms = invocation.due_at_ms;
     return record;
   }
 
@@ -146,7 +147,8 @@ export class LiveActivation implements LogBudget {
     record.cold = outcome.cold;
     record.cold_reason = outcome.coldReason;
     const spent = record.timings;
-    spent.queue_ms = Math.max(0, begunMs - this.invocation.enqueued_at_ms);
+    const { due_at_ms, enqueued_at_ms } = this.invocation;
+    spent.queue_ms = Math.max(0, begunMs - (due_at_ms ?? enqueued_at_ms));
     spent.placement_ms = thousandths(timings.placementMs);
     spent.boot_ms = thousandths(timings.bootMs);
     spent.fetch_ms = this.fetchMs;

@@ -26,6 +26,13 @@ export interface LiveActivations {
     from: number,
     listener: (event: LogEvent) => void,
   ): (() => void) | undefined;
+  /**
+   * Calls `ended` once when an activation has ended here, also one that is not live yet; the caller looks for its
+   * record afterwards. @returns a function that stops waiting, or `undefined` when too many wait
+   */
+  onEnd(activationId: string, ended: () => void): (() => void) | undefined;
+  /** Tells those who wait that an activation has ended without having been live here. */
+  announceEnd(activationId: string): void;
   /** Asks for an early end. @returns whether the activation is live here */
   cancel(tenant: string, activationId: string): boolean;
 }

@@ -1,4 +1,5 @@
 import type { EndedGroup } from "@sous/store";
+import { EndWaiters } from "./end-waiters.ts";
 import type { LiveActivation } from "./live-activation.ts";
 import type { LiveActivations } from "./live-activations.ts";
 
@@ -12,6 +13,7 @@ export class LiveRegistry implements LiveActivations {
   readonly #live = new Map<string, Holder>();
   /** Ends that are on their way to the disk, in the groups they are written in. */
   readonly #groups: EndedGroup[] = [];
+  readonly #waiters = new EndWaiters();
   #cancel: (activation: LiveActivation) => void = () => {};
 
   /** Says how an activation is ended early. */
@@ -25,6 +27,7 @@ export class LiveRegistry implements LiveActivations {
 
   remove(activation: LiveActivation): void {
     const id = activation.invocation.activation_id;
+    if (this.#waiters.size > 0 && activation.closed) this.#waiters.tell(id);
     const holder = this.#live.get(id);
     if (holder?.activation !== activation) return;
     holder.activation = undefined;
@@ -76,6 +79,14 @@ export class LiveRegistry implements LiveActivations {
     const activation = this.find(tenant, activationId);
     if (activation === undefined || activation.closed || from < activation.logBase) return undefined;
     return activation.follow(from, listener);
+  }
+
+  onEnd(activationId: string, ended: () => void): (() => void) | undefined {
+    return this.#waiters.add(activationId, ended);
+  }
+
+  announceEnd(activationId: string): void {
+    this.#waiters.tell(activationId);
   }
 
   cancel(tenant: string, activationId: string): boolean {

@@ -24,6 +24,7 @@ export const ACTIONS = [
   "cs:eventsource:delete",
   "cs:dlq:read",
   "cs:dlq:redrive",
+  "cs:dlq:purge",
   "cs:kv:read",
   "cs:secret:create",
   "cs:secret:read",

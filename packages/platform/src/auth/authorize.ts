@@ -1,4 +1,10 @@
-import { DEFAULT_TENANT, PlatformError, type Principal } from "@sous/contract";
+import {
+  DEFAULT_TENANT,
+  PlatformError,
+  type Principal,
+  type TriggerType,
+  type VersionAuthz,
+} from "@sous/contract";
 import type { Action } from "./actions.ts";
 import type { Identity } from "./identity.ts";
 
@@ -46,6 +52,22 @@ export function requireTriggerRole(principal: Principal | undefined, roles: read
       ? "the version lets nobody call it this way; publish it with a role list"
       : "none of your roles is in the version's role list",
   );
+}
+
+/** @returns the role list of a version that rules one trigger */
+export function triggerRoles(authz: VersionAuthz, trigger: TriggerType): readonly string[] {
+  switch (trigger) {
+    case "http":
+      return authz.invoke_http_roles;
+    case "schedule":
+      return authz.invoke_schedule_roles;
+    case "cadence":
+      return authz.invoke_cadence_roles;
+    case "api":
+      return authz.invoke_api_roles ?? authz.invoke_http_roles;
+    case "event":
+      return authz.invoke_event_roles ?? authz.invoke_http_roles;
+  }
 }
 
 /** @returns whether a version's role list needs no token at all */

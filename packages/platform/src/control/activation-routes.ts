@@ -4,12 +4,14 @@ import {
   ActivationParams,
   ActivationRecord,
   CancelReply,
+  GetActivationQuery,
   ListActivationsQuery,
   LogsReply,
   TenantParams,
 } from "@sous/contract";
 import { answers } from "./answers.ts";
 import { audit } from "./audit.ts";
+import { awaitActivation } from "./await-activation.ts";
 import { cancelActivation } from "./cancel-activation.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext } from "./control-context.ts";
@@ -53,12 +55,16 @@ export function registerActivationRoutes(app: ControlApp, context: ControlContex
       config,
       schema: {
         tags,
-        summary: "Read an activation",
+        summary: "Read an activation, or wait for its end",
         params: ActivationParams,
+        querystring: GetActivationQuery,
         response: answers({ 200: ActivationRecord }),
       },
     },
-    ({ params }) => findActivation(context, params.tenant, params.activation_id),
+    (request, reply) => {
+      const { tenant, activation_id } = request.params;
+      return awaitActivation(context, reply.raw, tenant, activation_id, request.query.wait ?? 0);
+    },
   );
 
   app.get(

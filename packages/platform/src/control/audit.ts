@@ -11,6 +11,8 @@ export type AuditType =
   | "AliasDeleted"
   | "PowersApproved"
   | "ActivationCancelled"
+  | "DeadLettersRedriven"
+  | "DeadLettersPurged"
   | "SecretSet"
   | "SecretDeleted"
   | "TokenCreated"

@@ -43,6 +43,7 @@ export async function cancelActivation(
     error: { type: "Cancelled", message: "cancelled before it started" },
   };
   await store.activations.finish(cancelled);
+  live.announceEnd(activationId);
   const { reply_to } = message.body;
   if (reply_to !== undefined) codeq.reply(reply_to, activationId, replyOf(cancelled, false));
   return { activation_id: activationId, status: "cancelled" };

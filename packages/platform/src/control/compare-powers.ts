@@ -1,4 +1,12 @@
-import type { HttpAllow, Isolation, Power, PowersDiff, SecretGrant, VersionConfig } from "@sous/contract";
+import {
+  describeDestination,
+  type HttpAllow,
+  type Isolation,
+  type Power,
+  type PowersDiff,
+  type SecretGrant,
+  type VersionConfig,
+} from "@sous/contract";
 import { coversHost, coversRule, httpRulesOf } from "./http-rules.ts";
 import { coversTopic } from "./narrow-capabilities.ts";
 
@@ -46,7 +54,15 @@ function gained(some: readonly VersionConfig[], others: readonly VersionConfig[]
   collect("topic", ({ capabilities }) => capabilities.codeq.publish_topics, coversTopic, String);
   collect("http", ({ capabilities }) => httpRulesOf(capabilities.http), coversRule, printRule);
   collect("secret", ({ secrets }) => secrets, coversSecret, printSecret);
+  collect("destination", destinationsIn, (wanted, granted) => wanted === granted, String);
   return [...found.values()];
+}
+
+function destinationsIn({ on_success, on_failure }: VersionConfig): string[] {
+  const found: string[] = [];
+  if (on_success !== undefined) found.push(`on_success ${describeDestination(on_success)}`);
+  if (on_failure !== undefined) found.push(`on_failure ${describeDestination(on_failure)}`);
+  return found;
 }
 
 interface KeyPower {

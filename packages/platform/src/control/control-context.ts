@@ -10,6 +10,8 @@ import type { SecretWriter } from "../secrets/secret-vault.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
+type DeadMethod = "deadPage" | "findDead" | "removeDead" | "redrive";
+
 /** Everything the control plane works with. */
 export interface ControlOptions {
   store: Store;
@@ -19,7 +21,7 @@ export interface ControlOptions {
   live: LiveActivations;
   /** What waits in a queue of this process (nothing). */
   queued?: QueuedActivations;
-  codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply">;
+  codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply" | "publish" | "held" | DeadMethod>;
   secrets: SecretWriter;
   metrics: Metrics;
   logger: Logger;
@@ -38,7 +40,9 @@ export interface ControlOptions {
   durability?: "relaxed" | "strict";
   /** When an alias may go to a version with new powers only with an approval (`never`). */
   approve?: "never" | "new-powers";
-  /** How often a followed log looks for what other processes wrote, milliseconds (500). */
+  /** Whether activations may run in other processes, which do not tell this one of their ends (false). */
+  runsElsewhere?: boolean;
+  /** How often a followed log or a waiting caller looks for what other processes wrote, milliseconds (500). */
   followIntervalMs?: number;
 }
 

@@ -10,6 +10,7 @@ import { API_SECURITY_HEADERS } from "../http/security-headers.ts";
 import { registerActivationRoutes } from "./activation-routes.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext, ControlOptions } from "./control-context.ts";
+import { registerDlqRoutes } from "./dlq-routes.ts";
 import { registerFunctionRoutes } from "./function-routes.ts";
 import { registerInvokeRoutes } from "./invoke-routes.ts";
 import { registerOpenapi } from "./openapi.ts";
@@ -42,6 +43,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     metricsPublic: false,
     queued: NOTHING_QUEUED,
     followIntervalMs: 500,
+    runsElsewhere: false,
     durability: "relaxed",
     approve: "never",
     ...options,
@@ -53,6 +55,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerFunctionRoutes(app, context);
   registerVersionRoutes(app, context);
   registerActivationRoutes(app, context);
+  registerDlqRoutes(app, context);
   registerTokenRoutes(app, context);
   registerSecretRoutes(app, context);
   registerShortRoutes(app, context);

@@ -7,6 +7,7 @@ import {
 } from "@sous/contract";
 import { mergeBudgets } from "./merge-budgets.ts";
 import { type FunctionScope, settleSecrets } from "./settle-secrets.ts";
+import { settleDestinations } from "./settle-destinations.ts";
 import { narrowCapabilities } from "./narrow-capabilities.ts";
 
 /**
@@ -50,5 +51,6 @@ export function mergeVersionConfig(
     isolation: input.isolation ?? manifest.isolation ?? "warm",
     durability: input.durability ?? durability,
     budgets: mergeBudgets(manifest.budgets, input.budgets, memoryMb),
+    ...settleDestinations(input, scope),
   };
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { ErrorReply } from "@sous/contract";
+import { createMemoryCodeQ } from "@sous/codeq";
+import type { ErrorReply, Invocation } from "@sous/contract";
+import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { activation, ACTIVATIONS, FUNCTIONS } from "./testing/sample-function.ts";
 import { startControl } from "./testing/start-control.ts";
 
@@ -125,8 +127,10 @@ test("the endpoints that run functions are handed to the gateway unread, or say 
 });
 
 test("a fault of our own is logged with its cause and not shown", async () => {
+  const codeq = await createMemoryCodeQ<Invocation, InvocationReply>({ clock: Date.now });
   await using control = await startControl({
     codeq: {
+      ...codeq,
       cancel: () => Promise.reject(new TypeError("secret of the house")),
       check: () => Promise.resolve(),
       reply: () => false,

@@ -48,9 +48,10 @@ const invalid = (message: string): PlatformError => new PlatformError("CS_VALIDA
  * @param has whether a secret has a value
  */
 export async function secretWarnings(
-  { secrets, capabilities }: Pick<VersionConfig, "secrets" | "capabilities">,
+  config: Pick<VersionConfig, "secrets" | "capabilities" | "on_success" | "on_failure">,
   has: (place: SecretPlace) => Promise<boolean>,
 ): Promise<string[]> {
+  const { secrets, capabilities, on_success, on_failure } = config;
   const warnings = new Set<string>();
   const rules = httpRulesOf(capabilities.http);
   for (const grant of secrets) {
@@ -63,6 +64,19 @@ export async function secretWarnings(
     warnings.add(
       `secret ${ref} is bound to ${grant.host}, which the version may not call; add it to capabilities.http`,
     );
+  }
+  for (const destination of [on_success, on_failure]) {
+    if (destination === undefined || !("webhook" in destination)) continue;
+    const { secret, url } = destination.webhook;
+    const place = secret === undefined ? undefined : parseSecretRef(secret);
+    if (place !== undefined && !(await has(place))) {
+      warnings.add(
+        `secret ${secret} has no value yet, and signs webhooks; make one with \`cs webhook secret ${place.name}\``,
+      );
+    }
+    if (secret === undefined) {
+      warnings.add(`webhook ${url} is not signed: its receiver cannot tell who sends; give it a secret`);
+    }
   }
   return [...warnings];
 }

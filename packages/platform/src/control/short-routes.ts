@@ -1,13 +1,20 @@
-import { DEFAULT_NAMESPACE, ExecutionReply, FunctionSpec, PageQuery, ResourceName } from "@sous/contract";
+import {
+  DEFAULT_NAMESPACE,
+  ExecutionReply,
+  FunctionSpec,
+  GetActivationQuery,
+  PageQuery,
+  ResourceName,
+} from "@sous/contract";
 import Type from "typebox";
 import { homeTenant } from "../auth/authorize.ts";
 import type { Identity } from "../auth/identity.ts";
 import { answers } from "./answers.ts";
 import { audit } from "./audit.ts";
+import { awaitActivation } from "./await-activation.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext } from "./control-context.ts";
 import { executionView } from "./execution-view.ts";
-import { findActivation } from "./find-activation.ts";
 import { findFunction } from "./find-function.ts";
 import { functionSpec } from "./function-spec.ts";
 import { pageRequest } from "./page-request.ts";
@@ -85,13 +92,18 @@ export function registerShortRoutes(app: ControlApp, context: ControlContext): v
       config: { action: "cs:activation:read" },
       schema: {
         tags,
-        summary: "Read an execution",
+        summary: "Read an execution, or wait for its end",
         params: ExecutionParams,
+        querystring: GetActivationQuery,
         response: answers({ 200: ExecutionReply }),
       },
     },
-    async ({ identity, params }) =>
-      executionView(await findActivation(context, homeTenant(identity), params.execution_id)),
+    async ({ identity, params, query }, reply) => {
+      const tenant = homeTenant(identity);
+      return executionView(
+        await awaitActivation(context, reply.raw, tenant, params.execution_id, query.wait ?? 0),
+      );
+    },
   );
 }
 

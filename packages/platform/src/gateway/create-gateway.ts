@@ -94,13 +94,14 @@ export function createGateway(options: GatewayOptions): RawRoute {
     const { tenant, namespace, name } = route;
     const action = "cs:function:invoke:api";
     const withBody = (body: Buffer): void => {
-      const { mode, target, refText, eventJson } = parseInvokeBody(body);
+      const { mode, delayMs, target, refText, eventJson } = parseInvokeBody(body);
       const wanted: Wanted = { tenant, namespace, name, refText, target, action, trigger: "api" };
       settle(
         exchange,
         () => admission.admitIdentified(exchange, wanted),
         (admitted) => {
           const submitted = ingressRequest(exchange, wanted, admitted, eventJson, { path: request.url });
+          if (delayMs !== undefined) submitted.delayMs = delayMs;
           if (mode === "async") enqueue(exchange, submitted);
           else run(exchange, submitted, (reply) => sendInvokeReply(response, reply, requestId));
         },
@@ -204,12 +205,14 @@ export function createGateway(options: GatewayOptions): RawRoute {
       eventJson,
       timeoutMs,
       idempotencyKey: headers.idempotencyKey,
+      delayMs: headers.delayMs,
       traceparent: headers.traceparent,
       depth: headers.depth,
     };
   }
 
   function run(exchange: Exchange, request: IngressRequest, answer: (reply: InvocationReply) => void): void {
+    if (request.delayMs !== undefined) throw notDelayed();
     ingress.sync(request, (reply) => {
       try {
         if (reply instanceof PlatformError) fail(exchange, reply);
@@ -289,6 +292,9 @@ const tooDeep = (most: number): PlatformError =>
     `more than ${most} functions called one another up to here: end the circle, or raise budgets.depth_max`,
     { details: { depth_max: most } },
   );
+
+const notDelayed = (): PlatformError =>
+  new PlatformError("CS_VALIDATION_FAILED", "X-Delay-Ms is for queued work: use :enqueue or mode async");
 
 /** @throws CS_QUERY_TOO_LARGE, CS_HEADERS_TOO_LARGE */
 function checkSizes({ url = "", rawHeaders }: DirectMessage, limits: Limits): void {

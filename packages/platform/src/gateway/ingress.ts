@@ -15,6 +15,7 @@ import {
   TOPICS,
 } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
+import { destinationsOf } from "../activations/destination-task.ts";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { SlotList } from "../activations/slot-list.ts";
@@ -47,6 +48,8 @@ export interface IngressRequest {
   /** How long a synchronous caller may wait, in milliseconds. */
   timeoutMs: number;
   idempotencyKey: string | undefined;
+  /** Of a queued one: how long it is not started, in milliseconds. */
+  delayMs: number | undefined;
   /** What makes two requests with one key the same, where that is not the whole event. */
   sameness?: string;
   traceparent: string | undefined;
@@ -123,6 +126,9 @@ export function createIngress(options: IngressOptions): Ingress {
     if (request.traceparent !== undefined) invocation.traceparent = request.traceparent;
     if (fingerprint !== undefined) invocation.fingerprint = fingerprint;
     if (request.depth > 0) invocation.depth = request.depth;
+    const destinations = sync ? undefined : destinationsOf(version.config);
+    if (destinations !== undefined) invocation.destinations = destinations;
+    if (request.delayMs !== undefined && request.delayMs > 0) invocation.due_at_ms = at + request.delayMs;
     return invocation;
   }
 
@@ -135,7 +141,7 @@ export function createIngress(options: IngressOptions): Ingress {
       body: invocation,
       attempt: 1,
       enqueued_at_ms: invocation.enqueued_at_ms,
-      due_at_ms: 0,
+      due_at_ms: invocation.due_at_ms ?? 0,
       expires_at_ms: invocation.expires_at_ms,
     };
   }
@@ -286,7 +292,8 @@ export function createIngress(options: IngressOptions): Ingress {
       else submit(invocationOf(request, "sync", newActivationId()), request, settle);
     },
     async enqueue(request) {
-      const { idempotencyKey, version } = request;
+      const { idempotencyKey, version, delayMs } = request;
+      if (delayMs !== undefined) checkDelay(delayMs, version.config.retry.max_age_ms);
       if (idempotencyKey !== undefined) return await enqueueWithKey(request, idempotencyKey);
       const invocation = invocationOf(request, "async", newActivationId());
       await publish(invocation, version);
@@ -324,6 +331,13 @@ function laneOf({ namespace, ref }: Invocation, version: VersionRecord): string 
 function idOf(request: IngressRequest, key: string): string {
   const { tenant, namespace, name, refText, principal } = request;
   return idempotentActivationId({ tenant, namespace, function: name, ref: refText, sub: principal.sub, key });
+}
+
+/** Work that would be too old when its time comes is refused now. @throws CS_VALIDATION_FAILED */
+function checkDelay(delayMs: number, maxAgeMs: number): void {
+  if (delayMs < maxAgeMs) return;
+  const message = `a delay of ${delayMs} ms is not within the version's retry.max_age_ms of ${maxAgeMs}; publish with a greater one`;
+  throw new PlatformError("CS_VALIDATION_FAILED", message);
 }
 
 const conflict = (): PlatformError =>

@@ -4,6 +4,7 @@ import {
   type RefTarget,
   createParser,
   AliasName,
+  DelayMs,
   VersionNumber,
 } from "@sous/contract";
 import Type from "typebox";
@@ -16,6 +17,7 @@ const InvokeBody = Type.Object(
       Type.Object({ alias: Type.Optional(AliasName), version: Type.Optional(VersionNumber) }, closed),
     ),
     mode: Type.Optional(Type.Enum(["sync", "async"])),
+    delay_ms: DelayMs,
     event: Type.Optional(Type.Unknown()),
   },
   closed,
@@ -24,6 +26,8 @@ const parser = createParser(InvokeBody, "the body");
 
 export interface InvokeBodyFields {
   mode: "sync" | "async";
+  /** Of an asynchronous call, where it is to wait. */
+  delayMs: number | undefined;
   target: RefTarget | undefined;
   refText: string;
   eventJson: string;
@@ -37,15 +41,21 @@ export function parseInvokeBody(body: Buffer): InvokeBodyFields {
   } catch (error) {
     throw new PlatformError("CS_VALIDATION_FAILED", "the body is not JSON", { cause: error });
   }
-  const { ref = {}, mode = "sync", event = null } = parser.parse(value);
+  const { ref = {}, mode = "sync", event = null, delay_ms: delayMs } = parser.parse(value);
+  if (delayMs !== undefined && mode === "sync") {
+    throw new PlatformError(
+      "CS_VALIDATION_FAILED",
+      "delay_ms needs mode async: somebody waits for this call",
+    );
+  }
   if (ref.alias !== undefined && ref.version !== undefined) {
     throw new PlatformError("CS_VALIDATION_FAILED", "ref names both an alias and a version; give one");
   }
   const eventJson = JSON.stringify(event);
   if (ref.version !== undefined) {
-    return { mode, target: { version: ref.version }, refText: String(ref.version), eventJson };
+    return { mode, delayMs, target: { version: ref.version }, refText: String(ref.version), eventJson };
   }
   const alias = ref.alias;
   const target = alias === undefined || alias === LATEST_ALIAS ? undefined : { alias };
-  return { mode, target, refText: alias ?? LATEST_ALIAS, eventJson };
+  return { mode, delayMs, target, refText: alias ?? LATEST_ALIAS, eventJson };
 }

@@ -16,11 +16,14 @@ test("what counts is read whatever its letters' case, the rest is passed by", ()
     "wait=1, respond-async",
     "x-padding-pad",
     "y",
+    "X-Delay-Ms",
+    "0",
   );
   assert.deepEqual(requestHeaders(raw), {
     authorization: "Bearer x",
     idempotencyKey: "k 1",
     timeoutMs: 250,
+    delayMs: 0,
     traceparent: TRACE,
     traceId: "abc",
     respondAsync: true,
@@ -40,6 +43,9 @@ test("keys and timeouts that cannot be are refused, unusable trace headers are n
   }
   for (const timeout of ["0", "-1", "1.5", "900001", "1e3", "abc", ""]) {
     assert.throws(() => requestHeaders(["x-timeout-ms", timeout]), { code: "CS_VALIDATION_FAILED" }, timeout);
+  }
+  for (const delay of ["-1", "1.5", "604800001", "1e3", "abc", ""]) {
+    assert.throws(() => requestHeaders(["x-delay-ms", delay]), { code: "CS_VALIDATION_FAILED" }, delay);
   }
   const { traceparent, traceId } = requestHeaders(["traceparent", "nonsense", "x-trace-id", "a b"]);
   assert.deepEqual([traceparent, traceId], [undefined, undefined]);

@@ -1,4 +1,4 @@
-import { DEPTH_HEADER, PlatformError } from "@sous/contract";
+import { DEPTH_HEADER, LIMITS, PlatformError } from "@sous/contract";
 import { parseTraceparent } from "../telemetry/traceparent.ts";
 
 /** What the platform itself reads from a request's headers. */
@@ -7,6 +7,8 @@ export interface RequestHeaders {
   idempotencyKey: string | undefined;
   /** The caller waits no longer than this, in milliseconds. */
   timeoutMs: number | undefined;
+  /** Queued work is not started before this many milliseconds have passed. */
+  delayMs: number | undefined;
   traceparent: string | undefined;
   /** The caller's own trace id, sent back as it came. */
   traceId: string | undefined;
@@ -21,6 +23,7 @@ export const NO_REQUEST_HEADERS: RequestHeaders = {
   authorization: undefined,
   idempotencyKey: undefined,
   timeoutMs: undefined,
+  delayMs: undefined,
   traceparent: undefined,
   traceId: undefined,
   respondAsync: false,
@@ -61,6 +64,9 @@ export function requestHeaders(rawHeaders: readonly string[]): RequestHeaders {
       case "x-timeout-ms":
         found.timeoutMs = timeoutOf(value);
         break;
+      case "x-delay-ms":
+        found.delayMs = delayOf(value);
+        break;
       case "traceparent":
         found.traceparent = parseTraceparent(value) === undefined ? undefined : value;
         break;
@@ -84,4 +90,10 @@ function timeoutOf(header: string): number {
   const value = /^[1-9][0-9]{0,6}$/.test(header) ? Number(header) : Number.NaN;
   if (!(value <= 900_000)) throw new PlatformError("CS_VALIDATION_FAILED", "X-Timeout-Ms must be 1–900000");
   return value;
+}
+
+function delayOf(header: string): number {
+  const value = /^[0-9]{1,9}$/.test(header) ? Number(header) : Number.NaN;
+  if (value <= LIMITS.asyncDelayMaxMs) return value;
+  throw new PlatformError("CS_VALIDATION_FAILED", `X-Delay-Ms must be 0–${LIMITS.asyncDelayMaxMs}`);
 }

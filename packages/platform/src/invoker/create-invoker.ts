@@ -16,7 +16,8 @@ const LEASE_MS = 60_000;
  * version, and runs what it takes. The sandbox keeps a version's own bound on concurrency.
  */
 export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
-  const { codeq, live, limits, now, store, meter, fleet, catalog } = options;
+  const { codeq, live, limits, now, store, meter, fleet, catalog, destinations } = options;
+  const done = (): Promise<void> => Promise.resolve();
   const claimed = new SlotList<Delivery<Invocation>>();
   let draining = false;
   let stopping = false;
@@ -48,16 +49,22 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     const late = body.mode === "sync" && now() >= body.deadline_ms;
     const type: FunctionErrorType = late ? "Timeout" : "Expired";
     const activation = new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, fleet.tier);
+    const outcome = unrun({ type, message: "the work waited in the queue for too long" });
+    // At once: the message leaves the journal within this tick.
+    const told =
+      body.destinations === undefined
+        ? undefined
+        : destinations.send(activation.invocation, activation.terminal(outcome, now()), done);
+    told?.catch(() => {});
     if (attempt > 1) {
       const before = await store.activations.get(body.tenant, body.activation_id).catch(() => undefined);
       activation.earlier = before?.attempts ?? [];
     }
-    const outcome = unrun({ type, message: "the work waited in the queue for too long" });
     const record = activation.terminal(outcome, now());
     if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
     // "Too much to do" is not the answer of a key: the same request may run later.
     if (type === "Expired" && body.mode === "sync" && body.fingerprint !== undefined) return;
-    records.finish(activation, record, () => Promise.resolve());
+    records.finish(activation, record, () => told ?? done());
   }
 
   const subscription = await codeq.consume({

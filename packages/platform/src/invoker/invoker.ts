@@ -1,6 +1,7 @@
 import type { Invocation, Limits, TerminalStatus } from "@sous/contract";
 import type { Store } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
+import type { DestinationSender } from "../activations/destination-sender.ts";
 import type { LiveRegistry } from "../activations/live-registry.ts";
 import type { Spending } from "../activations/spending.ts";
 import type { BundleCache } from "../bundle/bundle-cache.ts";
@@ -31,6 +32,7 @@ export interface InvokerOptions {
   fleet: Fleet;
   powers: HostPowers;
   live: LiveRegistry;
+  destinations: DestinationSender;
   meter: InvokerMeter;
   /** Charged with what each attempt used; absent: nobody counts. */
   spending?: Spending | undefined;

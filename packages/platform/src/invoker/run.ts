@@ -181,9 +181,9 @@ export class Run implements FleetClient {
     if (record !== undefined && isTerminal(record.status)) {
       this.#reply(replyOf(record as TerminalRecord, true));
       this.#release();
-      this.#delivery
-        .ack()
-        .catch((error: unknown) => this.#options.meter.recordLost(record.activation_id, error));
+      this.#remove(record as TerminalRecord).catch((error: unknown) =>
+        this.#options.meter.recordLost(record.activation_id, error),
+      );
       return;
     }
     const { live } = this.#options;
@@ -345,9 +345,7 @@ export class Run implements FleetClient {
       live.close(record);
     }
     // Record and removal from the queue are one transaction.
-    const dead = invocation.mode === "async" && record.status !== "success" && record.status !== "cancelled";
-    const remove = (): Promise<void> =>
-      dead ? this.#delivery.deadLetter(deadReason(record)) : this.#delivery.ack();
+    const remove = (): Promise<void> => this.#remove(record);
     if (first) {
       records.finish(live, record, remove, (unrecorded) =>
         this.#reply(unrecorded === undefined ? reply : { ...reply, unrecorded }),
@@ -359,6 +357,19 @@ export class Run implements FleetClient {
   #charge(spending: Spending, { cpuMs }: SandboxOutcome): void {
     const { tenant, principal } = this.#invocation;
     spending.spend(tenant, principal, cpuMs, this.#scope?.egressBytes ?? 0);
+  }
+
+  /** Takes the message out of the queue; whoever is to be told of the end is told first. */
+  #remove(record: TerminalRecord): Promise<void> {
+    const invocation = this.#invocation;
+    if (invocation.destinations === undefined) return this.#finish(record);
+    return this.#options.destinations.send(invocation, record, () => this.#finish(record));
+  }
+
+  #finish(record: TerminalRecord): Promise<void> {
+    const failed = record.status !== "success" && record.status !== "cancelled";
+    if (failed && this.#invocation.mode === "async") return this.#delivery.deadLetter(deadReason(record));
+    return this.#delivery.ack();
   }
 
   /** @returns whether a failed asynchronous attempt is put back for another */

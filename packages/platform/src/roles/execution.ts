@@ -3,6 +3,8 @@ import type { CodeQ } from "@sous/codeq";
 import type { Limits } from "@sous/contract";
 import { createIsolateDriver, type HostReport } from "@sous/sandbox";
 import type { Store } from "@sous/store";
+import { createDestinationSender } from "../activations/destination-sender.ts";
+import type { DestinationTask } from "../activations/destination-task.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
 import { createSpending, type Spending } from "../activations/spending.ts";
@@ -14,10 +16,12 @@ import type { Config } from "../config/config-schema.ts";
 import { createFleet } from "../fleet/create-fleet.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { createInvoker } from "../invoker/create-invoker.ts";
-import type { Invoker, InvokerMeter } from "../invoker/invoker.ts";
+import { createDestinations } from "../destinations/create-destinations.ts";
+import type { Invoker } from "../invoker/invoker.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
+import type { PlatformMeter } from "./platform-meter.ts";
 import { openCodeQ } from "./open-codeq.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createUserTopics } from "./user-topics.ts";
@@ -41,6 +45,8 @@ export interface Execution extends AsyncDisposable {
   invoker: Invoker;
   /** Waits for a sandbox host to be closed as far as is required, where something is. @throws CS_VALIDATION_FAILED */
   ensureClosed(): Promise<void>;
+  /** Takes no more work, and waits until what runs or is being delivered has ended, at most `timeoutMs` each. */
+  drain(timeoutMs: number): Promise<void>;
 }
 
 export interface ExecutionOptions {
@@ -48,7 +54,7 @@ export interface ExecutionOptions {
   limits: Limits;
   store: Store;
   secrets: SecretReader;
-  meter: InvokerMeter;
+  meter: PlatformMeter;
   now: () => number;
   /** Hears of faults nobody waits for. */
   onFault: (error: unknown) => void;
@@ -82,11 +88,13 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     itemsMax: limits.bundleCacheItemsMax,
     bytesMax: limits.bundleCacheBytesMax,
   });
+  const publishTopic = createUserTopics(codeq as unknown as CodeQ<unknown, unknown>, now);
+  const egress = createEgress({ privateAllow: config.egress.private_allow });
   const powers = stack.use(
     createHostPowers({
       kv: store.kv,
-      publish: createUserTopics(codeq as unknown as CodeQ<unknown, unknown>, now),
-      egress: createEgress({ privateAllow: config.egress.private_allow }),
+      publish: publishTopic,
+      egress,
       secrets,
       clock: now,
       onFault,
@@ -103,6 +111,26 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
   );
   const live = new LiveRegistry();
   const spending = openSpending(config, now);
+  const sender = stack.use(createDestinationSender({ codeq, now, onFault }));
+  const queue = codeq as unknown as CodeQ<DestinationTask, unknown>;
+  const destinations = stack.use(
+    await createDestinations({
+      consume: (consumer) => queue.consume(consumer),
+      codeq,
+      store,
+      tier: fleet.tier,
+      catalog,
+      limits,
+      egress,
+      secrets,
+      publishTopic,
+      now,
+      depthMax: config.budgets.depth_max,
+      random: Math.random,
+      onTry: meter.destination,
+      onFault,
+    }),
+  );
   const invoker = stack.use(
     await createInvoker({
       codeq,
@@ -112,6 +140,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       fleet,
       powers,
       live,
+      destinations: sender,
       meter,
       spending,
       limits,
@@ -130,6 +159,10 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     invoker,
     async ensureClosed() {
       if (required !== "open") await driver.inspect();
+    },
+    async drain(timeoutMs) {
+      await invoker.drain(timeoutMs);
+      await destinations.drain(timeoutMs);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -5,6 +5,7 @@ import { type Invocation, LIMITS, newActivationId, newDraftId, TOPICS } from "@s
 import { createSqliteStore } from "@sous/store";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
+import { createDestinationSender } from "../activations/destination-sender.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
 import { buildBundle } from "../bundle/build-bundle.ts";
 import { createBundleCache } from "../bundle/bundle-cache.ts";
@@ -65,6 +66,9 @@ async function open(t: TestContext) {
       fleet,
       powers,
       live,
+      destinations: stack.use(
+        createDestinationSender({ codeq, now, onFault: (error) => assert.ifError(error) }),
+      ),
       meter,
       limits,
       now,

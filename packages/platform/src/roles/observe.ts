@@ -8,11 +8,14 @@ export function observe(metrics: Metrics, execution: Execution): void {
   const gauge = (name: string, help: string, read: () => number): void =>
     metrics.gauge(name, help, [], () => [{ labels: {}, value: read() }]);
   metrics.gauge("cs_codeq_depth", "Messages of the queue by state", ["topic", "state"], async () => {
-    const depths = await codeq.depth(TOPICS.invoke);
-    return (["ready", "delayed", "claimed"] as const).map((state) => ({
-      labels: { topic: TOPICS.invoke, state },
-      value: depths.reduce((sum, depth) => sum + depth[state], 0),
-    }));
+    const topics = [TOPICS.invoke, TOPICS.deliver];
+    const all = await Promise.all(topics.map((topic) => codeq.depth(topic)));
+    return topics.flatMap((topic, at) =>
+      (["ready", "delayed", "claimed"] as const).map((state) => ({
+        labels: { topic, state },
+        value: (all[at] ?? []).reduce((sum, depth) => sum + depth[state], 0),
+      })),
+    );
   });
   gauge("cs_invoker_inflight", "Activations the invoker works on", () => invoker.inflight);
   gauge("cs_invoker_cache_items", "Programs in the bundle cache", () => bundles.stats().items);

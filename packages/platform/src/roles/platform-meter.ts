@@ -1,16 +1,30 @@
 import type { Logger } from "../telemetry/logger.ts";
+import type { DestinationsOptions } from "../destinations/create-destinations.ts";
 import type { InvokerMeter } from "../invoker/invoker.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
-/** Connects the invoker to the process's metrics and log. */
-export function createMeter(metrics: Metrics, logger: Logger): InvokerMeter {
+/** The invoker's meter, and what becomes of destinations. */
+export interface PlatformMeter extends InvokerMeter {
+  destination: DestinationsOptions["onTry"];
+}
+
+/** Connects the execution plane to the process's metrics and log. */
+export function createMeter(metrics: Metrics, logger: Logger): PlatformMeter {
   const retries = metrics
     .counter("cs_invocation_retries_total", "Failed attempts that were put back", [])
     .child({});
   const lost = metrics
     .counter("cs_records_lost_total", "Activation records that could not be written", [])
     .child({});
+  const deliveries = metrics.counter(
+    "cs_destination_deliveries_total",
+    "Tries to tell destinations of an end",
+    ["kind", "outcome"],
+  );
   return {
+    destination(kind, outcome) {
+      deliveries.child({ kind, outcome }).value += 1;
+    },
     started() {},
     ended({ tenant, namespace, ref, trigger }, version, status, durationMs, cold) {
       metrics

@@ -107,6 +107,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         metricsPublic: config.metrics_public,
         durability: config.durability,
         approve: config.publish.approve,
+        runsElsewhere: !isEmbedded(config.codeq),
       }),
     );
     observe(metrics, execution);
@@ -133,7 +134,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         clearInterval(sweeper);
         await control[Symbol.asyncDispose]();
         const closing = front.close(config.drain_ms);
-        await execution.invoker.drain(config.drain_ms);
+        await execution.drain(config.drain_ms);
         await closing;
         await owned.disposeAsync();
       },

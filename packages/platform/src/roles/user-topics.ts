@@ -12,6 +12,8 @@ export interface UserMessage {
   payloadJson: string;
   /** How many functions called one another up to whoever takes it. */
   depth: number;
+  /** (a new one) */
+  id?: string;
 }
 
 /**
@@ -24,7 +26,7 @@ export function createUserTopics(codeq: CodeQ<unknown, unknown>, clock: () => nu
     const now = clock();
     await codeq.publish(
       {
-        id: newMessageId(),
+        id: message.id ?? newMessageId(),
         topic: `user/${tenant}/${namespace}/${topic}`,
         tenant,
         lane: `${namespace}/${topic}`,

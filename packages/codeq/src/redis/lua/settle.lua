@@ -3,7 +3,8 @@
 -- x: extend, lease in ms. Replies 1 each, or 0 where the token holds the message no more.
 local function bury(message, reason)
   local order = redis.call('HINCRBY', STATE, 'sequence', 1)
-  message.state, message.token = 'x', ''
+  -- When it died is kept where a waiting message says when it is due.
+  message.state, message.token, message.due = 'x', '', int(now)
   redis.call('ZADD', DEAD, int(order), message.id)
   redis.call('HSET', REASONS, message.id, reason)
   write(message)
