@@ -1,3 +1,4 @@
+export { monitorRedis, type RedisMonitor, type UndeclaredKey } from "./redis-monitor.ts";
 export { readListedCommands } from "./listed-commands.ts";
 export { type LuaCall, luaCode, readLuaCalls, readSends } from "./redis-sources.ts";
 export {

@@ -28,10 +28,10 @@ export function readLuaCalls(folder: string): LuaCall[] {
 export function readSends(folder: string): { path: string; name: string }[] {
   const sources = globSync("*.ts", { cwd: folder }).filter((path) => !path.endsWith(".test.ts"));
   return sources.flatMap((path) =>
-    [...readFileSync(join(folder, path), "utf8").matchAll(/\bsend(?:ForBytes)?\(\s*([^,)]+)/g)]
+    [...readFileSync(join(folder, path), "utf8").matchAll(/\bsend(?:ForBytes)?(?:<.+?>)?\(\s*([^,)]+)/g)]
       .map(([, name = ""]) => name)
       // Definitions, and batches.
-      .filter((name) => !/^(command: string|batch|items|this\.#next\()/.test(name))
+      .filter((name) => !/^(command\b|batch|items|this\.#next\()/.test(name))
       .map((name) => ({ path, name })),
   );
 }
