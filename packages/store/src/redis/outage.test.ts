@@ -110,6 +110,7 @@ withRedis({ durable: true }, (server) => {
         () => lines++,
         (error: unknown) => {
           isUnavailable(error);
+          assert.deepEqual((error as PlatformError).details, { outcome: "unknown" });
           refused++;
         },
       );

@@ -1,5 +1,5 @@
 import { PlatformError } from "@sous/contract";
-import type { RedisLink, RedisValue, Script } from "../redis-link/index.ts";
+import { isReply, type RedisLink, type RedisValue, type Script } from "../redis-link/index.ts";
 import { asFailure, outage, refusalOf, scriptRefusal } from "./failure.ts";
 
 /** One write: a function of the script with the keys it touches and its arguments. */
@@ -105,11 +105,13 @@ export class TickWriter {
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
+    const wasUp = this.#options.link.isUp;
     try {
       const replies = await this.#run(batch);
       for (const [at, waiting] of batch.entries()) answer(waiting, replies[at]);
     } catch (error) {
-      for (const { reject } of batch) reject(asFailure(error, "CS_STORE_WRITE_FAILED"));
+      const failure = wasUp ? lostAnswer(error) : error;
+      for (const { reject } of batch) reject(asFailure(failure, "CS_STORE_WRITE_FAILED"));
     }
     this.#sending = false;
     this.#unwritten -= batch.length;
@@ -168,6 +170,21 @@ function answer({ resolve, reject }: Waiting, reply: unknown): void {
 const refused = (cause: Error): PlatformError =>
   refusalOf(cause, "CS_STORE_WRITE_FAILED") ??
   outage(`The store's server takes no writes: ${cause.message}; look at it, then try again`, cause);
+
+/** @returns the error, or where the connection broke under a write one that says that nobody knows what became of it */
+function lostAnswer(error: unknown): unknown {
+  if (!(error instanceof PlatformError) || error.code !== "CS_STORE_UNAVAILABLE" || isAnswered(error)) {
+    return error;
+  }
+  const message = `${error.message}; the write may have happened or not: read before you write again`;
+  return new PlatformError("CS_STORE_UNAVAILABLE", message, {
+    cause: error.cause,
+    details: { outcome: "unknown" },
+  });
+}
+
+const isAnswered = (error: PlatformError): boolean =>
+  isReply(error) || (error.cause instanceof PlatformError && isReply(error.cause));
 
 function bytesOf(args: readonly RedisValue[]): number {
   let bytes = 0;
