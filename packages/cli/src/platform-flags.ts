@@ -10,7 +10,7 @@ export const addPlatformFlags = (command: Command): Command =>
     .option("--port <port>", "port to listen on", wholeNumber(0, 65_535))
     .option("--host <address>", "address to listen on")
     .option("--data <folder>", "folder of the embedded store and the key file")
-    .option("--store <url>", "store: sqlite:FILE, postgres://USER@HOST/DATABASE")
+    .option("--store <url>", "store: sqlite:FILE, postgres://USER@HOST/DATABASE, redis://HOST:PORT")
     .option("--codeq <url>", "queue: memory:, redis://HOST:PORT")
     .option("--bundles <url>", "bundles: store:")
     .option("--auth <url>", "authentication: none, local:, tikti+https://…")

@@ -1,5 +1,6 @@
 export { EndedGroup } from "./ended-group.ts";
 export { createPostgresStore, type PostgresStoreOptions } from "./postgres/postgres-store.ts";
+export { createRedisStore, type RedisStoreOptions } from "./redis/redis-store.ts";
 export { createSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type {
   ActivationFilter,

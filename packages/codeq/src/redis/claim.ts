@@ -1,6 +1,6 @@
 import { PlatformError } from "@sous/contract";
 import type { Delivery, Message } from "../codeq.ts";
-import type { RedisLink } from "./redis-link.ts";
+import type { RedisLink } from "@sous/store/redis-link";
 import type { SettleOp, Shard } from "./shard.ts";
 
 /** Between two tries of an end that a standing connection's server refused, in milliseconds. */

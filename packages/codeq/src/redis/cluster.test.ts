@@ -4,7 +4,7 @@ import { PlatformError } from "@sous/contract";
 import { eventually, message, startProbe, unique } from "../contract/harness.ts";
 import type { ContractBody, ContractResult } from "../contract/index.ts";
 import { createRedisCodeQ } from "./create-redis-codeq.ts";
-import { withRedis } from "./testing/with-redis.ts";
+import { withRedis } from "@sous/store/testing";
 
 const durable = { depthMax: 1000, durable: true };
 

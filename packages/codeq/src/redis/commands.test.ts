@@ -1,32 +1,20 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { globSync } from "node:fs";
 import { describe, test } from "node:test";
-import { readListedCommands } from "./testing/listed-commands.ts";
+import { luaCode, readListedCommands, readLuaCalls, readSends } from "@sous/store/testing";
 import { readScripts } from "./scripts.ts";
 import { keysOfShard, SHARD_KEYS } from "./shard-keys.ts";
 
-const listed = readListedCommands();
+const listed = readListedCommands("queue");
 /** What the client itself may send when it connects. */
-const CLIENT = ["AUTH", "SELECT", "INFO"];
+const CLIENT = ["AUTH", "SELECT"];
+/** What is sent by the parts that this driver shares with the store's. */
+const SHARED = ["EVAL", "EVALSHA", "INFO", "SCRIPT"];
 
 const folder = import.meta.dirname;
 const luaFiles = globSync("lua/*.lua", { cwd: folder });
-const sourceFiles = globSync("*.ts", { cwd: folder }).filter((path) => !path.endsWith(".test.ts"));
-const textOf = (path: string): string => readFileSync(join(folder, path), "utf8");
-const codeOf = (path: string): string => textOf(path).replaceAll(/--.*$/gm, "");
-
-interface Call {
-  path: string;
-  command: string;
-  key: string;
-}
-
-const calls: Call[] = luaFiles.flatMap((path) =>
-  [...codeOf(path).matchAll(/redis\.p?call\(\s*([^,)]+)\s*(?:,\s*([^,)]+))?/g)].map(
-    ([, command = "", key = ""]) => ({ path, command: command.trim(), key: key.trim() }),
-  ),
-);
+const codeOf = (path: string): string => luaCode(folder, path);
+const calls = readLuaCalls(folder);
 
 describe("commands that KVRocks has", () => {
   test("scripts name each command as it stands in the document", () => {
@@ -41,19 +29,14 @@ describe("commands that KVRocks has", () => {
   });
 
   test("the driver sends only commands of the document, and the document lists no other", () => {
-    const sent = sourceFiles.flatMap((path) =>
-      [...textOf(path).matchAll(/\bsend\(\s*([^,)]+)/g)]
-        .map(([, name = ""]) => name)
-        // The definition itself, and batches.
-        .filter((name) => !/^(command: string|batch|items|this\.#next\()/.test(name))
-        .map((name) => ({ path, name })),
-    );
+    const sent = readSends(folder);
     for (const { path, name } of sent) {
       assert.match(name, /^"[A-Z]+"$/, `${path}: ${name} is not a plain name`);
       assert.ok(listed.has(name.slice(1, -1)), `${path}: ${name} is not in the document`);
     }
     const used = new Set([
       ...CLIENT,
+      ...SHARED,
       ...sent.map(({ name }) => name.slice(1, -1)),
       ...calls.map(({ command }) => command.slice(1, -1)),
     ]);

@@ -9,7 +9,7 @@ import { startProxy } from "@sous/store/testing";
 import { eventually, message, publishAll, startProbe, unique } from "../contract/harness.ts";
 import type { ContractBody, ContractResult } from "../contract/index.ts";
 import { createRedisCodeQ } from "./create-redis-codeq.ts";
-import { withRedis } from "./testing/with-redis.ts";
+import { withRedis } from "@sous/store/testing";
 
 const HOLD_ONE = fileURLToPath(new URL("./testing/hold-one.ts", import.meta.url));
 const durable = { depthMax: 1000, durable: true };

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { PlatformError } from "@sous/contract";
+import { hasNoLog, loadScripts, RedisLink } from "@sous/store/redis-link";
 import type {
   CodeQ,
   Consumer,
@@ -16,11 +17,10 @@ import type { BodyCodec } from "../memory/durable-log.ts";
 import type { Settler } from "./claim.ts";
 import { ConsumerLoop } from "./consumer-loop.ts";
 import { checkMessage, checkTopic } from "./message-fields.ts";
-import { RedisLink } from "./redis-link.ts";
 import type { RedisCodeQOptions } from "./redis-options.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import { RedisReplies, type RepliesOptions, ReplySender } from "./replies.ts";
-import { loadScripts, readScripts } from "./scripts.ts";
+import { readScripts } from "./scripts.ts";
 import { DEAD_PAGE, type Shard } from "./shard.ts";
 import { TopicTable } from "./topic-table.ts";
 import { TenantWeights } from "./tenant-weights.ts";
@@ -94,12 +94,14 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     const { clock, deadVolatileMax = 1000, random = Math.random, onError: report = () => {} } = options;
     const target = parseRedisUrl(options.url);
     const scripts = readScripts();
-    const openLink = (blocks: boolean) => RedisLink.open({ target, blocks, random, report });
+    const { address } = target;
+    const server = { address, subject: "the queue's server", code: "CS_CODEQ_PUBLISH_FAILED" } as const;
+    const openLink = (blocks: boolean) => RedisLink.open({ ...server, blocks, random, report });
     const link = await openLink(false);
     let listener: RedisLink | undefined;
     try {
       listener = await openLink(false);
-      await loadScripts(link, scripts);
+      await loadScripts(link, [...Object.values(scripts.shard), scripts.reply]);
       const { prefix, shards } = target;
       const topics = new TopicTable({
         link,
@@ -116,9 +118,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
       const replies = { link, openLink: () => openLink(true), prefix, script: scripts.reply, codec, report };
       const queue = new RedisCodeQ<Body, Result>({ options, link, listener, topics, replies, report });
       await queue.#weights.load();
-      if (/^aof_enabled:0\r?$/m.test(String(await link.send("INFO", "persistence")))) {
-        options.onWarning?.(NO_LOG);
-      }
+      if (await hasNoLog(link)) options.onWarning?.(NO_LOG);
       return queue;
     } catch (error) {
       await Promise.all([link[Symbol.asyncDispose](), listener?.[Symbol.asyncDispose]()]);

@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { type ContractBody, type ContractResult, describeCodeQContract } from "../contract/index.ts";
 import { createRedisCodeQ } from "./create-redis-codeq.ts";
-import { readListedCommands } from "./testing/listed-commands.ts";
-import { withRedis } from "./testing/with-redis.ts";
+import { readListedCommands } from "@sous/store/testing";
+import { withRedis } from "@sous/store/testing";
 
 const open = (url: string) =>
   createRedisCodeQ<ContractBody, ContractResult>({ url, clock: Date.now, onError: assert.fail });
@@ -15,7 +15,7 @@ withRedis({}, (server) => {
   test("all of it used only commands that KVRocks has, inside scripts as well", async () => {
     const counted = await server().commands();
     assert.ok(counted.length > 20, `${counted.length} commands were counted`);
-    const listed = readListedCommands();
+    const listed = readListedCommands("queue");
     assert.deepEqual(
       counted.filter((name) => !listed.has(name)),
       [],

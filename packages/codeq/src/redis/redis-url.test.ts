@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseRedisUrl, shownTarget } from "./redis-url.ts";
+import { shownAddress } from "@sous/store/redis-link";
+import { parseRedisUrl } from "./redis-url.ts";
 
 test("a URL is read with its defaults", () => {
-  const target = parseRedisUrl("redis://queue.internal");
-  const { host, port, db, tls, prefix, shards, password } = target;
+  const { address, prefix, shards } = parseRedisUrl("redis://queue.internal");
+  const { host, port, db, tls, password } = address;
   assert.deepEqual(
     [host, port, db, tls, prefix, shards, password],
     ["queue.internal", 6379, 0, false, "cs:codeq:", 1, undefined],
@@ -12,10 +13,10 @@ test("a URL is read with its defaults", () => {
 });
 
 test("user, password, database and settings are read, and the address for people shows no secret", () => {
-  const target = parseRedisUrl("rediss://me:p%40ss@[::1]:7000/3?prefix=a:&shards=4");
-  const { username, password, db, tls, prefix, shards } = target;
+  const { address, prefix, shards } = parseRedisUrl("rediss://me:p%40ss@[::1]:7000/3?prefix=a:&shards=4");
+  const { username, password, db, tls } = address;
   assert.deepEqual([username, password, db, tls, prefix, shards], ["me", "p@ss", 3, true, "a:", 4]);
-  assert.equal(shownTarget(target), "[::1]:7000");
+  assert.equal(shownAddress(address), "[::1]:7000");
 });
 
 for (const [url, why] of [

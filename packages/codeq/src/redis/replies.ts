@@ -3,8 +3,8 @@ import { PlatformError } from "@sous/contract";
 import type { ReplyChannel } from "../codeq.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
 import { Batcher } from "./batcher.ts";
-import type { RedisLink } from "./redis-link.ts";
-import { runScript, type Script } from "./scripts.ts";
+import type { RedisLink } from "@sous/store/redis-link";
+import { runScript, type Script } from "@sous/store/redis-link";
 import { keysOfReplies } from "./shard-keys.ts";
 
 /** What may wait in one gateway's channel, and how long, in milliseconds, when the gateway does not read. */

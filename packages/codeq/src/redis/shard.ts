@@ -1,8 +1,8 @@
 import type { DeadFilter, DeadHeading, LaneDepth, Message, PublishOptions } from "../codeq.ts";
 import { Batcher } from "./batcher.ts";
 import { FIELDS_PER_MESSAGE, type RawMessage, readMessage } from "./message-fields.ts";
-import type { RedisLink } from "./redis-link.ts";
-import { runScript, type Scripts, type ShardScript } from "./scripts.ts";
+import { type RedisLink, runScript } from "@sous/store/redis-link";
+import type { Scripts, ShardScript } from "./scripts.ts";
 import { channelOfShard, keysOfShard } from "./shard-keys.ts";
 
 const BATCHES_IN_FLIGHT = 4;

@@ -5,7 +5,7 @@ import { PlatformError } from "@sous/contract";
 import type { Delivery, Message, Subscription } from "../codeq.ts";
 import { createRandom } from "../contract/random.ts";
 import { RedisCodeQ } from "./redis-codeq.ts";
-import { withRedis } from "./testing/with-redis.ts";
+import { withRedis } from "@sous/store/testing";
 
 const TOPIC = "cs.invoke";
 const TENANTS = ["t_tenant1", "t_tenant2", "t_tenant3"];

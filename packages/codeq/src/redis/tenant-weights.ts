@@ -1,5 +1,5 @@
 import { PlatformError } from "@sous/contract";
-import type { RedisLink } from "./redis-link.ts";
+import type { RedisLink } from "@sous/store/redis-link";
 import type { Shard } from "./shard.ts";
 import type { TopicTable } from "./topic-table.ts";
 import type { WakeBus } from "./wake-bus.ts";

@@ -1,5 +1,5 @@
 import type { PlatformError } from "@sous/contract";
-import type { RedisLink } from "./redis-link.ts";
+import type { RedisLink } from "@sous/store/redis-link";
 
 const PING_MS = 5000;
 

@@ -63,10 +63,12 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
   const onFault = (error: unknown, request_id?: string): void => {
     logger.error({ error, ...(request_id === undefined ? {} : { request_id }) }, "a fault of the platform");
   };
+  const warnings = warningsOf(config.egress.private_allow);
+  const onWarning = (text: string): void => void warnings.push(text);
   const stack = new AsyncDisposableStack();
   try {
     const holdsQueue = isEmbedded(config.codeq);
-    const opened = await openStore({ url: config.store, limits, now, holdsQueue });
+    const opened = await openStore({ url: config.store, limits, now, holdsQueue, onFault, onWarning });
     stack.defer(() => opened.lock?.[Symbol.dispose]());
     const store = stack.use(opened.store);
     const auth = stack.use(openAuth(config, store.tokens, now));
@@ -79,9 +81,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
       clock: now,
       bytesMax: limits.secretBytesMax,
     });
-    const warnings = warningsOf(config.egress.private_allow);
     const meter = createMeter(metrics, logger);
-    const onWarning = (text: string): void => void warnings.push(text);
     const execution = stack.use(
       await openExecution({ config, limits, store, secrets, meter, now, onFault, onWarning, logger }),
     );

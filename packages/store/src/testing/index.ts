@@ -1,3 +1,6 @@
+export { monitorRedis, type RedisMonitor, type UndeclaredKey } from "./redis-monitor.ts";
+export { readListedCommands } from "./listed-commands.ts";
+export { type LuaCall, luaCode, readLuaCalls, readSends } from "./redis-sources.ts";
 export {
   missingPostgres,
   type PostgresDatabase,
@@ -7,3 +10,4 @@ export {
 } from "./postgres-server.ts";
 export { missingRedis, type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.ts";
 export { startProxy, type TcpProxy } from "./tcp-proxy.ts";
+export { withRedis } from "./with-redis.ts";

@@ -9,6 +9,8 @@ import { freePort } from "./free-port.ts";
 
 const START_PATIENCE_MS = 10_000;
 const SLOTS = 16_384;
+/** What only fixtures send, or they too. */
+const FIXTURE_COMMANDS = new Set(["CLUSTER", "CONFIG", "ECHO", "KEYS", "MONITOR", "PING"]);
 
 export interface RedisServerOptions {
   /** Runs as a cluster of one node that holds all slots: a script that crosses slots fails there. */
@@ -25,6 +27,8 @@ export interface RedisServer extends AsyncDisposable {
   commands(): Promise<string[]>;
   /** @returns the keys of a pattern, as `KEYS` finds them */
   keys(pattern: string): Promise<string[]>;
+  /** Sets a setting until it ends. */
+  configure(name: string, value: string): Promise<void>;
   /** `SIGKILL`, and waits until it is gone. */
   kill(): Promise<void>;
   /** Starts it again on the same port with the files it left. */
@@ -62,11 +66,14 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     async commands() {
       const stats = await command(port, "INFO commandstats");
       const names = [...stats.matchAll(/^cmdstat_([a-z]+)/gm)].map(([, name = ""]) => name.toUpperCase());
-      return names.filter((name) => name !== "CLUSTER");
+      return names.filter((name) => !FIXTURE_COMMANDS.has(name));
     },
     async keys(pattern) {
       const lines = (await command(port, `KEYS ${pattern}`)).split("\r\n");
       return lines.slice(1).filter((line) => line !== "" && !line.startsWith("$"));
+    },
+    async configure(name, value) {
+      await command(port, `CONFIG SET ${name} ${value}`);
     },
     kill: () => end("SIGKILL"),
     async restart() {

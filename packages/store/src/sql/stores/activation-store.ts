@@ -1,17 +1,15 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ActivationRecord } from "@sous/contract";
 import { checkLimit, decodeCursor, pageOf } from "../../cursor.ts";
+import { NEWEST, type Place, type Placed, walkEnds } from "../../ended-walk.ts";
 import type { ActivationFilter, ActivationStore, LogStore, Page, PageRequest } from "../../store.ts";
 import type { Access, MaybePromise } from "./access.ts";
 import type { Commands } from "../commands/commands.ts";
-import { findEnd, type Place, type Placed, walkEnds } from "./group-reader.ts";
-import { parseStored } from "./stored.ts";
+import { findEnd, groupSource } from "./group-reader.ts";
+import { parseStored } from "../../stored.ts";
 
 /** Rows a filtered list looks at before it lets others have the main thread: about a millisecond. */
 const STRETCH_ROWS = 1000;
-
-/** Before the first row of the time index, and after its last. */
-const NEWEST = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] as [number, number];
 
 /** Activation records in an SQL database. */
 export function createActivationStore(access: Access): ActivationStore {
@@ -133,7 +131,7 @@ async function endsBelow(
   count: number,
 ): Promise<Placed[]> {
   const ends: Placed[] = [];
-  for await (const end of walkEnds(access, filter, place)) {
+  for await (const end of walkEnds(groupSource(access), filter, place)) {
     ends.push(end);
     if (ends.length >= count) break;
   }

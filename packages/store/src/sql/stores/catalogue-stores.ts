@@ -3,7 +3,7 @@ import { checkLimit, decodeCursor, pageOf } from "../../cursor.ts";
 import type { AliasTable, DraftTable } from "../schema.ts";
 import type { AliasStore, DraftStore, FunctionStore, VersionDraft, VersionStore } from "../../store.ts";
 import type { Access } from "./access.ts";
-import { parseStored } from "./stored.ts";
+import { parseStored } from "../../stored.ts";
 
 /** Functions in an SQL database. */
 export function createFunctionStore({ reader, writer, statements }: Access): FunctionStore {

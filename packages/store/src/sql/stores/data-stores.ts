@@ -3,7 +3,7 @@ import { checkLimit, decodeCursor, pageOf } from "../../cursor.ts";
 import type { JournalRow } from "../journal-statements.ts";
 import type { JournalEntry, KvStore, QueueJournal, TokenStore } from "../../store.ts";
 import type { Access } from "./access.ts";
-import { parseStored } from "./stored.ts";
+import { parseStored } from "../../stored.ts";
 
 /** Key-value data in an SQL database. */
 export function createKvStore(

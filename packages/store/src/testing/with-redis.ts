@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { missingRedis, type RedisServer, type RedisServerOptions, startRedis } from "@sous/store/testing";
+import { missingRedis, type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.ts";
 
 /**
  * Declares tests that share one server; where there is none to start they are skipped with a message that says how

@@ -1,6 +1,6 @@
-import { PlatformError } from "@sous/contract";
+import { type ErrorCode, PlatformError } from "@sous/contract";
 import type { Redis, RedisOptions } from "ioredis";
-import { type RedisTarget, shownTarget } from "./redis-url.ts";
+import { type RedisAddress, shownAddress } from "./redis-address.ts";
 
 const CONNECT_TIMEOUT_MS = 3000;
 /** A server that does not answer for so long is taken for gone. */
@@ -8,8 +8,15 @@ const ANSWER_TIMEOUT_MS = 3000;
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2000;
 
+/** What a command takes. */
+export type RedisValue = string | number | Buffer;
+
 export interface RedisLinkOptions {
-  target: RedisTarget;
+  address: RedisAddress;
+  /** What the server is to its callers, for messages: "the queue's server". */
+  subject: string;
+  /** The code of every failure of this connection. */
+  code: ErrorCode;
   /** Where its commands may block on purpose: no answer is no failure then. */
   blocks?: boolean;
   /** Hears of the beginning of each outage, once. */
@@ -23,19 +30,19 @@ export interface RedisLinkOptions {
  */
 export class RedisLink implements AsyncDisposable {
   readonly #client: Redis;
-  readonly #target: RedisTarget;
+  readonly #options: RedisLinkOptions;
   readonly #onReady = new Set<() => void>();
   #closed = false;
   #reported = false;
 
-  private constructor(client: Redis, { target, report }: RedisLinkOptions) {
+  private constructor(client: Redis, options: RedisLinkOptions) {
     this.#client = client;
-    this.#target = target;
+    this.#options = options;
     client.on("error", () => {});
     client.on("close", () => {
       if (this.#closed || this.#reported) return;
       this.#reported = true;
-      report(this.#failure(undefined));
+      options.report(this.#failure(undefined));
     });
     client.on("ready", () => {
       this.#reported = false;
@@ -43,9 +50,9 @@ export class RedisLink implements AsyncDisposable {
     });
   }
 
-  /** @throws CS_CODEQ_PUBLISH_FAILED when the server cannot be reached or refuses */
+  /** @throws its code when the server cannot be reached or refuses */
   static async open(options: RedisLinkOptions): Promise<RedisLink> {
-    const { Redis } = await importClient();
+    const { Redis } = await importClient(options);
     const link = new RedisLink(new Redis(clientOptions(options)), options);
     try {
       await link.#client.connect();
@@ -60,10 +67,19 @@ export class RedisLink implements AsyncDisposable {
     return this.#client.status === "ready";
   }
 
-  /** @throws CS_CODEQ_PUBLISH_FAILED, with what the server said as its cause */
-  async send(command: string, ...args: (string | number)[]): Promise<unknown> {
+  /** @throws its code, with what the server said as its cause */
+  send(command: string, ...args: (RedisValue | readonly RedisValue[])[]): Promise<unknown> {
+    return this.#answered(this.#client.call(command.toLowerCase(), args.flat()));
+  }
+
+  /** As `send`, for answers whose texts are bytes. */
+  sendForBytes(command: string, ...args: RedisValue[]): Promise<unknown> {
+    return this.#answered(this.#client.callBuffer(command.toLowerCase(), args));
+  }
+
+  async #answered(answer: Promise<unknown>): Promise<unknown> {
     try {
-      return await this.#client.call(command.toLowerCase(), ...args);
+      return await answer;
     } catch (cause) {
       // The answer may still come, and would be taken for that of a later command: begin anew.
       if (cause instanceof Error && cause.message === "Command timed out" && this.isUp) this.reset();
@@ -96,21 +112,26 @@ export class RedisLink implements AsyncDisposable {
 
   #failure(cause: unknown): PlatformError {
     const why = cause instanceof Error ? `: ${cause.message}` : "";
-    const message = `the queue's server ${shownTarget(this.#target)} does not do its work${why}; look at it, then try again`;
-    return new PlatformError("CS_CODEQ_PUBLISH_FAILED", message, { cause });
+    const { subject, address, code } = this.#options;
+    const message = `${subject} ${shownAddress(address)} does not do its work${why}; look at it, then try again`;
+    return new PlatformError(code, message, { cause });
   }
 }
+
+/** @returns whether the server was reached and answered, with an error */
+export const isReply = ({ cause }: PlatformError): boolean =>
+  cause instanceof Error && cause.name === "ReplyError";
 
 /** @returns whether the server was reached and answered that it does not know a script */
 export const isUnknownScript = ({ cause }: PlatformError): boolean =>
   cause instanceof Error && cause.message.startsWith("NOSCRIPT");
 
 function clientOptions({
-  target,
+  address,
   blocks = false,
   random,
 }: RedisLinkOptions): Omit<RedisOptions, "replyMapping"> {
-  const { host, port, db, username, password, tls } = target;
+  const { host, port, db, username, password, tls } = address;
   return {
     host,
     port,
@@ -136,11 +157,11 @@ function clientOptions({
   };
 }
 
-async function importClient() {
+async function importClient({ subject, code }: RedisLinkOptions) {
   try {
     return await import("ioredis");
   } catch (cause) {
-    const message = "codeq redis: needs the package ioredis; run npm install";
-    throw new PlatformError("CS_CODEQ_PUBLISH_FAILED", message, { cause });
+    const message = `${subject} needs the package ioredis; run npm install`;
+    throw new PlatformError(code, message, { cause });
   }
 }

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PlatformError } from "@sous/contract";
+import {
+  finished,
+  HELLO,
+  NOW_MS,
+  publishSample,
+  sampleActivation,
+  sampleEntry,
+  sampleFunction,
+} from "../contract-suite/samples.ts";
+import type { Store } from "../store.ts";
+import { startProxy, withRedis } from "../testing/index.ts";
+import { createRedisStore } from "./redis-store.ts";
+
+const PATIENCE_MS = 10_000;
+
+async function open(url: string) {
+  const errors: PlatformError[] = [];
+  const warnings: string[] = [];
+  const store = await createRedisStore({
+    url: `${url}?prefix=${randomUUID()}:`,
+    onError: (error) => void errors.push(error),
+    onWarning: (text) => void warnings.push(text),
+  });
+  return { store, errors, warnings, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}
+
+const isUnavailable = (error: unknown): boolean => {
+  assert.ok(error instanceof PlatformError);
+  assert.equal(error.code, "CS_STORE_UNAVAILABLE");
+  assert.equal(error.status, 503);
+  return true;
+};
+
+async function worksAgain(store: Store): Promise<void> {
+  const endMs = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await store.check();
+    } catch (error) {
+      isUnavailable(error);
+      assert.ok(Date.now() < endMs, "the store does not come back");
+      await sleep(20);
+    }
+  }
+}
+
+withRedis({ durable: true }, (server) => {
+  test("what has settled survives a kill -9 of the server, whole ticks of it, and the store goes on by itself", async () => {
+    await using opened = await open(server().url);
+    const { store, errors } = opened;
+    assert.deepEqual(opened.warnings, []);
+    await store.functions.create(sampleFunction());
+    await publishSample(store);
+    const settled: string[] = [];
+    const writing = (async () => {
+      for (let n = 0; ; n++) {
+        const record = sampleActivation({ activation_id: `act_${n}` });
+        try {
+          await Promise.all([
+            store.journal.append(sampleEntry(`act_${n}`)),
+            store.activations.finish(finished(record)),
+            store.logs.append(record.tenant, record.activation_id, [`line ${n}`]),
+          ]);
+          settled.push(record.activation_id);
+        } catch (error) {
+          isUnavailable(error);
+          return;
+        }
+      }
+    })();
+    while (settled.length < 30) await sleep(1);
+    await server().kill();
+    await writing;
+    const begunMs = Date.now();
+    await assert.rejects(store.check(), isUnavailable);
+    await assert.rejects(store.functions.get(HELLO), isUnavailable);
+    await assert.rejects(store.kv.set(HELLO, "a", "1", null), isUnavailable);
+    assert.ok(Date.now() - begunMs < 1000, "nobody is kept waiting");
+    await server().restart();
+    await worksAgain(store);
+    const entries = new Set((await store.journal.load()).map(({ id }) => id));
+    for (const id of settled) assert.ok(entries.has(id), `${id} had settled and is lost`);
+    // The tick that was cut off may have arrived or not, but never in part.
+    for (const id of entries) {
+      assert.equal(
+        (await store.activations.get("t_default", id))?.status,
+        "success",
+        `${id} lost its record`,
+      );
+      assert.equal((await store.logs.read("t_default", id, 0, 9)).length, 1);
+    }
+    assert.equal(await publishSample(store), 2, "scripts are known again");
+    assert.ok(errors.length >= 1 && errors.length <= 3, `${errors.length} reports of one outage`);
+  });
+
+  test("cut connections refuse what was on its way, and nothing is written twice", async () => {
+    await using proxy = await startProxy(server().port);
+    await using opened = await open(`redis://127.0.0.1:${proxy.port}`);
+    const { store } = opened;
+    const id = "act_cut";
+    let [lines, refused] = [0, 0];
+    for (let n = 0; n < 200; n++) {
+      if (n % 40 === 20) setImmediate(() => proxy.cut());
+      await store.logs.append("t_default", id, [String(n)]).then(
+        () => lines++,
+        (error: unknown) => {
+          isUnavailable(error);
+          assert.deepEqual((error as PlatformError).details, { outcome: "unknown" });
+          refused++;
+        },
+      );
+      if (refused > 0) await worksAgain(store);
+    }
+    assert.ok(refused > 0, "a connection was cut under a write");
+    const kept = await store.logs.read("t_default", id, 0, 1000);
+    assert.equal(new Set(kept).size, kept.length, "no line is there twice");
+    assert.ok(kept.length >= lines && kept.length <= lines + refused);
+  });
+
+  test("a server that says nothing any more is given up: nobody waits for ever", async () => {
+    await using proxy = await startProxy(server().port);
+    await using opened = await open(`redis://127.0.0.1:${proxy.port}`);
+    const { store } = opened;
+    proxy.hold(true);
+    const begunMs = Date.now();
+    await Promise.all([
+      assert.rejects(store.kv.set(HELLO, "a", "1", null), isUnavailable),
+      assert.rejects(store.kv.get(HELLO, "a", NOW_MS), isUnavailable),
+    ]);
+    assert.ok(Date.now() - begunMs < 5000);
+    proxy.hold(false);
+    await worksAgain(store);
+    await store.kv.set(HELLO, "a", "2", null);
+    assert.equal(await store.kv.get(HELLO, "a", NOW_MS), "2");
+  });
+
+  test("a server that cannot be reached is named without its password, and one without a log is warned of", async () => {
+    await assert.rejects(createRedisStore({ url: "redis://:hunter2@127.0.0.1:1" }), (error: Error) => {
+      isUnavailable(error);
+      assert.match(error.message, /127\.0\.0\.1:1/);
+      assert.doesNotMatch(error.message, /hunter2/);
+      return true;
+    });
+  });
+});
+
+withRedis({}, (server) => {
+  test("a server without an append-only file is named in a warning", async () => {
+    await using opened = await open(server().url);
+    assert.match(opened.warnings.join(), /append-only/);
+  });
+
+  test("past its bound what waits is refused, and what was taken is written", async () => {
+    const url = `${server().url}?prefix=${randomUUID()}:`;
+    await using store = await createRedisStore({ url, unwrittenMax: 10 });
+    const sets = Array.from({ length: 15 }, (_, n) => store.kv.set(HELLO, `k${n}`, "1", null));
+    const results = await Promise.allSettled(sets);
+    for (const [n, result] of results.entries()) {
+      assert.equal(result.status, n < 10 ? "fulfilled" : "rejected");
+      if (result.status === "rejected") isUnavailable(result.reason);
+    }
+    assert.equal((await store.kv.list(HELLO, "", NOW_MS, { limit: 50 })).items.length, 10);
+    await store.kv.set(HELLO, "again", "1", null);
+  });
+
+  test("a server that is full refuses writes with 503 and goes on with reads", async () => {
+    await using opened = await open(server().url);
+    const { store } = opened;
+    await store.kv.set(HELLO, "a", "1", null);
+    await server().configure("maxmemory", "1mb");
+    await assert.rejects(store.kv.set(HELLO, "b", "1", null), isUnavailable);
+    await assert.rejects(store.check(), isUnavailable);
+    assert.equal(await store.kv.get(HELLO, "a", NOW_MS), "1");
+    await server().configure("maxmemory", "0");
+    await store.kv.set(HELLO, "b", "1", null);
+  });
+});
