@@ -7,6 +7,7 @@ import { kvSuite } from "./contract-suite/kv-suite.ts";
 import { logSuite } from "./contract-suite/log-suite.ts";
 import { CONTRACT_STORE_OPTIONS, type OpenStore, type StoreTest } from "./contract-suite/open-store.ts";
 import { publishSuite } from "./contract-suite/publish-suite.ts";
+import { leaseSuite, scheduleSuite } from "./contract-suite/schedule-suite.ts";
 import { secretSuite } from "./contract-suite/secret-suite.ts";
 import { tokenSuite } from "./contract-suite/token-suite.ts";
 import { transactionSuite } from "./contract-suite/transaction-suite.ts";
@@ -39,6 +40,8 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describe(`${name} store: logs`, () => logSuite(storeTest));
   describe(`${name} store: key-value data`, () => kvSuite(storeTest));
   describe(`${name} store: secrets`, () => secretSuite(storeTest));
+  describe(`${name} store: schedules`, () => scheduleSuite(storeTest));
+  describe(`${name} store: leases`, () => leaseSuite(storeTest));
   describe(`${name} store: tokens`, () => tokenSuite(storeTest));
   describe(`${name} store: queue journal`, () => journalSuite(storeTest));
   describe(`${name} store: transactions`, () => transactionSuite(storeTest));

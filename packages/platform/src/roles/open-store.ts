@@ -25,8 +25,8 @@ export interface OpenStoreOptions {
  *   another process has the same file, or has its queue in the same database
  */
 export async function openStore({ url, limits, now, holdsQueue }: OpenStoreOptions): Promise<OpenedStore> {
-  const { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax } = limits;
-  const bounds = { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax };
+  const { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax, schedulesPerNamespaceMax } = limits;
+  const bounds = { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax, schedulesPerNamespaceMax };
   if (/^postgres(ql)?:/.test(url)) {
     const store = await createPostgresStore({ url, now, isSoleWriter: holdsQueue, ...bounds });
     return { store, lock: undefined };
