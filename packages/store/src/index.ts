@@ -12,6 +12,7 @@ export type {
   JournalEntry,
   KvScope,
   KvStore,
+  Lease,
   LeaseStore,
   LogStore,
   Page,

@@ -275,16 +275,33 @@ export interface ScheduleStore {
   advance(read: StoredSchedule, next: ScheduleState, fence: Fence | undefined): Promise<boolean>;
 }
 
+/** Who holds a lease, or held it last. */
+export interface Lease {
+  holder: string;
+  epoch: number;
+  until_ms: number;
+}
+
 /**
  * Leases: who of several processes does what only one may. Times are the callers' clocks; a clock that is wrong
  * moves a change of holder, but two holders never have the same epoch.
  */
 export interface LeaseStore {
+  /** @returns the lease as it stands, also one that has run out; `undefined` before its first holder */
+  read(name: string): Promise<Lease | undefined>;
   /**
    * Takes a lease that is free or has run out, whoever held it.
+   * @param stale the lease as it was read long ago: when it is still exactly so, nobody renews it, and it counts as
+   *   run out whatever the clocks say
    * @returns its epoch, higher than every one before; `undefined` while somebody holds it
    */
-  acquire(name: string, holder: string, nowMs: number, untilMs: number): Promise<number | undefined>;
+  acquire(
+    name: string,
+    holder: string,
+    nowMs: number,
+    untilMs: number,
+    stale?: Lease,
+  ): Promise<number | undefined>;
   /** Keeps a lease. @returns `false` when another has it, or it was released */
   renew(name: string, epoch: number, untilMs: number): Promise<boolean>;
   /** Gives a lease back; its epoch is over at once. An old epoch is ignored. */

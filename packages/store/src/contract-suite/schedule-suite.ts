@@ -225,6 +225,24 @@ export function leaseSuite(storeTest: StoreTest): void {
     assert.equal(await store.leases.acquire("scheduler", "two", NOW_MS + 500, NOW_MS + 600), undefined);
   });
 
+  storeTest(
+    "a lease that nobody renews is taken whatever the clocks say, a renewed one is not",
+    async (store) => {
+      const farMs = NOW_MS + 3_600_000;
+      assert.equal(await store.leases.read("scheduler"), undefined);
+      const epoch = await store.leases.acquire("scheduler", "one", farMs - 10, farMs);
+      assert.ok(epoch !== undefined);
+      const seen = await store.leases.read("scheduler");
+      assert.deepStrictEqual(seen, { holder: "one", epoch, until_ms: farMs });
+      await store.leases.renew("scheduler", epoch, farMs + 5);
+      assert.equal(await store.leases.acquire("scheduler", "two", NOW_MS, NOW_MS + 10, seen), undefined);
+      const later = await store.leases.read("scheduler");
+      const second = await store.leases.acquire("scheduler", "two", NOW_MS, NOW_MS + 10, later);
+      assert.ok(second !== undefined && second > epoch);
+      assert.equal(await store.leases.acquire("scheduler", "three", NOW_MS, NOW_MS + 10, later), undefined);
+    },
+  );
+
   storeTest("leases of different names are apart", async (store) => {
     assert.ok((await store.leases.acquire("one", "me", NOW_MS, NOW_MS + 10)) !== undefined);
     assert.ok((await store.leases.acquire("two", "me", NOW_MS, NOW_MS + 10)) !== undefined);

@@ -130,8 +130,18 @@ export interface Commands {
     lease: string | null,
     epoch: number,
   ): boolean;
-  /** @returns the epoch, 0 while somebody holds it */
-  leaseAcquire(name: string, holder: string, nowMs: number, untilMs: number): number;
+  /**
+   * @param staleEpoch with `staleUntilMs` a lease that counts as run out; 0 for none
+   * @returns the epoch, 0 while somebody holds it
+   */
+  leaseAcquire(
+    name: string,
+    holder: string,
+    nowMs: number,
+    untilMs: number,
+    staleEpoch: number,
+    staleUntilMs: number,
+  ): number;
   leaseRenew(name: string, epoch: number, untilMs: number): boolean;
   leaseRelease(name: string, epoch: number): void;
   tokenCreate(

@@ -76,10 +76,15 @@ function storedOf(row: Row): StoredSchedule {
 }
 
 /** Leases in SQLite. */
-export function createLeaseStore({ writer }: Access): LeaseStore {
+export function createLeaseStore({ reader, writer, statements }: Access): LeaseStore {
   return {
-    async acquire(name, holder, nowMs, untilMs) {
-      const epoch = await writer.write("leaseAcquire", name, holder, nowMs, untilMs);
+    async read(name) {
+      const row = reader.get(statements.leases.get, { name });
+      return row && { ...row };
+    },
+    async acquire(name, holder, nowMs, untilMs, stale) {
+      const seen = [stale?.epoch ?? 0, stale?.until_ms ?? 0] as const;
+      const epoch = await writer.write("leaseAcquire", name, holder, nowMs, untilMs, ...seen);
       return epoch === 0 ? undefined : epoch;
     },
     renew: (name, epoch, untilMs) => writer.write("leaseRenew", name, epoch, untilMs),
