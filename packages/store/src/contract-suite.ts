@@ -12,6 +12,7 @@ import { secretSuite } from "./contract-suite/secret-suite.ts";
 import { tokenSuite } from "./contract-suite/token-suite.ts";
 import { transactionSuite } from "./contract-suite/transaction-suite.ts";
 
+export { leaseSuite, scheduleSuite } from "./contract-suite/schedule-suite.ts";
 export {
   CONTRACT_STORE_OPTIONS,
   type ContractStoreOptions,
