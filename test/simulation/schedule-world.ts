@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Message } from "@sous/codeq";
 import { type ActivationRecord, type Invocation, PlatformError } from "@sous/contract";
 import type { Fence, Lease, ScheduleStart, Store, StoredSchedule, TerminalRecord } from "@sous/store";
+import type { VirtualTime } from "./virtual-time.ts";
 
 type ScheduleStore = Store["schedules"];
 type LeaseStore = Store["leases"];
@@ -65,18 +66,16 @@ export class MemorySchedules implements ScheduleStore {
   }
 
   async due(untilMs: number, page: { limit: number; cursor?: string | undefined }) {
-    const last = Math.floor(untilMs / 1000);
-    const seconds = [...this.#buckets.keys()].filter((second) => second <= last).toSorted((a, b) => a - b);
-    const wanted = Number(page.cursor ?? 0) + page.limit + 1;
-    const rows: StoredSchedule[] = [];
-    for (const second of seconds) {
-      const bucket = [...(this.#buckets.get(second) ?? [])].filter((row) => dueOf(row) <= untilMs);
-      rows.push(...bucket.toSorted(byDue));
-      // A page after the first begins at a row, not a number of rows: those before have moved on meanwhile.
-      if (page.cursor === undefined && rows.length >= wanted) break;
-    }
     const after = page.cursor?.split(" ") ?? [];
-    const left = rows.filter((row) => isAfter(row, after));
+    const first = Math.floor(Number(after[0] ?? 0) / 1000);
+    const last = Math.floor(untilMs / 1000);
+    const seconds = [...this.#buckets.keys()].filter((second) => second >= first && second <= last);
+    const left: StoredSchedule[] = [];
+    for (const second of seconds.toSorted((a, b) => a - b)) {
+      const bucket = [...(this.#buckets.get(second) ?? [])];
+      left.push(...bucket.filter((row) => dueOf(row) <= untilMs && isAfter(row, after)).toSorted(byDue));
+      if (left.length > page.limit) break;
+    }
     const items = left.slice(0, page.limit);
     const end = items.at(-1);
     const next_cursor =
@@ -184,13 +183,13 @@ export class Runs {
   readonly bySchedule = new Map<string, Ran[]>();
   readonly #records = new Map<string, ActivationRecord>();
   readonly #open = new Set<string>();
-  readonly #setTimer: (run: () => void, delayMs: number) => unknown;
+  readonly #setTimer: VirtualTime["setTimer"];
   readonly #monotonic: () => number;
   readonly #durationMs: () => number;
   repeats = 0;
 
   constructor(options: {
-    setTimer: (run: () => void, delayMs: number) => unknown;
+    setTimer: VirtualTime["setTimer"];
     monotonic: () => number;
     durationMs: () => number;
   }) {
@@ -225,13 +224,17 @@ export class Runs {
     const list = this.bySchedule.get(name);
     if (list === undefined) this.bySchedule.set(name, [ran]);
     else list.push(ran);
-    this.#setTimer(() => {
-      ran.endedMs = this.#monotonic();
-      this.#open.delete(id);
-      const record = this.#records.get(id);
-      assert.ok(record !== undefined, "what runs has a record");
-      this.#records.set(id, { ...record, status: "success" });
-    }, this.#durationMs());
+    this.#setTimer(
+      () => {
+        ran.endedMs = this.#monotonic();
+        this.#open.delete(id);
+        const record = this.#records.get(id);
+        assert.ok(record !== undefined, "what runs has a record");
+        this.#records.set(id, { ...record, status: "success" });
+      },
+      this.#durationMs(),
+      true,
+    );
   }
 
   readonly activations = {

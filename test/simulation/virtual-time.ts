@@ -4,8 +4,9 @@ export interface VirtualTime {
   wall(): number;
   /** Sets the wall clock by so many milliseconds, forward or back. */
   setWall(byMs: number): void;
-  setTimer(run: () => void, delayMs: number): () => void;
-  /** Moves to the next timer and runs it, not beyond a moment. @returns whether there was one */
+  /** @param isQuiet what it runs has nothing to do afterwards */
+  setTimer(run: () => void, delayMs: number, isQuiet?: boolean): () => void;
+  /** Moves to the next timer that is not quiet and runs all up to it, not beyond a moment. @returns whether there was one */
   step(untilMs: number): boolean;
 }
 
@@ -13,6 +14,7 @@ interface Timer {
   atMs: number;
   order: number;
   run: (() => void) | undefined;
+  isQuiet: boolean;
 }
 
 /** @param epochMs the wall clock's first moment; monotonic time begins at 0 */
@@ -57,22 +59,21 @@ export function createVirtualTime(epochMs: number): VirtualTime {
     monotonic: () => now,
     wall: () => Math.round(now + offset),
     setWall: (byMs) => void (offset += byMs),
-    setTimer(run, delayMs) {
-      const timer: Timer = { atMs: now + Math.max(0, delayMs), order: order++, run };
+    setTimer(run, delayMs, isQuiet = false) {
+      const timer: Timer = { atMs: now + Math.max(0, delayMs), order: order++, run, isQuiet };
       push(timer);
       return () => void (timer.run = undefined);
     },
     step(untilMs) {
-      while (heap[0] !== undefined && heap[0].run === undefined) pop();
-      const next = heap[0];
-      if (next === undefined || next.atMs > untilMs) {
-        now = untilMs;
-        return false;
+      for (let next = heap[0]; next !== undefined && next.atMs <= untilMs; next = heap[0]) {
+        pop();
+        if (next.run === undefined) continue;
+        now = Math.max(now, next.atMs);
+        next.run();
+        if (!next.isQuiet) return true;
       }
-      pop();
-      now = Math.max(now, next.atMs);
-      next.run?.();
-      return true;
+      now = untilMs;
+      return false;
     },
   };
 }

@@ -33,8 +33,8 @@ const state = (change: Partial<ScheduleState> = {}): ScheduleState => ({
   catchup_end_seq: null,
   ...change,
 });
-const plan = (of: ScheduleRecord, from: ScheduleState, nowMs: number, isRunning = false) =>
-  planTicks({ record: of, state: from }, { nowMs, timing, isRunning });
+const plan = (of: ScheduleRecord, from: ScheduleState, nowMs: number, runningMs: number | null = null) =>
+  planTicks({ record: of, state: from }, { nowMs, timing, runningMs });
 const seqs = ({ ticks }: ReturnType<typeof plan>): number[] => ticks.map(({ seq }) => seq);
 
 test("a tick on time is published, and the next is an interval after it, not after now", () => {
@@ -85,13 +85,13 @@ test("who asks later about the same state is given the same ticks and more", () 
 test("skip leaves out every tick that is due while the one before runs", () => {
   const skip = record({ overlap_policy: "skip" });
   const running = state({ inflight: "x" });
-  const { ticks, next, overlapped } = plan(skip, running, NOW + 1500, true);
+  const { ticks, next, overlapped } = plan(skip, running, NOW + 1500, 900);
   assert.deepEqual([ticks, overlapped], [[], 2]);
   assert.deepEqual(
     next,
     state({ tick_seq: 7, next_tick_ms: NOW + 2000, due_at_ms: NOW + 2000, inflight: "x" }),
   );
-  const far = plan(skip, running, NOW + 100_500, true);
+  const far = plan(skip, running, NOW + 100_500, 900);
   assert.deepEqual([far.overlapped, far.jumped, far.next.next_tick_ms], [60, true, NOW + 101_500]);
 });
 
@@ -107,10 +107,10 @@ test("skip and queue publish one tick and keep its id until it has ended", () =>
 
 test("queue lets ticks wait while one runs, and looks again ever more slowly", () => {
   const queue = record({ overlap_policy: "queue" });
-  const looks = [0, 100, 2000, 30_000].map((waited) => {
-    const { ticks, next } = plan(queue, state({ inflight: "x" }), NOW + waited, true);
+  const looks = [0, 100, 2000, 30_000].map((runningMs) => {
+    const { ticks, next } = plan(queue, state({ inflight: "x" }), NOW + 40_000, runningMs);
     assert.deepEqual([ticks, next.tick_seq, next.next_tick_ms, next.inflight], [[], 5, NOW, "x"]);
-    return (next.due_at_ms ?? 0) - NOW - waited;
+    return (next.due_at_ms ?? 0) - NOW - 40_000;
   });
   assert.deepEqual(looks, [100, 100, 500, 1000]);
 });

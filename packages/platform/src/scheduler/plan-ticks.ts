@@ -26,8 +26,8 @@ export interface TickPlan {
 export interface PlanOptions {
   nowMs: number;
   timing: Timing;
-  /** Whether the activation in `state.inflight` has not ended. */
-  isRunning: boolean;
+  /** How long ago the activation in `state.inflight` was queued, milliseconds; `null` when it has ended. */
+  runningMs: number | null;
 }
 
 /**
@@ -41,7 +41,7 @@ export function planTicks(stored: StoredSchedule, options: PlanOptions): TickPla
   const { record } = stored;
   const due = dueTicks(stored, options);
   if (record.overlap_policy === "parallel") return planAll(stored, due, options);
-  if (!options.isRunning) return planOne(stored, due, options);
+  if (options.runningMs === null) return planOne(stored, due, options);
   return record.overlap_policy === "skip" ? skipAll(stored, due, options) : wait(stored, due, options);
 }
 
@@ -110,10 +110,10 @@ function jump(stored: StoredSchedule, options: PlanOptions): TickPlan {
 }
 
 /** Later: the ticks wait in the state, so that there are never more of them than may be made up for. */
-function wait(stored: StoredSchedule, due: Due, { nowMs }: PlanOptions): TickPlan {
+function wait(stored: StoredSchedule, due: Due, { nowMs, runningMs }: PlanOptions): TickPlan {
   const { state } = stored;
-  const waitedMs = nowMs - (state.next_tick_ms ?? nowMs);
-  const pauseMs = Math.min(WAIT_MAX_MS, Math.max(STEP_MS, waitedMs / 4));
+  // By the age of what runs, not of the tick: who is behind must not be looked at more rarely for it.
+  const pauseMs = Math.min(WAIT_MAX_MS, Math.max(STEP_MS, (runningMs ?? 0) / 4));
   const catchup_end_seq = catchupEnd(stored, due);
   const next = { ...state, due_at_ms: Math.round(nowMs + pauseMs), catchup_end_seq };
   return { ticks: [], next, overlapped: 0, jumped: false };

@@ -4,6 +4,8 @@ import type { Term } from "./leadership.ts";
 import { fromNow } from "./plan-ticks.ts";
 
 const PAGE = 500;
+/** Clocks of processes differ: what the leader before took for now may be a little later than our now. */
+const SKEW_MS = 10_000;
 
 /**
  * Starts again from now what a clock that was set back has left waiting: intervals whose next tick is further away
@@ -31,5 +33,5 @@ export async function restartStranded(
 
 function isStranded({ record, state }: StoredSchedule, nowMs: number): boolean {
   if (record.every_seconds === undefined || state.next_tick_ms === null) return false;
-  return state.next_tick_ms > nowMs + record.every_seconds * 1000;
+  return state.next_tick_ms > nowMs + record.every_seconds * 1000 + SKEW_MS;
 }

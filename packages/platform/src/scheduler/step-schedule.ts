@@ -25,8 +25,8 @@ export async function stepSchedule(
   const persist = (next: ScheduleState): Promise<boolean | undefined> => advance(options, stored, next, term);
   let plan: TickPlan;
   try {
-    const isRunning = await isInflight(options, stored);
-    plan = planTicks(stored, { nowMs: clock(), timing, isRunning });
+    const runningMs = await inflightMs(options, stored);
+    plan = planTicks(stored, { nowMs: clock(), timing, runningMs });
   } catch (error) {
     // It may be a fault of this one schedule: it must not hold up the others.
     meter.publishFailed(record, error);
@@ -61,14 +61,18 @@ async function advance(
   }
 }
 
-/** The record decides: a marker whose activation is not there any more holds up nothing. */
-async function isInflight(
-  { activations }: SchedulerOptions,
+/**
+ * The record decides: a marker whose activation is not there any more holds up nothing.
+ * @returns how long ago it was queued, `null` when it has ended
+ */
+async function inflightMs(
+  { activations, clock }: SchedulerOptions,
   { record, state }: StoredSchedule,
-): Promise<boolean> {
-  if (state.inflight === null || record.overlap_policy === "parallel") return false;
+): Promise<number | null> {
+  if (state.inflight === null || record.overlap_policy === "parallel") return null;
   const activation = await activations.get(record.tenant, state.inflight);
-  return activation !== undefined && !isTerminal(activation.status);
+  if (activation === undefined || isTerminal(activation.status)) return null;
+  return Math.max(0, clock() - activation.enqueued_at_ms);
 }
 
 /** Publishes ticks in their order. @returns those before the first that failed, and why it did */

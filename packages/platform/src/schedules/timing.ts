@@ -15,12 +15,12 @@ export interface Timing {
 
 interface Compiled {
   cron: Cron;
-  /** The last answer: schedules of the same expression ask for the same moment, one after the other. */
-  askedMs: number;
-  nextMs: number | null;
+  /** The last answers: schedules of one expression ask for the same moments, and those that catch up ask again. */
+  answers: Map<number, number | null>;
 }
 
 const CRONS_MAX = 1000;
+const ANSWERS_MAX = 128;
 /** Seconds are optional, years are not for cron; what comes once is no schedule. */
 const FIELDS = /^\s*(?:@(?:hourly|daily|weekly|monthly|yearly|annually|midnight)|\S+(?:\s+\S+){4,5})\s*$/i;
 
@@ -35,14 +35,15 @@ export function createTiming(): Timing {
     const key = `${timezone} ${expression}`;
     let entry = compiled.get(key);
     if (entry === undefined) {
-      entry = { cron: compileCron(expression, timezone), askedMs: Number.NaN, nextMs: null };
+      entry = { cron: compileCron(expression, timezone), answers: new Map() };
       compiled.set(key, entry);
     }
-    if (entry.askedMs !== afterMs) {
-      entry.nextMs = entry.cron.nextRun(new Date(afterMs))?.getTime() ?? null;
-      entry.askedMs = afterMs;
-    }
-    return entry.nextMs;
+    const known = entry.answers.get(afterMs);
+    if (known !== undefined) return known;
+    const nextMs = entry.cron.nextRun(new Date(afterMs))?.getTime() ?? null;
+    if (entry.answers.size >= ANSWERS_MAX) entry.answers.clear();
+    entry.answers.set(afterMs, nextMs);
+    return nextMs;
   }
 
   function next({ every_seconds, cron, timezone = "UTC" }: ScheduleTimes, afterMs: number): number | null {

@@ -62,9 +62,10 @@ export function scheduleCommands(sql: Statements): ScheduleCommands {
       return (yield* run(sql.schedules.advance, row)) > 0;
     },
 
-    *leaseAcquire(name, holder, nowMs, untilMs) {
+    *leaseAcquire(name, holder, nowMs, untilMs, staleEpoch, staleUntilMs) {
       const held = yield* get(sql.leases.get, { name });
-      if (held !== undefined && held.until_ms > nowMs) return 0;
+      const isStale = held?.epoch === staleEpoch && held.until_ms === staleUntilMs;
+      if (held !== undefined && held.until_ms > nowMs && !isStale) return 0;
       const epoch = (held?.epoch ?? 0) + 1;
       yield* send(sql.leases.put, { name, holder, epoch, until_ms: untilMs });
       return epoch;

@@ -79,7 +79,7 @@ function storedOf(row: Row): StoredSchedule {
 export function createLeaseStore({ reader, writer, statements }: Access): LeaseStore {
   return {
     async read(name) {
-      const row = reader.get(statements.leases.get, { name });
+      const row = await reader.get(statements.leases.get, { name });
       return row && { ...row };
     },
     async acquire(name, holder, nowMs, untilMs, stale) {
