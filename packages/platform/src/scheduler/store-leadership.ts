@@ -77,7 +77,10 @@ export function createStoreLeadership(options: StoreLeadershipOptions): Leadersh
     } catch (error) {
       onFault(error);
     }
-    if (!closed) stopTimer = setTimer(() => (beating = beat()), beatMs);
+    if (closed) return;
+    stopTimer = setTimer(() => {
+      beating = beat();
+    }, beatMs);
   }
 
   beating = beat();
