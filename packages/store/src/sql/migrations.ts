@@ -223,19 +223,19 @@ const secretTables: Build = (db, { text, integer }) => [
     .addPrimaryKeyConstraint("secrets_pk", [...FUNCTION_KEY]),
 ];
 
-const scheduleTables: Build = (db, { integer }) => [
+const scheduleTables: Build = (db, { text, integer }) => [
   db.schema
     .createTable("schedules")
-    .addColumn("tenant", "text", (c) => c.notNull())
-    .addColumn("namespace", "text", (c) => c.notNull())
-    .addColumn("name", "text", (c) => c.notNull())
-    .addColumn("uid", "text", (c) => c.notNull())
-    .addColumn("generation", "integer", (c) => c.notNull())
-    .addColumn("doc", "text", (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
+    .addColumn("uid", text, (c) => c.notNull())
+    .addColumn("generation", integer, (c) => c.notNull())
+    .addColumn("doc", text, (c) => c.notNull())
     .addColumn("tick_seq", integer, (c) => c.notNull())
     .addColumn("next_tick_ms", integer)
     .addColumn("due_at_ms", integer)
-    .addColumn("inflight", "text")
+    .addColumn("inflight", text)
     .addColumn("catchup_end_seq", integer)
     .addPrimaryKeyConstraint("schedules_pk", [...FUNCTION_KEY]),
   db.schema
@@ -245,8 +245,8 @@ const scheduleTables: Build = (db, { integer }) => [
     .where(sql<SqlBool>`due_at_ms is not null`),
   db.schema
     .createTable("leases")
-    .addColumn("name", "text", (c) => c.notNull().primaryKey())
-    .addColumn("holder", "text", (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull().primaryKey())
+    .addColumn("holder", text, (c) => c.notNull())
     .addColumn("epoch", integer, (c) => c.notNull())
     .addColumn("until_ms", integer, (c) => c.notNull()),
 ];
