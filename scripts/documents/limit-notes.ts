@@ -26,6 +26,7 @@ const CONFIG = "packages/platform/src/config/load-config.test.ts";
 const VERSIONS = "packages/platform/src/control/versions.test.ts";
 const FUNCTIONS = "packages/platform/src/control/functions.test.ts";
 const SECRETS = "packages/platform/src/control/secrets.test.ts";
+const SCHEDULES = "packages/platform/src/control/schedules.test.ts";
 const VALIDATE = "packages/contract/src/validate.test.ts";
 
 const BODY = [E2E, "a body of 6 MiB is taken, one byte more is 413"] as const;
@@ -129,6 +130,27 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     test: [
       "packages/store/src/contract-suite/secret-suite.ts",
       "a namespace holds so many secrets and not one more",
+    ],
+  },
+  schedulesPerNamespaceMax: {
+    what: "schedules of a namespace",
+    past: "409",
+    test: [
+      "packages/store/src/contract-suite/schedule-suite.ts",
+      "a namespace holds so many schedules and not one more",
+    ],
+  },
+  schedulePayloadBytesMax: {
+    what: "payload of a schedule as JSON",
+    past: "413",
+    test: [SCHEDULES, "a payload of 256 KiB is taken, one byte more is 413"],
+  },
+  scheduleCatchupMax: {
+    what: "missed ticks of a schedule that are made up for",
+    past: "left out",
+    test: [
+      "packages/platform/src/scheduler/plan-ticks.test.ts",
+      "behind by more than the bound the oldest ticks are made up for, then it goes on from now",
     ],
   },
   codeqPayloadBytesMax: {

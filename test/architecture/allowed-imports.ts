@@ -28,7 +28,17 @@ const SERVICES = [
 ];
 
 /** Folders of `platform` that services share. */
-const SHARED = ["auth", "config", "http", "telemetry", "catalog", "activations", "bundle", "secrets"];
+const SHARED = [
+  "auth",
+  "config",
+  "http",
+  "telemetry",
+  "catalog",
+  "activations",
+  "bundle",
+  "secrets",
+  "schedules",
+];
 
 /** Which folder of `platform` may import which; packages are ruled by the table above. */
 export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
@@ -43,6 +53,7 @@ export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   activations: ["config", "telemetry"],
   bundle: [],
   secrets: [],
+  schedules: ["auth", "catalog", "activations"],
   powers: ["config", "telemetry", "secrets"],
   fleet: ["config", "telemetry"],
   /** `cs fn test` and `cs doctor`: one function, or the host, without the services. */

@@ -56,6 +56,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => (await import("./commands/secret.ts")).secretCommands,
   },
+  schedule: {
+    summary: "schedules: functions that run by the clock",
+    isGroup: true,
+    load: async () => (await import("./commands/schedule.ts")).scheduleCommands,
+  },
   token: {
     summary: "API tokens",
     isGroup: true,

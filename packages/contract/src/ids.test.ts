@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { idempotentActivationId, newActivationId, newDraftId, newMessageId, newRequestId } from "./ids.ts";
+import {
+  idempotentActivationId,
+  newActivationId,
+  newDraftId,
+  newMessageId,
+  newRequestId,
+  tickActivationId,
+} from "./ids.ts";
 
 const scope = {
   tenant: "t_default",
@@ -41,4 +48,12 @@ test("the same idempotency scope gives the same UUID v5, any other part another"
   for (const part of Object.keys(scope) as (keyof typeof scope)[]) {
     assert.notEqual(idempotentActivationId({ ...scope, [part]: `${scope[part]}x` }), id, part);
   }
+});
+
+test("a tick of a schedule has one id for ever, and no other tick or schedule has it", () => {
+  const uid = "0b0f3c5e-9a70-4b4e-8a5c-3f1f4f2f6a01";
+  // Written down: an id that changed with a release would run the tick around an update twice.
+  assert.equal(tickActivationId(uid, 1), "79fba667-5e06-55f9-8750-d77284b9750b");
+  assert.notEqual(tickActivationId(uid, 2), tickActivationId(uid, 1));
+  assert.notEqual(tickActivationId(uid.replace("1", "2"), 1), tickActivationId(uid, 1));
 });

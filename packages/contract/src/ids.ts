@@ -110,3 +110,12 @@ export function idempotentActivationId(scope: IdempotencyScope): string {
   const { tenant, namespace, function: name, ref, sub, key } = scope;
   return v5(`${tenant}:${namespace}:${name}:${ref}:${sub}:${key}`, IDEMPOTENCY_NAMESPACE);
 }
+
+/**
+ * Derives the activation id of a tick, so that a tick that is published twice is one activation.
+ * @param uid of the schedule, a UUID drawn when it was created
+ * @returns UUID v5 of the tick's number in the namespace of the uid
+ */
+export function tickActivationId(uid: string, tickSeq: number): string {
+  return v5(String(tickSeq), uid);
+}

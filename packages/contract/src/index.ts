@@ -57,6 +57,14 @@ export {
 } from "./api/path-params.ts";
 export { Power, POWER_KINDS, PowersDiff, PowersQuery } from "./api/powers.ts";
 export { PutSecretBody, SecretPage } from "./api/secrets.ts";
+export {
+  CreateScheduleBody,
+  PatchScheduleBody,
+  RunScheduleReply,
+  ScheduleItem,
+  SchedulePage,
+  ScheduleReply,
+} from "./api/schedules.ts";
 export { ErrorReply, HealthReply, ReadyReply } from "./api/service.ts";
 export {
   CreateTokenBody,
@@ -103,6 +111,7 @@ export {
   newDraftId,
   newMessageId,
   newRequestId,
+  tickActivationId,
 } from "./ids.ts";
 export {
   ACTIVATION_STATUSES,
@@ -155,6 +164,13 @@ export {
   TokenRecord,
   VersionRecord,
 } from "./records.ts";
+export {
+  OVERLAP_POLICIES,
+  type OverlapPolicy,
+  scheduleFields,
+  ScheduleRecord,
+  ScheduleState,
+} from "./schedule.ts";
 export { createParser, type Parser, type ValidationIssue } from "./validate.ts";
 export {
   BoundSecret,

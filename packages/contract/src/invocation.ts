@@ -105,6 +105,7 @@ export const ERROR_TYPES = [
   "Cancelled",
   "Expired",
   "BudgetExceeded",
+  "RoleMissing",
 ] as const;
 export type FunctionErrorType = (typeof ERROR_TYPES)[number];
 

@@ -12,6 +12,7 @@ const CODES = {
   Cancelled: "CS_RUNTIME_CANCELLED",
   Expired: "CS_RUNTIME_EXPIRED",
   BudgetExceeded: "CS_RUNTIME_BUDGET_EXCEEDED",
+  RoleMissing: "CS_AUTHZ_ROLE_MISSING",
 } as const satisfies Record<FunctionErrorType, ErrorCode>;
 
 /** @returns the code a caller sees for a failed function */

@@ -7,10 +7,12 @@ import { kvSuite } from "./contract-suite/kv-suite.ts";
 import { logSuite } from "./contract-suite/log-suite.ts";
 import { CONTRACT_STORE_OPTIONS, type OpenStore, type StoreTest } from "./contract-suite/open-store.ts";
 import { publishSuite } from "./contract-suite/publish-suite.ts";
+import { leaseSuite, scheduleSuite } from "./contract-suite/schedule-suite.ts";
 import { secretSuite } from "./contract-suite/secret-suite.ts";
 import { tokenSuite } from "./contract-suite/token-suite.ts";
 import { transactionSuite } from "./contract-suite/transaction-suite.ts";
 
+export { leaseSuite, scheduleSuite } from "./contract-suite/schedule-suite.ts";
 export {
   CONTRACT_STORE_OPTIONS,
   type ContractStoreOptions,
@@ -20,8 +22,13 @@ export {
 /**
  * The contract of the Store port as tests. Every driver runs it:
  * `describeStoreContract("sqlite", async (options) => …)`.
+ * @param lacks optional parts of the port that the driver does not have
  */
-export function describeStoreContract(name: string, open: OpenStore): void {
+export function describeStoreContract(
+  name: string,
+  open: OpenStore,
+  lacks: readonly "schedules"[] = [],
+): void {
   const storeTest: StoreTest = (title, body) => {
     test(title, async () => {
       const { store, close } = await open(CONTRACT_STORE_OPTIONS);
@@ -39,6 +46,10 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describe(`${name} store: logs`, () => logSuite(storeTest));
   describe(`${name} store: key-value data`, () => kvSuite(storeTest));
   describe(`${name} store: secrets`, () => secretSuite(storeTest));
+  if (!lacks.includes("schedules")) {
+    describe(`${name} store: schedules`, () => scheduleSuite(storeTest));
+    describe(`${name} store: leases`, () => leaseSuite(storeTest));
+  }
   describe(`${name} store: tokens`, () => tokenSuite(storeTest));
   describe(`${name} store: queue journal`, () => journalSuite(storeTest));
   describe(`${name} store: transactions`, () => transactionSuite(storeTest));

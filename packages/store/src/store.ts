@@ -3,6 +3,8 @@ import type {
   AliasRecord,
   DraftRecord,
   FunctionRecord,
+  ScheduleRecord,
+  ScheduleState,
   SecretRecord,
   TerminalStatus,
   TokenRecord,
@@ -52,6 +54,9 @@ export interface Store extends AsyncDisposable {
   readonly kv: KvStore;
   readonly secrets: SecretStore;
   readonly tokens: TokenStore;
+  /** Absent where a driver does not keep schedules yet; then there are no leases either. */
+  readonly schedules?: ScheduleStore;
+  readonly leases?: LeaseStore;
   readonly journal: QueueJournal;
   /** Proves that the store can take a write now. @throws CS_STORE_UNAVAILABLE */
   check(): Promise<void>;
@@ -223,6 +228,85 @@ export interface TokenStore {
   list(tenant: string, page: PageRequest): Promise<Page<TokenRecord>>;
   /** Revokes a token; the moment of its first revocation stays. @throws CS_NOT_FOUND */
   revoke(tenant: string, tokenId: string, revokedAtMs: number): Promise<void>;
+}
+
+/** A schedule with where it stands. */
+export interface StoredSchedule {
+  record: ScheduleRecord;
+  state: ScheduleState;
+}
+
+/** From when a schedule that is new or changed goes on; both `null` where it does not. */
+export type ScheduleStart = Pick<ScheduleState, "next_tick_ms" | "due_at_ms">;
+
+/** Proof of a term of leadership. */
+export interface Fence {
+  lease: string;
+  epoch: number;
+}
+
+/**
+ * Schedules. The record is its owner's (`create`, `replace`), the state the scheduler's (`advance`). Both numbers
+ * only grow: `generation` with each change of the record, `tick_seq` with each tick and each change.
+ */
+export interface ScheduleStore {
+  /**
+   * Keeps a new schedule; its first tick has number 1.
+   * @throws CS_CONFLICT when the name is taken or the namespace holds LIMITS.schedulesPerNamespaceMax already
+   */
+  create(record: ScheduleRecord, start: ScheduleStart): Promise<void>;
+  get(key: FunctionKey): Promise<StoredSchedule | undefined>;
+  /** Lists by name, ascending. */
+  list(scope: KvScope, page: PageRequest): Promise<Page<StoredSchedule>>;
+  /**
+   * Puts a changed record over the one whose generation is one less, of the same uid. The next tick's number is one
+   * higher than it would have been, so that no tick of before can be taken for it; a catching-up ends.
+   * @returns whether it applied; `false` when somebody changed or deleted it first
+   */
+  replace(record: ScheduleRecord, start: ScheduleStart): Promise<boolean>;
+  /** @throws CS_NOT_FOUND */
+  delete(key: FunctionKey): Promise<void>;
+  /** Schedules of all tenants whose `due_at_ms` is at or before a moment, the earliest first. */
+  due(untilMs: number, page: PageRequest): Promise<Page<StoredSchedule>>;
+  /**
+   * Moves a schedule from the state it was read in: a compare-and-set on uid and `tick_seq`.
+   * @param fence where there is one, it applies only while the lease has this epoch
+   * @returns whether it applied
+   */
+  advance(read: StoredSchedule, next: ScheduleState, fence: Fence | undefined): Promise<boolean>;
+}
+
+/** Who holds a lease, or held it last. */
+export interface Lease {
+  holder: string;
+  epoch: number;
+  until_ms: number;
+}
+
+/**
+ * Leases: who of several processes does what only one may. Times are the callers' clocks; a clock that is wrong
+ * moves a change of holder, but two holders never have the same epoch.
+ */
+export interface LeaseStore {
+  /** @returns the lease as it stands, also one that has run out; `undefined` before its first holder */
+  read(name: string): Promise<Lease | undefined>;
+  /**
+   * Takes a lease that is free or has run out, whoever held it.
+   * @param stale the lease as it was read long ago: when it is still exactly so, nobody renews it, and it counts as
+   *   run out whatever the clocks say
+   * @returns its epoch, higher than every one before; `undefined` while somebody holds it
+   */
+  acquire(
+    name: string,
+    holder: string,
+    nowMs: number,
+    untilMs: number,
+    stale?: Lease,
+  ): Promise<number | undefined>;
+  /** Keeps a lease. @returns `false` when another has it, or it was released */
+  renew(name: string, epoch: number, untilMs: number): Promise<boolean>;
+  /** Gives a lease back; its epoch is over at once. An old epoch is ignored. */
+  release(name: string, epoch: number): Promise<void>;
 }
 
 /** One durable message of the embedded queue, as it must come back after a crash. */

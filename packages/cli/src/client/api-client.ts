@@ -4,6 +4,7 @@ import type {
   AliasRecord,
   Base64Files,
   CancelReply,
+  CreateScheduleBody,
   CreateTokenBody,
   CreateTokenReply,
   DeadLetterItem,
@@ -17,11 +18,15 @@ import type {
   InvokeAcceptedReply,
   InvokeReply,
   LogsReply,
+  PatchScheduleBody,
   PublishReply,
   PurgeReply,
   RedriveBody,
   RedriveReply,
   RefTarget,
+  RunScheduleReply,
+  ScheduleItem,
+  ScheduleReply,
   SecretRecord,
   SetAliasBody,
   TokenRecord,
@@ -121,6 +126,12 @@ export interface ApiClient {
   putSecret(name: string, value: string): Promise<SecretRecord>;
   listSecrets(itemsMax: number): Promise<Page<SecretRecord>>;
   deleteSecret(name: string): Promise<DeletedReply>;
+  createSchedule(body: CreateScheduleBody): Promise<ScheduleReply>;
+  listSchedules(itemsMax: number): Promise<Page<ScheduleItem>>;
+  getSchedule(name: string): Promise<ScheduleReply>;
+  patchSchedule(name: string, body: PatchScheduleBody): Promise<ScheduleReply>;
+  runSchedule(name: string): Promise<RunScheduleReply>;
+  deleteSchedule(name: string): Promise<DeletedReply>;
   createToken(body: CreateTokenBody): Promise<CreateTokenReply>;
   listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
   revokeToken(tokenId: string): Promise<DeletedReply>;
@@ -132,6 +143,8 @@ export function createApiClient(scope: ApiScope): ApiClient {
   const namespace = `${tenant}/namespaces/${encodeURIComponent(scope.namespace)}`;
   const functions = `${namespace}/functions`;
   const secretPath = (name: string): string => `${namespace}/secrets/${segment(name, "name of the secret")}`;
+  const schedules = `${namespace}/schedules`;
+  const schedulePath = (name: string): string => `${schedules}/${segment(name, "name of the schedule")}`;
   const functionPath = (name: string): string => `${functions}/${segment(name, "function name")}`;
   const activation = (id: string): string => `${tenant}/activations/${segment(id, "activation id")}`;
   const eventStream = { accept: "text/event-stream" };
@@ -212,6 +225,12 @@ export function createApiClient(scope: ApiScope): ApiClient {
     putSecret: (name, value) => http.sendJson({ method: "PUT", path: secretPath(name), json: { value } }),
     listSecrets: (itemsMax) => readItems((page) => get(`${namespace}/secrets`, page), itemsMax),
     deleteSecret: (name) => http.sendJson({ method: "DELETE", path: secretPath(name) }),
+    createSchedule: (json) => http.sendJson({ method: "POST", path: schedules, json }),
+    listSchedules: (itemsMax) => readItems((page) => get(schedules, page), itemsMax),
+    getSchedule: (name) => get(schedulePath(name)),
+    patchSchedule: (name, json) => http.sendJson({ method: "PATCH", path: schedulePath(name), json }),
+    runSchedule: (name) => http.sendJson({ method: "POST", path: `${schedulePath(name)}:run` }),
+    deleteSchedule: (name) => http.sendJson({ method: "DELETE", path: schedulePath(name) }),
     createToken: (json) => http.sendJson({ method: "POST", path: "/v1/tokens", json }),
     listTokens: (itemsMax) =>
       readItems((page) => get("/v1/tokens", { ...page, tenant: scope.tenant }), itemsMax),

@@ -48,6 +48,7 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
       ["start", `${record.cold ? "cold" : "warm"}: ${COLD_REASONS[record.cold_reason]}`],
       ["tier", record.tier],
       ["trigger", `${record.trigger.type}, ${record.mode}, by ${record.principal.sub}`],
+      ...scheduleOf(record),
       ["attempt", `${record.attempt} of ${attemptsMax(record, options.version)}`],
       ["queued at", `${formatTime(record.enqueued_at_ms)} UTC`],
     ]),
@@ -67,6 +68,17 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
     }
   }
   return parts.join("\n");
+}
+
+/** Which schedule it was, and which of its ticks. */
+function scheduleOf({ trigger, enqueued_at_ms }: ActivationRecord): [string, string][] {
+  if (trigger.type !== "schedule") return [];
+  const { schedule, tick_seq, due_ms, run_now_by } = trigger.source;
+  if (typeof due_ms !== "number")
+    return [["schedule", `${String(schedule)}, run now by ${String(run_now_by)}`]];
+  const lag = formatMs(Math.max(0, enqueued_at_ms - due_ms));
+  const tick = `tick ${String(tick_seq)}, due ${formatTime(due_ms)} UTC, queued ${lag} later`;
+  return [["schedule", `${String(schedule)}, ${tick}`]];
 }
 
 function barsOf(record: ActivationRecord): Bar[] {

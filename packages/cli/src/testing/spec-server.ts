@@ -72,6 +72,7 @@ export const ACTIVATION = {
 
 const NO_POWERS = { against: null, added: [], removed: [] };
 const SECRETS = "/v1/tenants/t_default/namespaces/default/secrets";
+const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
 const SCOPE = "/v1/tenants/t_default/namespaces/default/functions";
 
 /** Starts a small control API on loopback that speaks SPEC 6: enough to see what the command line sends. */
@@ -145,6 +146,8 @@ function route(functions: Map<string, Fn>, request: SeenRequest, response: Serve
     const shown = { name: path.slice(SECRETS.length + 1), version: 1, key_id: "k1", updated_at_ms: 1 };
     const page = { items: [{ ...shown, name: "key" }], next_cursor: null };
     sendJson(response, 200, method === "GET" ? page : method === "PUT" ? shown : { status: "deleted" });
+  } else if (path.startsWith(SCHEDULES)) {
+    routeSchedule(request, response);
   } else if (path === "/v1/tenants/t_default/activations") {
     sendJson(response, 200, { items: [ACTIVATION], next_cursor: null });
   } else if (path === `/v1/tenants/t_default/activations/${ACTIVATION_ID}`) {
@@ -158,6 +161,41 @@ function route(functions: Map<string, Fn>, request: SeenRequest, response: Serve
   } else {
     sendError(response, 404, "CS_NOT_FOUND", `there is no ${path}`);
   }
+}
+
+/** A schedule with every field of the contract; a body's fields stand over it. */
+export const SCHEDULE = {
+  tenant: "t_default",
+  namespace: "default",
+  name: "nightly",
+  uid: "0b0f3c5e-9a70-4b4e-8a5c-3f1f4f2f6a01",
+  cron: "30 2 * * *",
+  timezone: "Europe/Paris",
+  overlap_policy: "skip",
+  ref: { function: "hello", alias: "prod" },
+  payload: null,
+  enabled: true,
+  jitter_seconds: 0,
+  max_catchup_ticks: 60,
+  generation: 1,
+  created_at_ms: 1_780_000_000_000,
+  updated_at_ms: 1_780_000_000_000,
+  tick_seq: 3,
+  next_tick_ms: Date.parse("2027-10-31T00:30:00Z"),
+  inflight: null,
+};
+
+function routeSchedule({ method, path, body }: SeenRequest, response: ServerResponse): void {
+  if (method === "DELETE") return sendJson(response, 200, { status: "deleted" });
+  if (path.endsWith(":run"))
+    return sendJson(response, 202, { activation_id: ACTIVATION_ID, status: "queued" });
+  if (method === "GET" && path === SCHEDULES) {
+    return sendJson(response, 200, { items: [SCHEDULE], next_cursor: null });
+  }
+  const given = body === "" ? {} : (JSON.parse(body) as object);
+  const next_runs = [SCHEDULE.next_tick_ms, Date.parse("2027-11-01T01:30:00Z")];
+  const schedule = { ...SCHEDULE, ...given, next_runs, warnings: ["it will not work yet"] };
+  sendJson(response, method === "POST" ? 201 : 200, schedule);
 }
 
 function routeFunction(functions: Map<string, Fn>, request: SeenRequest, response: ServerResponse): void {

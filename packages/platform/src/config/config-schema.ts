@@ -35,6 +35,10 @@ const fields = {
   store: Url("^(sqlite:|postgres(ql)?://|rediss?://)", "sqlite:PATH, postgres://… or redis://…"),
   codeq: Url("^(memory:$|rediss?://|nats://)", "memory:, redis://… or nats://…"),
   bundles: Url("^(store:$|file:|s3://)", "store:, file:PATH or s3://…"),
+  leader: Url(
+    "^(local|store):$",
+    "who publishes ticks: local: (this process alone) or store: (one by a lease)",
+  ),
   auth: Url("^(none$|local:$|(tikti|jwt)\\+https?://)", "none, local:, tikti+https://… or jwt+https://…"),
   auth_key: Type.String({ maxLength: 1024, description: "API key of the identity service" }),
   auth_cache_seconds: Type.Integer({ minimum: 0, maximum: 3600, description: "how long a token is trusted" }),
@@ -134,6 +138,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     data: "./.sous",
     codeq: "memory:",
     bundles: "store:",
+    leader: "local:",
     auth: mode === "dev" ? "none" : "local:",
     auth_key: "",
     auth_cache_seconds: LIMITS.tokenCacheTtlMs / 1000,

@@ -6,6 +6,8 @@ import type { QueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RawRoute } from "../http/front-server.ts";
+import type { RunSubmitter } from "../schedules/submit-run.ts";
+import type { Timing } from "../schedules/timing.ts";
 import type { SecretWriter } from "../secrets/secret-vault.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -23,6 +25,11 @@ export interface ControlOptions {
   queued?: QueuedActivations;
   codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply" | "publish" | "held" | DeadMethod>;
   secrets: SecretWriter;
+  timing: Timing;
+  /** Queues what a schedule runs when somebody wants it now. */
+  runs: Pick<RunSubmitter, "now">;
+  /** Called after a schedule was made or changed: it may be due before all others (nothing). */
+  onScheduleChange?: () => void;
   metrics: Metrics;
   logger: Logger;
   /** Epoch milliseconds. */

@@ -16,6 +16,7 @@ import { registerInvokeRoutes } from "./invoke-routes.ts";
 import { registerOpenapi } from "./openapi.ts";
 import { compileValidator } from "./schema-compiler.ts";
 import { createMethodTable, routeLabel } from "./route-patterns.ts";
+import { registerScheduleRoutes } from "./schedule-routes.ts";
 import { registerSecretRoutes } from "./secret-routes.ts";
 import { registerServiceRoutes } from "./service-routes.ts";
 import { registerShortRoutes } from "./short-routes.ts";
@@ -33,7 +34,7 @@ export interface Control extends AsyncDisposable {
 }
 
 /**
- * Makes the control plane: lifecycle of functions, reads, secrets, tokens, health, metrics and the API's description.
+ * Makes the control plane: lifecycle of functions, reads, schedules, secrets, tokens, health, metrics and the API's description.
  * Every request passes the same way: id → sizes → token → action and tenant → schema → command.
  */
 export async function createControl(options: ControlOptions): Promise<Control> {
@@ -46,6 +47,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     runsElsewhere: false,
     durability: "relaxed",
     approve: "never",
+    onScheduleChange: () => {},
     ...options,
     gateway: options.gateway,
     closing: closing.signal,
@@ -58,6 +60,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerDlqRoutes(app, context);
   registerTokenRoutes(app, context);
   registerSecretRoutes(app, context);
+  registerScheduleRoutes(app, context);
   registerShortRoutes(app, context);
   registerInvokeRoutes(app, context);
   registerServiceRoutes(app, context);

@@ -69,3 +69,28 @@ test("a cursor that is none is refused", async () => {
     );
   }
 });
+
+test("what starts between two pages is not shown twice, nor lost", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const waiting = new Set(Array.from({ length: 60 }, (_, n) => recordAt(n)));
+  const all = new Set([...waiting].map((record) => record.activation_id));
+  const queued = { get: () => undefined, list: () => [...waiting].toSorted(newestFirst) };
+  const seen: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await listActivations({ store, queued }, { tenant: "t_default" }, { limit: 7, cursor });
+    seen.push(...page.items.map((item) => item.activation_id));
+    cursor = page.next_cursor ?? undefined;
+    // Some of those shown, and some of those to come, start and end meanwhile.
+    for (const record of [...waiting].filter((_, index) => index % 3 === 0)) {
+      waiting.delete(record);
+      await store.activations.finish({
+        ...record,
+        status: "success",
+        end_ms: START_MS + 99,
+      } as TerminalRecord);
+    }
+  } while (cursor !== undefined);
+  assert.equal(new Set(seen).size, seen.length, "none twice");
+  assert.deepEqual(new Set(seen), all);
+});

@@ -8,11 +8,23 @@ interface Place {
   /** The store's cursor, `null` from its beginning, `false` where it has no more. */
   stored: string | null | false;
   queued: [enqueuedAtMs: number, activationId: string] | null;
+  /** The moment of the last one shown: what left the queue for the store since is newer, and was shown already. */
+  belowMs: number | null;
+  /** Those shown of that moment. */
+  at: string[];
 }
+
+/** Ids of one moment that a cursor carries; of more in one millisecond some may be shown twice. */
+const AT_MAX = 200;
+/** Pages of the store that may be passed over for one page of the list. */
+const PASSED_MAX = 20;
 
 const MARK = "q.";
 
-/** Lists activations, newest first: the store's, and those that wait in this process's queue without a record. */
+/**
+ * Lists activations, newest first: the store's, and those that wait in this process's queue without a record. What moves
+ * from there to the store between two pages is shown once.
+ */
 export async function listActivations(
   { store, queued }: Pick<ControlContext, "store" | "queued">,
   filter: ActivationFilter,
@@ -20,27 +32,54 @@ export async function listActivations(
 ): Promise<Page<ActivationRecord>> {
   const place = readPlace(page.cursor);
   const waiting = queued.list(filter).filter((record) => isBelow(record, place.queued));
-  const fetch = (limit: number): Promise<Page<ActivationRecord>> =>
-    place.stored === false
-      ? Promise.resolve({ items: [], next_cursor: null })
-      : store.activations.list(filter, { limit, cursor: place.stored ?? undefined });
-  const stored = await fetch(page.limit);
-  if (waiting.length === 0) return stored;
+  const read = async (cursor: Place["stored"], limit: number): Promise<Page<ActivationRecord>> => {
+    if (cursor === false) return { items: [], next_cursor: null };
+    return store.activations.list(filter, { limit, cursor: cursor ?? undefined });
+  };
+  let { stored: from } = place;
+  let stored = await read(from, page.limit);
+  for (
+    let passed = 0;
+    passed < PASSED_MAX && isShown(stored, place) && stored.next_cursor !== null;
+    passed++
+  ) {
+    from = stored.next_cursor;
+    stored = await read(from, page.limit);
+  }
+  if (waiting.length === 0 && place.belowMs === null) return stored;
+  const left = stored.items.filter((record) => !wasShown(record, place));
   const known = new Set(stored.items.map((record) => record.activation_id));
-  const fresh = waiting.filter((record) => !known.has(record.activation_id));
-  const items = [...stored.items, ...fresh].toSorted(newestFirst).slice(0, page.limit);
+  const fresh = waiting.filter((record) => !known.has(record.activation_id) && !wasShown(record, place));
+  const items = [...left, ...fresh].toSorted(newestFirst).slice(0, page.limit);
   const shown = new Set(items.map((record) => record.activation_id));
-  const fromStore = stored.items.filter((record) => shown.has(record.activation_id)).length;
-  const next: Place = { stored: place.stored, queued: place.queued };
-  if (fromStore === stored.items.length) next.stored = stored.next_cursor ?? false;
+  const fromStore = stored.items.findLastIndex((record) => shown.has(record.activation_id)) + 1;
+  const isWhole = fromStore === stored.items.length || left.length === 0;
+  const belowMs = items.at(-1)?.enqueued_at_ms ?? place.belowMs;
+  const at = items
+    .filter((record) => record.enqueued_at_ms === belowMs)
+    .map((record) => record.activation_id);
+  if (belowMs === place.belowMs) at.unshift(...place.at);
+  const next: Place = { stored: from, queued: place.queued, belowMs, at: at.slice(-AT_MAX) };
+  if (isWhole) next.stored = stored.next_cursor ?? from;
   // Its cursor for a part of the page is had by asking for that part.
-  else if (fromStore > 0) next.stored = (await fetch(fromStore)).next_cursor ?? false;
+  else if (fromStore > 0) next.stored = (await read(from, fromStore)).next_cursor ?? false;
   const last = fresh.findLast((record) => shown.has(record.activation_id));
   if (last !== undefined) next.queued = [last.enqueued_at_ms, last.activation_id];
-  const more =
-    next.stored !== false || fresh.some((record) => isBelow(record, next.queued) && record !== last);
+  const waits = fresh.some((record) => isBelow(record, next.queued));
+  // As long as something waits, it may turn up in the store.
+  if (isWhole && stored.next_cursor === null && !waits) next.stored = false;
+  const more = next.stored !== false || waits;
   return { items, next_cursor: more ? writePlace(next) : null };
 }
+
+function wasShown(record: ActivationRecord, { belowMs, at }: Place): boolean {
+  if (belowMs === null || record.enqueued_at_ms < belowMs) return false;
+  return record.enqueued_at_ms > belowMs || at.includes(record.activation_id);
+}
+
+/** Whether a page of the store holds nothing but what was shown while it waited. */
+const isShown = ({ items }: Page<ActivationRecord>, place: Place): boolean =>
+  items.length > 0 && items.every((record) => wasShown(record, place));
 
 function isBelow(record: ActivationRecord, place: Place["queued"]): boolean {
   if (place === null) return true;
@@ -50,17 +89,16 @@ function isBelow(record: ActivationRecord, place: Place["queued"]): boolean {
 }
 
 const writePlace = (place: Place): string =>
-  MARK + Buffer.from(JSON.stringify([place.stored, place.queued])).toString("base64url");
+  MARK +
+  Buffer.from(JSON.stringify([place.stored, place.queued, place.belowMs, place.at])).toString("base64url");
 
 /** @throws CS_VALIDATION_FAILED for a cursor that is none of ours; the store judges its own */
 function readPlace(cursor: string | undefined): Place {
-  if (cursor === undefined) return { stored: null, queued: null };
-  if (!cursor.startsWith(MARK)) return { stored: cursor, queued: null };
+  if (cursor === undefined) return { stored: null, queued: null, belowMs: null, at: [] };
+  if (!cursor.startsWith(MARK)) return { stored: cursor, queued: null, belowMs: null, at: [] };
   try {
-    const [stored, queued] = JSON.parse(Buffer.from(cursor.slice(MARK.length), "base64url").toString()) as [
-      unknown,
-      unknown,
-    ];
+    const text = Buffer.from(cursor.slice(MARK.length), "base64url").toString();
+    const [stored, queued, belowMs, at] = JSON.parse(text) as [unknown, unknown, unknown, unknown];
     const storedFits = stored === null || stored === false || typeof stored === "string";
     const queuedFits =
       queued === null ||
@@ -68,7 +106,10 @@ function readPlace(cursor: string | undefined): Place {
         queued.length === 2 &&
         typeof queued[0] === "number" &&
         typeof queued[1] === "string");
-    if (storedFits && queuedFits) return { stored, queued: queued as Place["queued"] };
+    const momentFits = belowMs === null || typeof belowMs === "number";
+    const idsFit = Array.isArray(at) && at.every((id) => typeof id === "string");
+    if (storedFits && queuedFits && momentFits && idsFit)
+      return { stored, queued: queued as Place["queued"], belowMs, at };
   } catch {
     // Said below.
   }

@@ -7,6 +7,7 @@ import { createControl } from "../control/create-control.ts";
 import { createFrontServer } from "../http/front-server.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { createTiming } from "../schedules/timing.ts";
 import { openSecretKeys } from "../secrets/secret-keys.ts";
 import { createSecretVault } from "../secrets/secret-vault.ts";
 import { openExecution } from "./execution.ts";
@@ -14,6 +15,7 @@ import { localGuard, openFrontDoor } from "./front-door.ts";
 import { firstToken, openAuth } from "./open-auth.ts";
 import { isEmbedded } from "./open-codeq.ts";
 import { observe } from "./observe.ts";
+import { openRunSubmitter, openScheduler } from "./open-scheduler.ts";
 import { openStore } from "./open-store.ts";
 import { createMeter } from "./platform-meter.ts";
 import { readIfThere } from "./read-if-there.ts";
@@ -43,7 +45,7 @@ export interface Platform {
 }
 
 /**
- * Starts the whole platform in this process: control, gateway, queue, invoker and sandboxes on one port.
+ * Starts the whole platform in this process: control, gateway, queue, invoker, scheduler and sandboxes on one port.
  * @throws CS_VALIDATION_FAILED for a configuration that cannot be, or that asks for sandbox hosts to be closed further
  *   than this machine can; CS_STORE_UNAVAILABLE
  */
@@ -88,6 +90,11 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
     await execution.ensureClosed();
     const gateway = await openFrontDoor({ config, limits, store, auth, execution, metrics, now, onFault });
     let draining = false;
+    const timing = createTiming();
+    const runs = openRunSubmitter(execution, store, limits, now);
+    const scheduler = stack.use(
+      openScheduler({ config, store, runs, timing, metrics, logger, now, onFault }),
+    );
     const control = stack.use(
       await createControl({
         store,
@@ -97,6 +104,9 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         codeq: execution.codeq,
         queued: createQueuedActivations(execution.codeq, execution.fleet.tier),
         secrets,
+        timing,
+        runs,
+        onScheduleChange: () => scheduler.wake(),
         metrics,
         logger,
         clock: now,
@@ -133,6 +143,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
         draining = true;
         clearInterval(sweeper);
         await control[Symbol.asyncDispose]();
+        await scheduler[Symbol.asyncDispose]();
         const closing = front.close(config.drain_ms);
         await execution.drain(config.drain_ms);
         await closing;

@@ -5,6 +5,7 @@ export interface ContractStoreOptions {
   kvNamespaceBytesMax: number;
   activationTtlMs: number;
   secretsPerNamespaceMax: number;
+  schedulesPerNamespaceMax: number;
 }
 
 /** Opens an empty store that no other test uses. */
@@ -22,4 +23,5 @@ export const CONTRACT_STORE_OPTIONS: ContractStoreOptions = {
   kvNamespaceBytesMax: 1000,
   activationTtlMs: 7 * 24 * 3600 * 1000,
   secretsPerNamespaceMax: 5,
+  schedulesPerNamespaceMax: 5,
 };

@@ -31,6 +31,7 @@ withRedis({}, (server) => {
     describeStoreContract(
       "redis",
       opener(() => server().url),
+      ["schedules"],
     );
 
     test("all of it used only commands that KVRocks has, inside scripts as well", async () => {
@@ -56,6 +57,7 @@ withRedis({ cluster: true }, (server) => {
   describeStoreContract(
     "redis as a cluster",
     opener(() => server().url),
+    ["schedules"],
   );
 
   test("a cluster whose keys would lie in many slots is refused with what to do", async () => {
@@ -72,5 +74,6 @@ if (other !== undefined) {
   describeStoreContract(
     "the server of SOUS_TEST_KVROCKS",
     opener(() => other),
+    ["schedules"],
   );
 }

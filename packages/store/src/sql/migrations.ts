@@ -16,6 +16,7 @@ export function compileMigrations(db: Kysely<Tables>, dialect: SqlDialect): Migr
     { name: "initial", build: [catalogueTables, recordTables, kvAndTokenTables, journalTables] },
     { name: "activation groups", build: [groupTables] },
     { name: "secrets", build: [secretTables] },
+    { name: "schedules", build: [scheduleTables] },
   ];
   return steps.map((step, index) => ({
     number: index + 1,
@@ -220,4 +221,32 @@ const secretTables: Build = (db, { text, integer }) => [
     .addColumn("created_at_ms", integer, (c) => c.notNull())
     .addColumn("updated_at_ms", integer, (c) => c.notNull())
     .addPrimaryKeyConstraint("secrets_pk", [...FUNCTION_KEY]),
+];
+
+const scheduleTables: Build = (db, { text, integer }) => [
+  db.schema
+    .createTable("schedules")
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
+    .addColumn("uid", text, (c) => c.notNull())
+    .addColumn("generation", integer, (c) => c.notNull())
+    .addColumn("doc", text, (c) => c.notNull())
+    .addColumn("tick_seq", integer, (c) => c.notNull())
+    .addColumn("next_tick_ms", integer)
+    .addColumn("due_at_ms", integer)
+    .addColumn("inflight", text)
+    .addColumn("catchup_end_seq", integer)
+    .addPrimaryKeyConstraint("schedules_pk", [...FUNCTION_KEY]),
+  db.schema
+    .createIndex("schedules_by_due")
+    .on("schedules")
+    .columns(["due_at_ms", "uid"])
+    .where(sql<SqlBool>`due_at_ms is not null`),
+  db.schema
+    .createTable("leases")
+    .addColumn("name", text, (c) => c.notNull().primaryKey())
+    .addColumn("holder", text, (c) => c.notNull())
+    .addColumn("epoch", integer, (c) => c.notNull())
+    .addColumn("until_ms", integer, (c) => c.notNull()),
 ];

@@ -123,6 +123,30 @@ export interface SecretTable {
   updated_at_ms: number;
 }
 
+export interface ScheduleTable {
+  tenant: string;
+  namespace: string;
+  name: string;
+  uid: string;
+  generation: number;
+  /** JSON of the record. */
+  doc: string;
+  tick_seq: number;
+  next_tick_ms: number | null;
+  /** Null while it does not run: such rows are not in the index of what is due. */
+  due_at_ms: number | null;
+  inflight: string | null;
+  catchup_end_seq: number | null;
+}
+
+export interface LeaseTable {
+  name: string;
+  holder: string;
+  /** Counts the holders; never goes back, and is above that of the last term when nobody holds it. */
+  epoch: number;
+  until_ms: number;
+}
+
 export interface TokenTable {
   token_id: string;
   tenant: string;
@@ -169,6 +193,8 @@ export interface Tables {
   kv_usage: KvUsageTable;
   tokens: TokenTable;
   secrets: SecretTable;
+  schedules: ScheduleTable;
+  leases: LeaseTable;
   journal: JournalTable;
   probe: ProbeTable;
 }

@@ -6,6 +6,7 @@ import { groupStatements } from "./group-statements.ts";
 import { journalStatements } from "./journal-statements.ts";
 import { kvStatements } from "./kv-statements.ts";
 import { logStatements } from "./log-statements.ts";
+import { leaseStatements, scheduleStatements } from "./schedule-statements.ts";
 import type { Tables } from "./schema.ts";
 import { statement } from "./statement.ts";
 import { secretStatements } from "./secret-statements.ts";
@@ -25,6 +26,8 @@ export function compileStatements(db: Kysely<Tables>, dialect: SqlDialect) {
     logs: logStatements(db),
     kv: kvStatements(db),
     secrets: secretStatements(db),
+    schedules: scheduleStatements(db),
+    leases: leaseStatements(db),
     tokens: tokenStatements(db),
     journal: journalStatements(db, dialect),
     probe: {

@@ -8,6 +8,8 @@ import type { Authenticator } from "../../auth/authenticator.ts";
 import { createNoneAuthenticator } from "../../auth/none-authenticator.ts";
 import { createCatalog } from "../../catalog/create-catalog.ts";
 import { createFrontServer } from "../../http/front-server.ts";
+import { createRunSubmitter } from "../../schedules/submit-run.ts";
+import { createTiming } from "../../schedules/timing.ts";
 import { openSecretKeys } from "../../secrets/secret-keys.ts";
 import { createSecretVault } from "../../secrets/secret-vault.ts";
 import { createLogger } from "../../telemetry/logger.ts";
@@ -43,9 +45,20 @@ export async function startControl(overrides: StartOptions = {}) {
     clock,
     destination: { write: (line: string) => void lines.push(line) },
   });
+  const catalog = createCatalog({ store, clock, random: () => 0.5 });
+  const runs = createRunSubmitter({
+    codeq,
+    activations: store.activations,
+    catalog,
+    limits: LIMITS,
+    tier: "isolate",
+    clock,
+  });
   const control = await createControl({
     store,
-    catalog: createCatalog({ store, clock, random: () => 0.5 }),
+    catalog,
+    timing: createTiming(),
+    runs,
     auth: auth?.(store, clock) ?? createNoneAuthenticator(),
     live,
     codeq,

@@ -93,6 +93,57 @@ export interface Commands {
     namespaceMax: number,
   ): number;
   secretDelete(tenant: string, namespace: string, name: string): void;
+  scheduleCreate(
+    tenant: string,
+    namespace: string,
+    name: string,
+    uid: string,
+    doc: string,
+    nextTickMs: number | null,
+    dueAtMs: number | null,
+    namespaceMax: number,
+  ): void;
+  /** @param generation of the changed record: one more than that of the row */
+  scheduleReplace(
+    tenant: string,
+    namespace: string,
+    name: string,
+    uid: string,
+    generation: number,
+    doc: string,
+    nextTickMs: number | null,
+    dueAtMs: number | null,
+  ): boolean;
+  scheduleDelete(tenant: string, namespace: string, name: string): void;
+  /** @param readSeq the `tick_seq` the row must have. @param lease null for no fence */
+  scheduleAdvance(
+    tenant: string,
+    namespace: string,
+    name: string,
+    uid: string,
+    readSeq: number,
+    tickSeq: number,
+    nextTickMs: number | null,
+    dueAtMs: number | null,
+    inflight: string | null,
+    catchupEndSeq: number | null,
+    lease: string | null,
+    epoch: number,
+  ): boolean;
+  /**
+   * @param staleEpoch with `staleUntilMs` a lease that counts as run out; 0 for none
+   * @returns the epoch, 0 while somebody holds it
+   */
+  leaseAcquire(
+    name: string,
+    holder: string,
+    nowMs: number,
+    untilMs: number,
+    staleEpoch: number,
+    staleUntilMs: number,
+  ): number;
+  leaseRenew(name: string, epoch: number, untilMs: number): boolean;
+  leaseRelease(name: string, epoch: number): void;
   tokenCreate(
     tokenId: string,
     tenant: string,
@@ -167,6 +218,14 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   // Refused before its only write.
   secretPut: {},
   secretDelete: { single: true },
+  // Refused before its only write.
+  scheduleCreate: {},
+  scheduleReplace: { single: true },
+  scheduleDelete: { single: true },
+  scheduleAdvance: {},
+  leaseAcquire: {},
+  leaseRenew: { single: true },
+  leaseRelease: { single: true },
   tokenCreate: { single: true },
   tokenRevoke: { single: true },
   journalAppend: { single: true },

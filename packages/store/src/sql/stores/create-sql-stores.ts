@@ -10,6 +10,7 @@ import {
   createVersionStore,
 } from "./catalogue-stores.ts";
 import { createKvStore, createQueueJournal, createTokenStore } from "./data-stores.ts";
+import { createLeaseStore, createScheduleStore } from "./schedule-store.ts";
 import { createSecretStore } from "./secret-store.ts";
 
 /** What a store over SQL may hold, and for how long. */
@@ -20,6 +21,8 @@ export interface StoreBounds {
   kvNamespaceBytesMax?: number | undefined;
   /** Secrets a namespace may keep (LIMITS.secretsPerNamespaceMax). */
   secretsPerNamespaceMax?: number | undefined;
+  /** Schedules a namespace may keep (LIMITS.schedulesPerNamespaceMax). */
+  schedulesPerNamespaceMax?: number | undefined;
 }
 
 const SWEEP_ROWS = 500;
@@ -45,6 +48,10 @@ export function createSqlStores(
       perNamespaceMax: bounds.secretsPerNamespaceMax ?? LIMITS.secretsPerNamespaceMax,
     }),
     tokens: createTokenStore(access),
+    schedules: createScheduleStore(access, {
+      perNamespaceMax: bounds.schedulesPerNamespaceMax ?? LIMITS.schedulesPerNamespaceMax,
+    }),
+    leases: createLeaseStore(access),
     journal: createQueueJournal(access),
     check: () => writer.write("probe", now()),
     async sweep(nowMs) {

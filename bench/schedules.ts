@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { createSqliteStore } from "@sous/store";
+import { deploy } from "./measure/deploy.ts";
+import { startServer } from "./measure/server-process.ts";
+
+/**
+ * Schedules: ten thousand that are due in the same second. Printed is how long after it they are all queued, as the
+ * activations' records say. They are written into the store of a stopped platform, which is then started.
+ */
+const { values } = parseArgs({
+  options: { schedules: { type: "string", default: "10000" }, json: { type: "boolean", default: false } },
+});
+const count = Number(values.schedules);
+const NAMESPACES = 20;
+const LEAD_MS = 8000;
+const data = mkdtempSync(join(tmpdir(), "sous-bench-schedules-"));
+const entry = fileURLToPath(new URL("./servers/platform.ts", import.meta.url));
+const flags = JSON.stringify({ auth: "none", data, "limits.async_depth_max": count });
+
+{
+  await using platform = await startServer(entry, [flags]);
+  const { url = "" } = platform.hello;
+  const code = "export default () => 1;";
+  await deploy({ url, token: "none", name: "tick", code, tenant: "t_bench00", maxConcurrency: 10 });
+}
+const dueMs = Math.ceil((Date.now() + LEAD_MS) / 1000) * 1000;
+{
+  await using store = await createSqliteStore({
+    path: join(data, "sous.db"),
+    schedulesPerNamespaceMax: count,
+  });
+  const made = Array.from({ length: count }, (_, n) => {
+    const record = {
+      tenant: "t_bench00",
+      namespace: "default",
+      name: `tick-${n % NAMESPACES}-${n}`,
+      uid: randomUUID(),
+      every_seconds: 3600,
+      overlap_policy: "skip" as const,
+      ref: { function: "tick", alias: "prod" },
+      payload: { n },
+      enabled: true,
+      jitter_seconds: 0,
+      max_catchup_ticks: 60,
+      generation: 1,
+      created_at_ms: dueMs,
+      updated_at_ms: dueMs,
+    };
+    return store.schedules?.create(record, { next_tick_ms: dueMs, due_at_ms: dueMs });
+  });
+  await Promise.all(made);
+}
+const lags: number[] = [];
+{
+  await using platform = await startServer(entry, [flags]);
+  const { url = "" } = platform.hello;
+  const read = async (): Promise<void> => {
+    lags.length = 0;
+    let cursor = "";
+    do {
+      const path = `/v1/tenants/t_bench00/activations?trigger=schedule&limit=500${cursor}`;
+      const page = (await (await fetch(url + path)).json()) as {
+        items: { enqueued_at_ms: number }[];
+        next_cursor: string | null;
+      };
+      lags.push(...page.items.map(({ enqueued_at_ms }) => enqueued_at_ms - dueMs));
+      cursor = page.next_cursor === null ? "" : `&cursor=${page.next_cursor}`;
+    } while (cursor !== "");
+  };
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - Date.now()) + 5000));
+  for (let look = 0; look < 20 && lags.length < count; look++) await read();
+}
+rmSync(data, { recursive: true, force: true });
+lags.sort((a, b) => a - b);
+const at = (share: number): number =>
+  lags[Math.min(lags.length - 1, Math.floor(lags.length * share))] ?? Number.NaN;
+const figures = {
+  schedules: count,
+  queued: lags.length,
+  first_ms: at(0),
+  p50_ms: at(0.5),
+  p99_ms: at(0.99),
+  last_ms: at(1),
+};
+if (values.json) console.log(JSON.stringify(figures));
+else console.table([figures]);
