@@ -24,7 +24,7 @@ export interface PostgresStoreOptions extends StoreBounds {
   now?: (() => number) | undefined;
   /** Whether this process refuses to write beside another one that said the same (no). */
   isSoleWriter?: boolean | undefined;
-  /** Most writes that may wait for the server (50 000); further ones are refused with CS_STORE_UNAVAILABLE. */
+  /** Most writes that may wait for the server (20 000); further ones are refused with CS_STORE_UNAVAILABLE. */
   unwrittenMax?: number | undefined;
   /** Most bytes of writes that may wait for the server (256 MiB). */
   unwrittenBytesMax?: number | undefined;
@@ -34,7 +34,8 @@ export interface PostgresStoreOptions extends StoreBounds {
   patience?: Partial<Patience> | undefined;
 }
 
-const UNWRITTEN_MAX = 50_000;
+/** As one batch it must be through well before its answers count as lost. */
+const UNWRITTEN_MAX = 20_000;
 const UNWRITTEN_BYTES_MAX = 256 * 1024 * 1024;
 const RELAXED_PACE_MS = 5;
 /** How long a writer that has gone stays known: long after anybody asks for its last batch. */
