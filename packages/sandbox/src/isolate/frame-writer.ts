@@ -10,6 +10,11 @@ const ARENA_BYTES = 64 * 1024;
  * strings are `u32 bytes` and UTF-8. One write a tick instead of one a frame halves the cost of a call.
  */
 export class FrameWriter {
+  /**
+   * Whether frames wait for what other sockets bring in the same turn of the loop: one write then wakes the other side
+   * for all of them. Where little is under way the first to come should not wait.
+   */
+  patient = false;
   readonly #stream: Duplex;
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
   #end = 0;
@@ -63,12 +68,13 @@ export class FrameWriter {
     return this;
   }
 
-  /** Ends the frame and sees to it that it leaves at the end of this tick. */
+  /** Ends the frame and sees to it that it leaves at the end of this tick, or of this turn of the loop. */
   end(): void {
     this.#arena.writeUInt32LE(this.#end - this.#frameStart - 4, this.#frameStart);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(flushWriter, this);
+    if (this.patient) setImmediate(flushWriter, this);
+    else process.nextTick(flushWriter, this);
   }
 
   /** Hands everything written so far to the stream now. */

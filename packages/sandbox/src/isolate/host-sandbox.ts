@@ -19,6 +19,8 @@ import { readFrame } from "./read-frame.ts";
 
 const STDERR_TAIL_BYTES = 8192;
 const SIGNALLED = 128;
+/** With no more activations under way a frame leaves at the end of its tick. */
+const PROMPT_MAX = 4;
 
 /** A host process that has just been started, before it is known to be ready. */
 export interface StartedHost {
@@ -46,6 +48,8 @@ export class HostMechanism implements SandboxMechanism {
   readonly #programIds = new Map<string, number>();
   readonly #programKeys = new Map<number, string>();
   #lastProgramId = 0;
+  /** Activations under way. */
+  #open = 0;
   #listener: MechanismListener | undefined;
   #stderr = "";
   #exited: MechanismExit | undefined;
@@ -76,6 +80,7 @@ export class HostMechanism implements SandboxMechanism {
   }
 
   start(number: number, task: SandboxTask): void {
+    this.#writer.patient = ++this.#open > PROMPT_MAX;
     const id = this.#programIds.get(task.program.key) ?? this.#send(task.program);
     this.#writer
       .begin(TO_HOST.start)
@@ -156,7 +161,11 @@ export class HostMechanism implements SandboxMechanism {
         const warm = cursor.u8() === 1;
         cursor.done();
         if (key !== undefined) listener.onWarm(key, warm);
-      } else readFrame(type, cursor, listener);
+        return;
+      }
+      // Only how frames are gathered depends on this count: it need not be right for a host that lies.
+      if (type !== FROM_HOST.call && type !== FROM_HOST.log && this.#open > 0) this.#open--;
+      readFrame(type, cursor, listener);
     });
     const broken = (error: Error): void => {
       this.#stderr += `\nprotocol: ${error.message}`;
