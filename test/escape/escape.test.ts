@@ -28,7 +28,6 @@ interface Setting {
 
 const SETTINGS: readonly Setting[] = [
   { name: "every layer", as: "root", kind: "bubblewrap", lock: true, level: "strict" },
-  { name: "bubblewrap by root", as: "root", kind: "bubblewrap-as-root", lock: true, level: "strict" },
   { name: "no bubblewrap", as: "root", kind: "self-jail", lock: true, level: "closed" },
   { name: "no last filter", as: "root", kind: "bubblewrap", lock: false, level: null },
   { name: "no bubblewrap, no last filter", as: "root", kind: "self-jail", lock: false, level: null },
@@ -113,7 +112,7 @@ function rightAnswers(one: EscapeProbe, lock: boolean): readonly unknown[] | nul
 function problemOf({ as, kind }: Setting): string | undefined {
   if (process.platform !== "linux") return "needs Linux";
   if (as === "root" && !isRoot) return "needs root: start the tests as root to try it";
-  if (kind.startsWith("bubblewrap") && !isThere("/usr/bin/bwrap")) {
+  if (kind === "bubblewrap" && !isThere("/usr/bin/bwrap")) {
     return "needs bubblewrap: apt-get install bubblewrap";
   }
   const other = as === "user" || kind === "bubblewrap";

@@ -44,7 +44,7 @@ const run = JSON.parse(process.argv[2] ?? "{}") as ProbeRun;
 const root = process.getuid?.() === 0;
 const host = await bundleHostProgram(new URL("probe-host.ts", import.meta.url).pathname);
 const jail = await bundleHostProgram(HOST_PROGRAMS.jail);
-const launcher = launchersFor({ host, jail, root }).find(({ kind }) => kind === run.kind);
+const launcher = launchersFor({ host, jail }).find(({ kind }) => kind === run.kind);
 const threadsMax = hostThreadsMax();
 const groups = openHostGroups({ memoryBytes: MEMORY_BYTES, cpus: HOST_CPUS, pids: threadsMax });
 const report: ProbeRunReport = { level: "open", layers: {}, answers: {} };

@@ -37,7 +37,7 @@ export const HOST: FuzzTarget<Buffer> = {
     const host = await bundleHostProgram(HOST_PROGRAMS.host);
     const jail = await bundleHostProgram(HOST_PROGRAMS.jail);
     // What is tried here is the protocol; how hosts are closed has a suite of its own.
-    const [launcher] = launchersFor({ host, jail, root: false, without: ["bubblewrap", "self-jail"] });
+    const [launcher] = launchersFor({ host, jail, without: ["bubblewrap", "self-jail"] });
     const groups = openHostGroups({ memoryBytes: 512 * MiB, cpus: 1, pids: 64 });
     const setup: HostSetup = {
       core: guest.core,

@@ -62,6 +62,7 @@ const failureCheck = (failure: string): DoctorCheck => ({
   name: "not possible here",
   status: "warn",
   detail: failure,
+  hint: "let every user read the installation, and allow user namespaces (sysctl user.max_user_namespaces)",
 });
 
 function nodeCheck(): DoctorCheck {

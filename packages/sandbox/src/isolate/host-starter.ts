@@ -63,7 +63,7 @@ export interface HostStarter {
  */
 export function createHostStarter(options: HostStarterOptions): HostStarter {
   const root = process.getuid?.() === 0;
-  const launchers = launchersFor({ ...options, root });
+  const launchers = launchersFor(options);
   const threadsMax = hostThreadsMax();
   const groups = openHostGroups({
     memoryBytes: options.memoryBytesMax + GROUP_SLACK_BYTES,

@@ -28,7 +28,7 @@ export interface StartHostOptions {
 export async function startHost(options: StartHostOptions): Promise<StartedHost> {
   const { launcher, uid, group } = options;
   const marker = openMarker();
-  const filter = launcher.kind.startsWith("bubblewrap") ? openFilter() : undefined;
+  const filter = launcher.kind === "bubblewrap" ? openFilter() : undefined;
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", "pipe", marker.writeFd];
   if (filter !== undefined) stdio.push(filter, "pipe", "pipe");
   const [program = "", ...args] = launcherCommand(launcher);
@@ -37,7 +37,6 @@ export async function startHost(options: StartHostOptions): Promise<StartedHost>
     cwd: "/",
     stdio,
     windowsHide: true,
-    // Root without a user namespace stays root until the host drops it: it has to read what only root may.
     ...(launcher.kind === "bubblewrap" && uid !== null ? { uid, gid: uid } : {}),
   });
   closeSync(marker.writeFd);
@@ -65,9 +64,7 @@ function launcherCommand(launcher: Launcher): readonly string[] {
   const { kind, files, command } = launcher;
   switch (kind) {
     case "bubblewrap":
-      return [launcher.bubblewrap, ...bubblewrapArguments({ files, command, by: "user" })];
-    case "bubblewrap-as-root":
-      return [launcher.bubblewrap, ...bubblewrapArguments({ files, command, by: "root" })];
+      return [launcher.bubblewrap, ...bubblewrapArguments({ files, command })];
     case "self-jail":
       return launcher.jail;
     case "plain":

@@ -13,6 +13,7 @@ const NAMESPACES = [
   "--unshare-uts",
   "--unshare-cgroup-try",
 ];
+const USER = ["--unshare-user", "--disable-userns", "--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL"];
 const PROCESS = ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv", "--hostname", "sandbox"];
 
 /** @returns where bubblewrap is installed, in folders that only the system writes */
@@ -21,11 +22,6 @@ export const findBubblewrap = (): string | undefined => PLACES.find((path) => ex
 export interface BubblewrapOptions {
   files: RuntimeFiles;
   command: readonly string[];
-  /**
-   * `user`: bubblewrap runs as the host's user, in a user namespace of its own. `root`: it runs as root, without one,
-   * and leaves the host what it takes to change its user.
-   */
-  by: "user" | "root";
 }
 
 /**
@@ -35,18 +31,14 @@ export interface BubblewrapOptions {
  * The host is the first process of its namespace: bubblewrap's own first process would carry our environment and
  * be under the filter.
  */
-export function bubblewrapArguments({ files, command, by }: BubblewrapOptions): string[] {
+export function bubblewrapArguments({ files, command }: BubblewrapOptions): string[] {
   const reads = [...files.libraries, files.node, ...files.program];
-  const user =
-    by === "user"
-      ? ["--unshare-user", "--disable-userns", "--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL"]
-      : ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"];
   const binds = reads.flatMap((path) => ["--ro-bind", path, path]);
   const { filter, block, status } = BUBBLEWRAP_FDS;
   const held = ["--seccomp", `${filter}`, "--block-fd", `${block}`, "--json-status-fd", `${status}`];
   return [
     ...NAMESPACES,
-    ...user,
+    ...USER,
     ...PROCESS,
     ...binds,
     "--remount-ro",

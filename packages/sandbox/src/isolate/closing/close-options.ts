@@ -16,10 +16,9 @@ export function closeOptions(
   kind: LauncherKind,
   { uid, threadsMax }: { uid: number | null; threadsMax: number },
 ): CloseHostOptions {
-  const hidden = kind === "bubblewrap" || kind === "bubblewrap-as-root";
   return {
     uid: kind === "bubblewrap" ? null : uid,
-    parentPid: hidden ? null : process.pid,
+    parentPid: kind === "bubblewrap" ? null : process.pid,
     // Without a user of its own its threads are counted together with everything else of ours.
     threadsMax: uid !== null || kind === "bubblewrap" ? threadsMax : null,
     lock: kind !== "plain",

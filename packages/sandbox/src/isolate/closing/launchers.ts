@@ -1,7 +1,7 @@
 import { findBubblewrap } from "./bubblewrap.ts";
 import { runtimeFiles, type RuntimeFiles } from "./runtime-files.ts";
 
-export type LauncherKind = "bubblewrap" | "bubblewrap-as-root" | "self-jail" | "plain";
+export type LauncherKind = "bubblewrap" | "self-jail" | "plain";
 
 interface LauncherBase {
   files: RuntimeFiles;
@@ -12,7 +12,7 @@ interface LauncherBase {
 /** A way to start a host, as closed as it gets. */
 export type Launcher = LauncherBase &
   (
-    | { kind: "bubblewrap" | "bubblewrap-as-root"; bubblewrap: string }
+    | { kind: "bubblewrap"; bubblewrap: string }
     | { kind: "self-jail"; jail: readonly string[] }
     | { kind: "plain" }
   );
@@ -20,7 +20,6 @@ export type Launcher = LauncherBase &
 export interface LaunchersOptions {
   host: { file: string; sources: readonly string[] };
   jail: { file: string };
-  root: boolean;
   /** Kinds to leave out, for tests of what a machine without them does. */
   without?: readonly LauncherKind[];
   /** Path of bubblewrap (where it is installed by the system). */
@@ -33,7 +32,7 @@ const JAILED_FLAGS = [...NODE_FLAGS, "--openssl-config=/dev/null"];
 
 /** @returns the ways to start a host on this machine, the most closed first; whether each works shows when it is tried */
 export function launchersFor(options: LaunchersOptions): Launcher[] {
-  const { host, jail, root, without = [] } = options;
+  const { host, jail, without = [] } = options;
   const files = runtimeFiles(host.file, host.sources);
   const { node } = files;
   const base = { files, command: [node, ...NODE_FLAGS, host.file] };
@@ -41,7 +40,6 @@ export function launchersFor(options: LaunchersOptions): Launcher[] {
   const bubblewrap = process.platform === "linux" ? (options.bubblewrap ?? findBubblewrap()) : undefined;
   if (bubblewrap !== undefined) {
     launchers.push({ ...base, kind: "bubblewrap", bubblewrap });
-    if (root) launchers.push({ ...base, kind: "bubblewrap-as-root", bubblewrap });
   }
   if (process.platform === "linux") {
     const reads = [node, ...files.libraries, ...files.program, "/dev/null"];

@@ -78,7 +78,7 @@ function namespaceLayers(evidence: LayerEvidence, account: ProcessAccount): Host
     layer(name, "strict", account.ownNamespaces.has(kind), detail, BUBBLEWRAP);
   const root = "Node and the host program, nothing else";
   return [
-    userNamespace(evidence, account),
+    userNamespace(account),
     own("pid namespace", "pid", "sees itself only"),
     own("network namespace", "net", "no network device"),
     own("mount namespace", "mnt", "file system of its own"),
@@ -132,15 +132,11 @@ export function missingLayers(layers: readonly HostLayer[], level: HostLevel): H
   return layers.filter((layer) => !layer.on && asked.includes(layer.level));
 }
 
-function userNamespace({ launcher }: LayerEvidence, account: ProcessAccount): HostLayer {
+function userNamespace(account: ProcessAccount): HostLayer {
   const on = account.ownNamespaces.has("user");
   const name = "user namespace";
   if (on) return { name, on, detail: "ids of its own, further ones refused", level: null };
-  const how =
-    launcher === "bubblewrap-as-root"
-      ? "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0) and let every user read the installation"
-      : BUBBLEWRAP;
-  return { name, on, detail: "off", how, level: null };
+  return { name, on, detail: "off", how: BUBBLEWRAP, level: null };
 }
 
 /** Landlock does for a host that jails itself what the read-only root does for one in a mount namespace. */
