@@ -1,5 +1,4 @@
-import type { ActivationRecord } from "@sous/contract";
-import { TOPICS } from "@sous/contract";
+import { type ActivationRecord, TOPICS } from "@sous/contract";
 import type { ActivationFilter } from "@sous/store";
 import type { InvocationCodeQ } from "./invocation-queue.ts";
 import { LiveActivation } from "./live-activation.ts";
