@@ -49,6 +49,8 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     const late = body.mode === "sync" && now() >= body.deadline_ms;
     const type: FunctionErrorType = late ? "Timeout" : "Expired";
     const activation = new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, fleet.tier);
+    // It is in the queue no more and not in the store yet: readers find it here.
+    if (body.mode === "async") live.add(activation);
     const outcome = unrun({ type, message: "the work waited in the queue for too long" });
     // At once: the message leaves the journal within this tick.
     const told =
