@@ -153,6 +153,14 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
       "behind by more than the bound the oldest ticks are made up for, then it goes on from now",
     ],
   },
+  resourceRecordBytesMax: {
+    what: "record of an event source, worker or member in the store",
+    past: "413",
+    test: [
+      "packages/store/src/contract-suite/resource-suite.ts",
+      "names and records that cannot be kept are refused, a record of 64 KiB is kept",
+    ],
+  },
   codeqPayloadBytesMax: {
     what: "payload of `cs.codeq.publish`",
     past: "the call is refused",

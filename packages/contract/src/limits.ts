@@ -30,6 +30,7 @@ export const LIMITS = {
   schedulesPerNamespaceMax: 1000,
   schedulePayloadBytesMax: 256 * KiB,
   scheduleCatchupMax: 60,
+  resourceRecordBytesMax: 64 * KiB,
   codeqPayloadBytesMax: 256 * KiB,
   httpRequestBytesMax: 1 * MiB,
   httpResponseBytesMax: 5 * MiB,

@@ -8,6 +8,7 @@ import { logSuite } from "./contract-suite/log-suite.ts";
 import { CONTRACT_STORE_OPTIONS, type OpenStore, type StoreTest } from "./contract-suite/open-store.ts";
 import { publishSuite } from "./contract-suite/publish-suite.ts";
 import { leaseSuite, scheduleSuite } from "./contract-suite/schedule-suite.ts";
+import { resourceSuite } from "./contract-suite/resource-suite.ts";
 import { secretSuite } from "./contract-suite/secret-suite.ts";
 import { tokenSuite } from "./contract-suite/token-suite.ts";
 import { transactionSuite } from "./contract-suite/transaction-suite.ts";
@@ -48,8 +49,9 @@ export function describeStoreContract(
   describe(`${name} store: secrets`, () => secretSuite(storeTest));
   if (!lacks.includes("schedules")) {
     describe(`${name} store: schedules`, () => scheduleSuite(storeTest));
-    describe(`${name} store: leases`, () => leaseSuite(storeTest));
   }
+  describe(`${name} store: leases`, () => leaseSuite(storeTest));
+  describe(`${name} store: resources`, () => resourceSuite(storeTest));
   describe(`${name} store: tokens`, () => tokenSuite(storeTest));
   describe(`${name} store: queue journal`, () => journalSuite(storeTest));
   describe(`${name} store: transactions`, () => transactionSuite(storeTest));

@@ -54,9 +54,10 @@ export interface Store extends AsyncDisposable {
   readonly kv: KvStore;
   readonly secrets: SecretStore;
   readonly tokens: TokenStore;
-  /** Absent where a driver does not keep schedules yet; then there are no leases either. */
+  /** Absent where a driver does not keep schedules yet. */
   readonly schedules?: ScheduleStore;
-  readonly leases?: LeaseStore;
+  readonly leases: LeaseStore;
+  readonly resources: ResourceStore;
   readonly journal: QueueJournal;
   /** Proves that the store can take a write now. @throws CS_STORE_UNAVAILABLE */
   check(): Promise<void>;
@@ -307,6 +308,47 @@ export interface LeaseStore {
   renew(name: string, epoch: number, untilMs: number): Promise<boolean>;
   /** Gives a lease back; its epoch is over at once. An old epoch is ignored. */
   release(name: string, epoch: number): Promise<void>;
+}
+
+/** A named thing with its record, as it stands. */
+export interface StoredResource {
+  key: FunctionKey;
+  /** 1 when it is new, one more with each change. A name that is taken again begins at 1 anew. */
+  generation: number;
+  record_json: string;
+}
+
+/**
+ * Named things of the control plane that are only text to the store: event sources and their checkpoints, workers,
+ * members. A kind's name is 1–32 of `a-z 0-9 -` and begins with a letter; tenant and namespace are 1–64 of
+ * `A-Z a-z 0-9 _ -`, a name 1–128 of these and `. : @ /`; a record is at most LIMITS.resourceRecordBytesMax of
+ * UTF-8. What is neither is refused: CS_VALIDATION_FAILED, CS_PAYLOAD_TOO_LARGE.
+ */
+export interface ResourceStore {
+  /** @throws CS_CONFLICT when the name is taken, or the namespace holds `max` of this kind already */
+  create(kind: string, key: FunctionKey, recordJson: string, max: number): Promise<void>;
+  get(kind: string, key: FunctionKey): Promise<StoredResource | undefined>;
+  /** Lists those of one namespace, by name ascending. */
+  list(kind: string, scope: KvScope, page: PageRequest): Promise<Page<StoredResource>>;
+  /** Lists those of all tenants, by tenant, namespace and name ascending. */
+  all(kind: string, page: PageRequest): Promise<Page<StoredResource>>;
+  /**
+   * Puts a record over the one of a generation: a compare-and-set.
+   * @param fence where there is one, it applies only while the lease has this epoch
+   * @returns whether it applied
+   */
+  replace(
+    kind: string,
+    key: FunctionKey,
+    generation: number,
+    recordJson: string,
+    fence?: Fence,
+  ): Promise<boolean>;
+  /**
+   * Deletes it, with a generation only if it still has that.
+   * @returns whether there was one
+   */
+  delete(kind: string, key: FunctionKey, generation?: number): Promise<boolean>;
 }
 
 /** One durable message of the embedded queue, as it must come back after a crash. */

@@ -5,8 +5,10 @@ import type { Access } from "./access.ts";
 import { createActivationStore, createLogStore } from "./activation-store.ts";
 import { createAliasStore, createFunctionStore } from "./function-stores.ts";
 import { createKvStore } from "./kv-store.ts";
+import { createLeaseStore } from "./lease-store.ts";
 import { Reader } from "./reader.ts";
 import { parseStoreUrl } from "./redis-url.ts";
+import { createResourceStore } from "./resource-store.ts";
 import { createQueueJournal, createSecretStore, createTokenStore } from "./small-stores.ts";
 import { createStoreKeys } from "./store-keys.ts";
 import { readStoreScripts } from "./store-scripts.ts";
@@ -101,6 +103,8 @@ function storeOf(access: Access, options: RedisStoreOptions, link: RedisLink): S
       perNamespaceMax: options.secretsPerNamespaceMax ?? LIMITS.secretsPerNamespaceMax,
     }),
     tokens: createTokenStore(access),
+    leases: createLeaseStore(access),
+    resources: createResourceStore(access),
     journal: createQueueJournal(access),
     async check() {
       await writer.write("probe", [keys.probe], [now()]);

@@ -64,6 +64,12 @@ export function createStoreKeys(prefix: string) {
     sealedSecrets: (scope: KvScope) => `${ofNamespace("secret", scope)}sealed`,
     secretNames: (scope: KvScope) => `${ofNamespace("secret", scope)}index`,
 
+    lease: (name: string) => `${prefix}lease:${name}`,
+
+    resources: (kind: string) => `${prefix}resource:${kind}:docs`,
+    /** Tenant, namespace and name of each. */
+    resourcePlaces: (kind: string) => `${prefix}resource:${kind}:index`,
+
     token: (id: string) => `${prefix}token:${id}`,
     tokensOfTenant: (tenant: string) => `${prefix}tokens:${tenant}:index`,
 

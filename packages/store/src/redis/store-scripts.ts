@@ -9,6 +9,8 @@ export const WRITE_PARTS = [
   "activations",
   "kv",
   "small-data",
+  "leases",
+  "resources",
   "dispatch",
 ] as const;
 

@@ -17,6 +17,7 @@ export function compileMigrations(db: Kysely<Tables>, dialect: SqlDialect): Migr
     { name: "activation groups", build: [groupTables] },
     { name: "secrets", build: [secretTables] },
     { name: "schedules", build: [scheduleTables] },
+    { name: "resources", build: [resourceTables] },
   ];
   return steps.map((step, index) => ({
     number: index + 1,
@@ -249,4 +250,16 @@ const scheduleTables: Build = (db, { text, integer }) => [
     .addColumn("holder", text, (c) => c.notNull())
     .addColumn("epoch", integer, (c) => c.notNull())
     .addColumn("until_ms", integer, (c) => c.notNull()),
+];
+
+const resourceTables: Build = (db, { text, integer }) => [
+  db.schema
+    .createTable("resources")
+    .addColumn("kind", text, (c) => c.notNull())
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("namespace", text, (c) => c.notNull())
+    .addColumn("name", text, (c) => c.notNull())
+    .addColumn("generation", integer, (c) => c.notNull())
+    .addColumn("doc", text, (c) => c.notNull())
+    .addPrimaryKeyConstraint("resources_pk", ["kind", ...FUNCTION_KEY]),
 ];

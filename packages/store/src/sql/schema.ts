@@ -147,6 +147,15 @@ export interface LeaseTable {
   until_ms: number;
 }
 
+export interface ResourceTable {
+  kind: string;
+  tenant: string;
+  namespace: string;
+  name: string;
+  generation: number;
+  doc: string;
+}
+
 export interface TokenTable {
   token_id: string;
   tenant: string;
@@ -195,6 +204,7 @@ export interface Tables {
   secrets: SecretTable;
   schedules: ScheduleTable;
   leases: LeaseTable;
+  resources: ResourceTable;
   journal: JournalTable;
   probe: ProbeTable;
 }

@@ -7,6 +7,7 @@ import { journalStatements } from "./journal-statements.ts";
 import { kvStatements } from "./kv-statements.ts";
 import { logStatements } from "./log-statements.ts";
 import { leaseStatements, scheduleStatements } from "./schedule-statements.ts";
+import { resourceStatements } from "./resource-statements.ts";
 import type { Tables } from "./schema.ts";
 import { statement } from "./statement.ts";
 import { secretStatements } from "./secret-statements.ts";
@@ -28,6 +29,7 @@ export function compileStatements(db: Kysely<Tables>, dialect: SqlDialect) {
     secrets: secretStatements(db),
     schedules: scheduleStatements(db),
     leases: leaseStatements(db),
+    resources: resourceStatements(db),
     tokens: tokenStatements(db),
     journal: journalStatements(db, dialect),
     probe: {

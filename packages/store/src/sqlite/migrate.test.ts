@@ -27,6 +27,7 @@ test("a database is kept over restarts and remembers its schema version", async 
       [2, "activation groups"],
       [3, "secrets"],
       [4, "schedules"],
+      [5, "resources"],
     ],
   );
 });
@@ -39,7 +40,7 @@ test("a database of a newer release is refused and left alone", async () => {
   db.close();
   await assert.rejects(createSqliteStore({ path }), {
     code: "CS_STORE_UNAVAILABLE",
-    message: /schema version 7.*knows 4 at most.*newer release/,
+    message: /schema version 7.*knows 5 at most.*newer release/,
   });
 });
 

@@ -5,6 +5,7 @@ import { groupCommands } from "./group-commands.ts";
 import { kvCommands } from "./kv-commands.ts";
 import { queueCommands } from "./queue-commands.ts";
 import { recordCommands } from "./record-commands.ts";
+import { resourceCommands } from "./resource-commands.ts";
 import { scheduleCommands } from "./schedule-commands.ts";
 import { secretCommands } from "./secret-commands.ts";
 import { versionCommands } from "./version-commands.ts";
@@ -19,6 +20,7 @@ export function allCommands(sql: Statements): CommandSteps {
     ...kvCommands(sql),
     ...secretCommands(sql),
     ...scheduleCommands(sql),
+    ...resourceCommands(sql),
     ...queueCommands(sql),
   };
 }

@@ -144,6 +144,27 @@ export interface Commands {
   ): number;
   leaseRenew(name: string, epoch: number, untilMs: number): boolean;
   leaseRelease(name: string, epoch: number): void;
+  resourceCreate(
+    kind: string,
+    tenant: string,
+    namespace: string,
+    name: string,
+    doc: string,
+    max: number,
+  ): void;
+  /** @param generation the row must have. @param lease null for no fence */
+  resourceReplace(
+    kind: string,
+    tenant: string,
+    namespace: string,
+    name: string,
+    generation: number,
+    doc: string,
+    lease: string | null,
+    epoch: number,
+  ): boolean;
+  /** @param generation the row must have, 0 for any */
+  resourceDelete(kind: string, tenant: string, namespace: string, name: string, generation: number): boolean;
   tokenCreate(
     tokenId: string,
     tenant: string,
@@ -226,6 +247,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   leaseAcquire: {},
   leaseRenew: { single: true },
   leaseRelease: { single: true },
+  // Refused before its only write.
+  resourceCreate: {},
+  resourceReplace: {},
+  resourceDelete: { single: true },
   tokenCreate: { single: true },
   tokenRevoke: { single: true },
   journalAppend: { single: true },

@@ -10,6 +10,7 @@ import {
   createVersionStore,
 } from "./catalogue-stores.ts";
 import { createKvStore, createQueueJournal, createTokenStore } from "./data-stores.ts";
+import { createResourceStore } from "./resource-store.ts";
 import { createLeaseStore, createScheduleStore } from "./schedule-store.ts";
 import { createSecretStore } from "./secret-store.ts";
 
@@ -52,6 +53,7 @@ export function createSqlStores(
       perNamespaceMax: bounds.schedulesPerNamespaceMax ?? LIMITS.schedulesPerNamespaceMax,
     }),
     leases: createLeaseStore(access),
+    resources: createResourceStore(access),
     journal: createQueueJournal(access),
     check: () => writer.write("probe", now()),
     async sweep(nowMs) {
