@@ -49,6 +49,11 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     hint: "The store refused the read; see the server's log.",
   },
+  CS_BUNDLES_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "Where bundles are kept cannot be reached now; try again.",
+  },
   CS_STORE_CAS_FAILED: {
     status: 409,
     retryable: false,

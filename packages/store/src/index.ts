@@ -1,3 +1,7 @@
+export { type BundleStore, isSha256 } from "./bundles/bundle-store.ts";
+export { type DiskCache, type DiskCacheOptions, openDiskCache } from "./bundles/disk-cache.ts";
+export { createFileBundles, type FileBundlesOptions } from "./bundles/file-bundles.ts";
+export { createS3Bundles, type S3BundlesOptions } from "./bundles/s3-bundles.ts";
 export { EndedGroup } from "./ended-group.ts";
 export { createPostgresStore, type PostgresStoreOptions } from "./postgres/postgres-store.ts";
 export { createRedisStore, type RedisStoreOptions } from "./redis/redis-store.ts";

@@ -118,6 +118,11 @@ export interface VersionStore {
   list(key: FunctionKey, page: PageRequest): Promise<Page<VersionRecord>>;
   /** @returns the tar bytes of a published bundle, or `undefined` */
   bundle(sha256: string): Promise<Uint8Array | undefined>;
+  /**
+   * Puts the bytes of a published bundle over what is kept of it, where that is gone or damaged. The caller has
+   * compared the bytes with their hash.
+   */
+  mendBundle(sha256: string, bytes: Uint8Array): Promise<void>;
 }
 
 export interface AliasStore {

@@ -5,8 +5,9 @@ const closed = { additionalProperties: false } as const;
 const Text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
 const Url = (pattern: string, description: string) => Type.String({ pattern, maxLength: 2048, description });
 const Rate = (description: string) => Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, description });
-const Amount = (description: string) =>
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: `${description}; 0: no bound` });
+const Amount = (description: string, atZero = "; 0: no bound") =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: `${description}${atZero}` });
+const Credential = (description: string) => Type.String({ maxLength: 4096, description });
 const Milliseconds = (description: string) =>
   Type.Integer({ minimum: 0, maximum: 86_400_000, description: `${description}, milliseconds` });
 
@@ -35,6 +36,23 @@ const fields = {
   store: Url("^(sqlite:|postgres(ql)?://|rediss?://)", "sqlite:PATH, postgres://… or redis://…"),
   codeq: Url("^(memory:$|rediss?://|nats://)", "memory:, redis://… or nats://…"),
   bundles: Url("^(store:$|file:|s3://)", "store:, file:PATH or s3://…"),
+  bundle_cache: Type.Object(
+    {
+      disk_bytes: Amount(
+        "bytes of bundles kept on this machine's disk, where the store is on another; 0: none",
+        "",
+      ),
+    },
+    closed,
+  ),
+  s3: Type.Object(
+    {
+      access_key_id: Credential("of the bucket of bundles; none: as the environment of AWS's clients says"),
+      secret_access_key: Credential("goes with s3.access_key_id"),
+      session_token: Credential("of keys that expire"),
+    },
+    closed,
+  ),
   leader: Url(
     "^(local|store):$",
     "who publishes ticks: local: (this process alone) or store: (one by a lease)",
@@ -138,6 +156,10 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     data: "./.sous",
     codeq: "memory:",
     bundles: "store:",
+    "bundle_cache.disk_bytes": 1024 ** 3,
+    "s3.access_key_id": "",
+    "s3.secret_access_key": "",
+    "s3.session_token": "",
     leader: "local:",
     auth: mode === "dev" ? "none" : "local:",
     auth_key: "",
@@ -172,7 +194,12 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
 }
 
 /** Keys whose value is a secret as a whole. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(["auth_key", "secrets_key"]);
+export const SECRET_KEYS: ReadonlySet<string> = new Set([
+  "auth_key",
+  "secrets_key",
+  "s3.secret_access_key",
+  "s3.session_token",
+]);
 
 type Field = { type?: string; properties?: Record<string, Field> };
 

@@ -4,6 +4,7 @@ import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { LiveActivations } from "../activations/live-activations.ts";
 import type { QueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import type { RunSubmitter } from "../schedules/submit-run.ts";
@@ -18,6 +19,7 @@ type DeadMethod = "deadPage" | "findDead" | "removeDead" | "redrive";
 export interface ControlOptions {
   store: Store;
   catalog: Catalog;
+  bundles: Pick<BundleTiers, "load" | "publish">;
   auth: Authenticator;
   /** The activations of this process; a process without an invoker has none. */
   live: LiveActivations;

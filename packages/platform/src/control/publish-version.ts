@@ -21,10 +21,10 @@ export interface Published {
  * @param identity the caller, who may have to be allowed to approve
  * @throws CS_NOT_FOUND without function or draft, CS_CONFLICT for an expired or consumed draft,
  *   CS_VALIDATION_FAILED for a config the manifest does not grant, CS_APPROVAL_REQUIRED for an alias that would get
- *   new powers
+ *   new powers, CS_BUNDLES_UNAVAILABLE
  */
 export async function publishVersion(
-  { store, catalog, secrets, clock, durability, approve: policy }: ControlContext,
+  { store, catalog, bundles, secrets, clock, durability, approve: policy }: ControlContext,
   key: FunctionKey,
   body: PublishBody,
   identity: Identity,
@@ -53,6 +53,8 @@ export async function publishVersion(
   const { tenant } = key;
   const approved =
     alias !== undefined && requireApproval(policy, { tenant, alias, powers, approve, identity });
+  // It has to be where it lasts before a version says that it is.
+  await bundles.publish(draft.sha256, bundle);
   const version = await store.versions.publish({
     key,
     draftId: body.draft_id,

@@ -100,7 +100,7 @@ function registerPublishing(app: ControlApp, context: ControlContext): void {
 }
 
 function registerVersionReads(app: ControlApp, context: ControlContext): void {
-  const { store } = context;
+  const { store, bundles } = context;
   const config = { action: "cs:function:read" } as const;
   const findVersion = async (params: VersionParams): Promise<VersionRecord> => {
     await findFunction(store, params, true);
@@ -173,7 +173,7 @@ function registerVersionReads(app: ControlApp, context: ControlContext): void {
     },
     async ({ params }) => {
       const { sha256 } = await findVersion(params);
-      const bundle = await store.versions.bundle(sha256);
+      const bundle = await bundles.load(sha256);
       if (bundle === undefined) {
         throw new PlatformError(
           "CS_STORE_READ_FAILED",

@@ -9,6 +9,7 @@ import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
 import { createSpending, type Spending } from "../activations/spending.ts";
 import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
+import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { createCatalog } from "../catalog/create-catalog.ts";
@@ -21,6 +22,7 @@ import type { Invoker } from "../invoker/invoker.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
+import { openBundles } from "./open-bundles.ts";
 import type { PlatformMeter } from "./platform-meter.ts";
 import { openCodeQ } from "./open-codeq.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -39,6 +41,8 @@ export interface Execution extends AsyncDisposable {
   catalog: Catalog;
   live: LiveRegistry;
   bundles: BundleCache;
+  /** Where the cache has them from. */
+  tiers: BundleTiers;
   fleet: Fleet;
   /** Budgets of tenants and tokens, where there are any. */
   spending: Spending | undefined;
@@ -81,8 +85,10 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
   );
   const catalog = createCatalog({ store, clock: now, random: Math.random });
   const stripper = stack.use(createTypeStripper());
+  const { versions } = store;
+  const { tiers } = stack.use(await openBundles({ config, limits, versions, now, onFault, onWarning }));
   const bundles = createBundleCache({
-    load: (sha256) => store.versions.bundle(sha256),
+    load: (sha256) => tiers.load(sha256),
     stripper,
     clock: now,
     itemsMax: limits.bundleCacheItemsMax,
@@ -154,6 +160,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     catalog,
     live,
     bundles,
+    tiers,
     fleet,
     spending,
     invoker,

@@ -4,7 +4,7 @@ import type { Execution } from "./execution.ts";
 
 /** Adds what the execution plane knows of itself to the metrics; read when somebody asks (SPEC 13). */
 export function observe(metrics: Metrics, execution: Execution): void {
-  const { bundles, codeq, fleet, invoker } = execution;
+  const { bundles, codeq, fleet, invoker, tiers } = execution;
   const gauge = (name: string, help: string, read: () => number): void =>
     metrics.gauge(name, help, [], () => [{ labels: {}, value: read() }]);
   metrics.gauge("cs_codeq_depth", "Messages of the queue by state", ["topic", "state"], async () => {
@@ -22,6 +22,12 @@ export function observe(metrics: Metrics, execution: Execution): void {
   gauge("cs_invoker_cache_bytes", "Bytes of text in the bundle cache", () => bundles.stats().bytes);
   gauge("cs_invoker_cache_hits_total", "Bundles found in the cache", () => bundles.stats().hits);
   gauge("cs_invoker_cache_misses_total", "Bundles that had to be fetched", () => bundles.stats().misses);
+  metrics.gauge(
+    "cs_bundle_tier_requests_total",
+    "Bundles asked of a tier, by what it answered",
+    ["tier", "outcome"],
+    () => tiers.stats().map(({ tier, outcome, count }) => ({ labels: { tier, outcome }, value: count })),
+  );
   gauge("cs_fleet_sandboxes", "Sandbox hosts alive", () => fleet.stats().sandboxes);
   gauge("cs_fleet_tenants", "Tenants with a sandbox", () => fleet.stats().tenants);
   gauge("cs_fleet_warm_programs", "Versions with an isolate ready", () => fleet.stats().warmPrograms);

@@ -99,6 +99,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
       await createControl({
         store,
         catalog: execution.catalog,
+        bundles: execution.tiers,
         auth,
         live: execution.live,
         codeq: execution.codeq,

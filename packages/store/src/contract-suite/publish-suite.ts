@@ -135,6 +135,20 @@ export function publishSuite(storeTest: StoreTest): void {
     assert.equal(new TextDecoder().decode(await store.versions.bundle(first.version.sha256)), "same");
   });
 
+  storeTest(
+    "a bundle that is damaged or gone is mended, and published bundles are never swept",
+    async (store) => {
+      const kept = await drafted(store, "kept");
+      await store.versions.publish(kept);
+      await store.versions.mendBundle(kept.version.sha256, sampleBundle("mended"));
+      await store.versions.mendBundle("0".repeat(64), sampleBundle("was gone"));
+      await store.sweep(NOW_MS + 2 * DAY_MS);
+      const text = async (sha256: string) => new TextDecoder().decode(await store.versions.bundle(sha256));
+      assert.equal(await text(kept.version.sha256), "mended");
+      assert.equal(await text("0".repeat(64)), "was gone");
+    },
+  );
+
   storeTest("sweeping removes expired drafts with their bytes and keeps what is published", async (store) => {
     const published = await drafted(store, "published");
     await store.versions.publish(published);

@@ -21,6 +21,7 @@ const RULES: Rules = {
   functionSoftDelete: (...path) => [one("function", path)],
   draftPut: (...path) => [one("function", path), shared("bundles")],
   versionPublish: (...path) => [one("function", path), shared("bundles")],
+  bundleMend: () => [shared("bundles")],
   aliasSet: (...path) => [one("function", path)],
   aliasDelete: (...path) => [one("function", path)],
   activationCreate: () => [],

@@ -106,5 +106,9 @@ export function createVersionStore({ reader, writer, keys }: Access): VersionSto
       );
       return published && bytes ? new Uint8Array(bytes) : undefined;
     },
+    async mendBundle(sha256, bytes) {
+      const touched = [keys.bundlePublished(sha256), keys.bundle(sha256)];
+      await writer.write("bundleMend", touched, [Buffer.from(bytes)]);
+    },
   };
 }

@@ -72,6 +72,17 @@ function bundleStatements(db: Kysely<Tables>) {
         .values({ sha256: p.sha256, published: sql.lit(0), bytes: p.bytes })
         .onConflict((conflict) => conflict.column("sha256").doNothing()),
     ),
+    mendBundle: statement<{ sha256: string; bytes: Uint8Array }>()((p) =>
+      db
+        .insertInto("bundles")
+        .values({ sha256: p.sha256, published: sql.lit(1), bytes: p.bytes })
+        .onConflict((conflict) =>
+          conflict.column("sha256").doUpdateSet(({ ref }) => ({
+            bytes: ref("excluded.bytes"),
+            published: sql.lit(1),
+          })),
+        ),
+    ),
     publishBundle: statement<{ sha256: string }>()((p) =>
       db
         .updateTable("bundles")

@@ -9,5 +9,6 @@ export {
   startPostgres,
 } from "./postgres-server.ts";
 export { missingRedis, type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.ts";
+export { type S3Server, startS3 } from "./s3-server.ts";
 export { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 export { withRedis } from "./with-redis.ts";

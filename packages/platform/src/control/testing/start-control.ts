@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { createMemoryCodeQ } from "@sous/codeq";
 import { type Invocation, LIMITS, type Limits } from "@sous/contract";
@@ -6,6 +7,8 @@ import type { InvocationReply } from "../../activations/invocation-reply.ts";
 import { LiveRegistry } from "../../activations/live-registry.ts";
 import type { Authenticator } from "../../auth/authenticator.ts";
 import { createNoneAuthenticator } from "../../auth/none-authenticator.ts";
+import { createBundleTiers } from "../../bundle/bundle-tiers.ts";
+import { createStoreTier } from "../../bundle/store-tier.ts";
 import { createCatalog } from "../../catalog/create-catalog.ts";
 import { createFrontServer } from "../../http/front-server.ts";
 import { createRunSubmitter } from "../../schedules/submit-run.ts";
@@ -57,6 +60,11 @@ export async function startControl(overrides: StartOptions = {}) {
   const control = await createControl({
     store,
     catalog,
+    bundles: createBundleTiers({
+      tiers: [createStoreTier(store.versions)],
+      bytesMax: LIMITS.bundleBytesMax,
+      onFault: (error) => assert.fail(String(error)),
+    }),
     timing: createTiming(),
     runs,
     auth: auth?.(store, clock) ?? createNoneAuthenticator(),

@@ -47,6 +47,14 @@ function commands.versionPublish(K, A)
   return newest + 1
 end
 
+-- A: bytes
+function commands.bundleMend(K, A)
+  local PUBLISHED, BYTES = unpack(K)
+  redis.call('SET', BYTES, A[1])
+  redis.call('SET', PUBLISHED, '1')
+  return 1
+end
+
 -- A: the draft's place among all drafts
 function commands.sweepDraft(K, A)
   local DRAFT, DRAFTS, BYTES, USERS, PUBLISHED = unpack(K)

@@ -29,6 +29,7 @@ export interface Commands {
     alias: string | null,
     nowMs: number,
   ): number;
+  bundleMend(sha256: string, bytes: Uint8Array): void;
   aliasSet(
     tenant: string,
     namespace: string,
@@ -227,6 +228,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   functionSoftDelete: { single: true },
   draftPut: { savepoint: true },
   versionPublish: { savepoint: true },
+  bundleMend: { single: true },
   aliasSet: {},
   aliasDelete: { single: true },
   activationCreate: { single: true },

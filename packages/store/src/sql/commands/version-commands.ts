@@ -4,7 +4,7 @@ import { activeSequence } from "./function-commands.ts";
 import { Refusal } from "../refusal.ts";
 import { get, run, send } from "./steps.ts";
 
-type VersionCommands = Pick<CommandSteps, "draftPut" | "versionPublish" | "sweepDrafts">;
+type VersionCommands = Pick<CommandSteps, "draftPut" | "versionPublish" | "bundleMend" | "sweepDrafts">;
 
 /** The writes over drafts and versions. */
 export function versionCommands(sql: Statements): VersionCommands {
@@ -50,6 +50,10 @@ export function versionCommands(sql: Statements): VersionCommands {
         yield* send(sql.functions.setAlias, { ...key, ...target });
       }
       return version;
+    },
+
+    *bundleMend(sha256, bytes) {
+      yield* send(sql.versions.mendBundle, { sha256, bytes });
     },
 
     *sweepDrafts(nowMs, limit) {

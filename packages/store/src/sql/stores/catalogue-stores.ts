@@ -101,6 +101,9 @@ export function createVersionStore({ reader, writer, statements }: Access): Vers
     async bundle(sha256) {
       return (await reader.get(sql.publishedBundle, { sha256 }))?.bytes;
     },
+    async mendBundle(sha256, bytes) {
+      await writer.write("bundleMend", sha256, new Uint8Array(bytes));
+    },
   };
 }
 
