@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ActivationRecord, RunScheduleReply, ScheduleReply } from "@sous/contract";
+import { missingRedis, startRedis } from "@sous/store/testing";
 import { type Api, createApi, manifest, until } from "../support/api.ts";
 import { runCs } from "../support/run-cs.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
@@ -70,169 +71,241 @@ function assertApart(records: readonly ActivationRecord[]): void {
   }
 }
 
-describe("schedules", () => {
+/** Where a platform keeps what it has. */
+interface Place extends AsyncDisposable {
+  settings: Record<string, unknown>;
+}
+type OpenPlace = () => Promise<Place>;
+
+async function openFolder(): Promise<Place> {
   const data = scratchFolder();
-  let server: TestServer;
-  let api: Api;
+  return { settings: { data: data.path }, [Symbol.asyncDispose]: async () => data[Symbol.dispose]() };
+}
 
-  const create = (body: object): Promise<ScheduleReply> => api.expect(201, "POST", SCHEDULES, body);
-  const pause = (name: string): Promise<ScheduleReply> =>
-    api.expect(200, "PATCH", `${SCHEDULES}/${name}`, { enabled: false });
+async function openRedis(): Promise<Place> {
+  const data = scratchFolder();
+  const redis = await startRedis({ durable: true });
+  return {
+    settings: { data: data.path, store: redis.url, codeq: redis.url },
+    async [Symbol.asyncDispose]() {
+      await redis[Symbol.asyncDispose]();
+      data[Symbol.dispose]();
+    },
+  };
+}
 
-  before(async () => {
-    server = await startServer({ settings: { data: data.path } });
-    api = createApi(server.url);
-    const files = (code: string) => ({ "function.js": code, "manifest.json": manifest() });
-    await api.deploy({ name: "quick", files: files(QUICK), config: { authz: AUTHZ } });
-    await api.deploy({ name: "slow", files: files(SLOW), config: { authz: AUTHZ } });
-    await api.deploy({ name: "closed", files: files(QUICK) });
-  });
-  after(async () => {
-    await server[Symbol.asyncDispose]();
-    data[Symbol.dispose]();
-  });
+const missing = missingRedis();
 
-  test("each tick of a second is one activation with the payload, its moment and the scheduler's name", async () => {
-    const made = await create({
-      name: "each-second",
-      every_seconds: 1,
-      overlap_policy: "parallel",
-      ref: { function: "quick", alias: "prod" },
-      payload: { n: 7 },
+test("schedules on a Redis store", (context) => {
+  if (missing !== undefined) skipUnlessRequired(context, missing);
+});
+
+describeSchedules("in the embedded store", openFolder);
+if (missing === undefined) {
+  describeSchedules("in a Redis store", openRedis);
+  describeLeaders();
+}
+
+function describeSchedules(where: string, open: OpenPlace): void {
+  describe(`schedules ${where}`, () => {
+    let place: Place;
+    let server: TestServer;
+    let api: Api;
+
+    const create = (body: object): Promise<ScheduleReply> => api.expect(201, "POST", SCHEDULES, body);
+    const pause = (name: string): Promise<ScheduleReply> =>
+      api.expect(200, "PATCH", `${SCHEDULES}/${name}`, { enabled: false });
+
+    before(async () => {
+      place = await open();
+      server = await startServer({ settings: place.settings });
+      api = createApi(server.url);
+      const files = (code: string) => ({ "function.js": code, "manifest.json": manifest() });
+      await api.deploy({ name: "quick", files: files(QUICK), config: { authz: AUTHZ } });
+      await api.deploy({ name: "slow", files: files(SLOW), config: { authz: AUTHZ } });
+      await api.deploy({ name: "closed", files: files(QUICK) });
     });
-    await sleep(5500);
-    const { tick_seq } = await pause("each-second");
-    const ticks = await settled(api, "each-second");
-    // The pause took a number.
-    assert.equal(ticks.length, tick_seq - 2);
-    assert.ok(ticks.length >= 5, `${ticks.length} ticks`);
-    assertConsecutive(ticks, 1000);
-    assert.equal(sourceOf(ticks[0] as ActivationRecord).due_ms, made.created_at_ms + 1000);
-    for (const tick of ticks) {
-      const expected = { event: { n: 7 }, type: "schedule", sub: "sp:cs-scheduler" };
-      assert.equal(tick.result?.body, JSON.stringify(expected));
-      assert.deepEqual([tick.mode, tick.resolved_version, tick.ref.alias], ["async", 1, "prod"]);
+    after(async () => {
+      await server[Symbol.asyncDispose]();
+      await place[Symbol.asyncDispose]();
+    });
+
+    test("each tick of a second is one activation with the payload, its moment and the scheduler's name", async () => {
+      const made = await create({
+        name: "each-second",
+        every_seconds: 1,
+        overlap_policy: "parallel",
+        ref: { function: "quick", alias: "prod" },
+        payload: { n: 7 },
+      });
+      await sleep(5500);
+      const { tick_seq } = await pause("each-second");
+      const ticks = await settled(api, "each-second");
+      // The pause took a number.
+      assert.equal(ticks.length, tick_seq - 2);
+      assert.ok(ticks.length >= 5, `${ticks.length} ticks`);
+      assertConsecutive(ticks, 1000);
+      assert.equal(sourceOf(ticks[0] as ActivationRecord).due_ms, made.created_at_ms + 1000);
+      for (const tick of ticks) {
+        const expected = { event: { n: 7 }, type: "schedule", sub: "sp:cs-scheduler" };
+        assert.equal(tick.result?.body, JSON.stringify(expected));
+        assert.deepEqual([tick.mode, tick.resolved_version, tick.ref.alias], ["async", 1, "prod"]);
+      }
+      const listed = await runCs(api.url, ["schedule", "list"]);
+      assert.match(listed.stdout, /"name":"each-second".*"next_tick_ms":null/);
+    });
+
+    test("skip never runs two at a time, queue runs all one by one, parallel runs them beside each other", async () => {
+      const slow = { every_seconds: 1, ref: { function: "slow", alias: "prod" }, payload: { ms: 1700 } };
+      await create({ ...slow, name: "skipping", overlap_policy: "skip" });
+      await create({ ...slow, name: "queueing", overlap_policy: "queue" });
+      await create({ ...slow, name: "beside", overlap_policy: "parallel" });
+      await sleep(6500);
+      for (const name of ["skipping", "queueing", "beside"]) await pause(name);
+      const [skipped, queued, parallel] = [
+        await settled(api, "skipping"),
+        await settled(api, "queueing"),
+        await settled(api, "beside"),
+      ];
+      assertApart(skipped);
+      assert.ok(
+        skipped.length >= 2 && skipped.length < parallel.length,
+        `${skipped.length} of ${parallel.length}`,
+      );
+      assertApart(queued);
+      assertConsecutive(queued, 1000);
+      assertConsecutive(parallel, 1000);
+      assert.throws(() => assertApart(parallel), /two ran at a time/);
+      for (const tick of [...skipped, ...queued, ...parallel]) assert.equal(tick.status, "success");
+    });
+
+    test("a tick that no role lets run leaves a record that says so", async () => {
+      const made = await create({
+        name: "denied",
+        every_seconds: 1,
+        ref: { function: "closed", alias: "prod" },
+      });
+      assert.match(made.warnings.join(), /lets no schedule run it/);
+      await until(async () => (await ticksOf(api, "denied")).length > 0, "a record of a denied tick");
+      await pause("denied");
+      const [tick] = await ticksOf(api, "denied");
+      assert.deepEqual([tick?.status, tick?.error?.type, tick?.start_ms], ["error", "RoleMissing", null]);
+    });
+
+    test("a paused schedule runs nothing but what somebody wants to run now", async () => {
+      const made = await create({
+        name: "paused",
+        every_seconds: 1,
+        enabled: false,
+        ref: { function: "quick", alias: "prod" },
+      });
+      assert.deepEqual([made.next_runs, made.next_tick_ms], [[], null]);
+      const run = await api.expect<RunScheduleReply>(202, "POST", `${SCHEDULES}/paused:run`);
+      await until(
+        async () => (await api.activation(run.activation_id)).status === "success",
+        "the run to end",
+      );
+      await sleep(1500);
+      assert.deepEqual(await ticksOf(api, "paused"), []);
+      await api.expect(200, "PATCH", `${SCHEDULES}/paused`, { enabled: true });
+      await until(async () => (await ticksOf(api, "paused")).length > 0, "a tick after it was resumed");
+      await api.expect(200, "DELETE", `${SCHEDULES}/paused`);
+    });
+
+    test("a version is pinned when the tick is due, not when the schedule was made", async () => {
+      const files = { "function.js": "export default () => 2;", "manifest.json": manifest() };
+      await api.publish({ name: "quick", files, config: { authz: AUTHZ }, alias: "moving" });
+      await create({ name: "moving", every_seconds: 1, ref: { function: "quick", alias: "moving" } });
+      await until(async () => (await ticksOf(api, "moving")).length > 0, "a tick");
+      await api.expect(200, "PUT", `${api.scope()}/quick/aliases/moving`, { version: 1 });
+      await until(
+        async () => (await ticksOf(api, "moving")).some(({ resolved_version }) => resolved_version === 1),
+        "a tick of the version the alias points to now",
+      );
+      await pause("moving");
+      const versions = (await settled(api, "moving")).map(({ resolved_version }) => resolved_version);
+      assert.deepEqual(
+        versions,
+        versions.toSorted((a, b) => b - a),
+      );
+    });
+
+    test("metrics count the ticks of each schedule", async () => {
+      const text = await (await api.call("GET", "/metrics")).text();
+      assert.match(text, /cs_scheduler_ticks_total\{[^}]*schedule="each-second"[^}]*\} [5-9]/);
+      assert.match(text, /cs_scheduler_ticks_left_out_total\{reason="overlap"\} [1-9]/);
+      assert.match(text, /cs_scheduler_ticks_refused_total [1-9]/);
+      assert.match(text, /cs_scheduler_publish_errors_total 0/);
+      assert.match(text, /cs_scheduler_leader 1/);
+    });
+  });
+
+  test(`after a kill what was missed is made up for, and no tick runs twice, ${where}`, async () => {
+    await using place = await open();
+    const { settings } = place;
+    let server = await startServer({ settings });
+    let api = createApi(server.url);
+    const files = { "function.js": QUICK, "manifest.json": manifest() };
+    await api.deploy({ name: "quick", files, config: { authz: AUTHZ } });
+    const ref = { function: "quick", alias: "prod" };
+    const every = { every_seconds: 1, ref };
+    await api.expect(201, "POST", SCHEDULES, { ...every, name: "all", overlap_policy: "parallel" });
+    await api.expect(201, "POST", SCHEDULES, { ...every, name: "in-turn", overlap_policy: "queue" });
+    const few = { ...every, name: "few", overlap_policy: "parallel", max_catchup_ticks: 2 };
+    await api.expect(201, "POST", SCHEDULES, few);
+    for (const ms of [1300, 900, 1600]) {
+      await sleep(ms);
+      await server.kill();
+      await sleep(ms === 900 ? 5000 : 0);
+      server = await startServer({ settings });
+      api = createApi(server.url);
     }
-    const listed = await runCs(api.url, ["schedule", "list"]);
-    assert.match(listed.stdout, /"name":"each-second".*"next_tick_ms":null/);
-  });
-
-  test("skip never runs two at a time, queue runs all one by one, parallel runs them beside each other", async () => {
-    const slow = { every_seconds: 1, ref: { function: "slow", alias: "prod" }, payload: { ms: 1700 } };
-    await create({ ...slow, name: "skipping", overlap_policy: "skip" });
-    await create({ ...slow, name: "queueing", overlap_policy: "queue" });
-    await create({ ...slow, name: "beside", overlap_policy: "parallel" });
-    await sleep(6500);
-    for (const name of ["skipping", "queueing", "beside"]) await pause(name);
-    const [skipped, queued, parallel] = [
-      await settled(api, "skipping"),
-      await settled(api, "queueing"),
-      await settled(api, "beside"),
+    // With a store that may be shared the lease of the one that was killed has to run out first.
+    await until(async () => (await ticksOf(api, "all")).length >= 12, "ticks to be made up for", 20_000);
+    const names = ["all", "in-turn", "few"];
+    for (const name of names) await api.expect(200, "PATCH", `${SCHEDULES}/${name}`, { enabled: false });
+    const [all, inTurn, some] = [
+      await settled(api, "all"),
+      await settled(api, "in-turn"),
+      await settled(api, "few"),
     ];
-    assertApart(skipped);
-    assert.ok(
-      skipped.length >= 2 && skipped.length < parallel.length,
-      `${skipped.length} of ${parallel.length}`,
-    );
-    assertApart(queued);
-    assertConsecutive(queued, 1000);
-    assertConsecutive(parallel, 1000);
-    assert.throws(() => assertApart(parallel), /two ran at a time/);
-    for (const tick of [...skipped, ...queued, ...parallel]) assert.equal(tick.status, "success");
+    await server[Symbol.asyncDispose]();
+    assertConsecutive(all, 1000);
+    assertConsecutive(inTurn, 1000);
+    assertApart(inTurn);
+    assert.ok(all.length >= 11, `${all.length} ticks in more than eleven seconds`);
+    assert.equal(new Set(some.map((tick) => sourceOf(tick).tick_seq)).size, some.length);
+    assert.ok(some.length < all.length, "more was missed than may be made up for");
+    for (const tick of [...all, ...some]) assert.equal(tick.status, "success", JSON.stringify(tick.error));
   });
+}
 
-  test("a tick that no role lets run leaves a record that says so", async () => {
-    const made = await create({
-      name: "denied",
-      every_seconds: 1,
-      ref: { function: "closed", alias: "prod" },
-    });
-    assert.match(made.warnings.join(), /lets no schedule run it/);
-    await until(async () => (await ticksOf(api, "denied")).length > 0, "a record of a denied tick");
-    await pause("denied");
-    const [tick] = await ticksOf(api, "denied");
-    assert.deepEqual([tick?.status, tick?.error?.type, tick?.start_ms], ["error", "RoleMissing", null]);
-  });
-
-  test("a paused schedule runs nothing but what somebody wants to run now", async () => {
-    const made = await create({
-      name: "paused",
-      every_seconds: 1,
-      enabled: false,
-      ref: { function: "quick", alias: "prod" },
-    });
-    assert.deepEqual([made.next_runs, made.next_tick_ms], [[], null]);
-    const run = await api.expect<RunScheduleReply>(202, "POST", `${SCHEDULES}/paused:run`);
-    await until(async () => (await api.activation(run.activation_id)).status === "success", "the run to end");
-    await sleep(1500);
-    assert.deepEqual(await ticksOf(api, "paused"), []);
-    await api.expect(200, "PATCH", `${SCHEDULES}/paused`, { enabled: true });
-    await until(async () => (await ticksOf(api, "paused")).length > 0, "a tick after it was resumed");
-    await api.expect(200, "DELETE", `${SCHEDULES}/paused`);
-  });
-
-  test("a version is pinned when the tick is due, not when the schedule was made", async () => {
-    const files = { "function.js": "export default () => 2;", "manifest.json": manifest() };
-    await api.publish({ name: "quick", files, config: { authz: AUTHZ }, alias: "moving" });
-    await create({ name: "moving", every_seconds: 1, ref: { function: "quick", alias: "moving" } });
-    await until(async () => (await ticksOf(api, "moving")).length > 0, "a tick");
-    await api.expect(200, "PUT", `${api.scope()}/quick/aliases/moving`, { version: 1 });
+function describeLeaders(): void {
+  test("of two platforms on one store one leads, and when it is killed the other goes on: no tick is missing or runs twice", async () => {
+    await using place = await openRedis();
+    using otherData = scratchFolder();
+    await using first = await startServer({ settings: place.settings });
+    await using second = await startServer({ settings: { ...place.settings, data: otherData.path } });
+    const [one, other] = [createApi(first.url), createApi(second.url)];
+    const files = { "function.js": QUICK, "manifest.json": manifest() };
+    await one.deploy({ name: "quick", files, config: { authz: AUTHZ } });
+    const ref = { function: "quick", alias: "prod" };
+    const all = { name: "all", every_seconds: 1, ref, overlap_policy: "parallel" };
+    await other.expect(201, "POST", SCHEDULES, all);
+    await until(async () => (await ticksOf(one, "all")).length >= 2, "ticks");
+    assert.deepEqual([await leads(one), await leads(other)], [true, false], "the first that asked leads");
+    await first.kill();
+    await until(() => leads(other), "the other to lead", 12_000);
+    await until(async () => (await ticksOf(other, "all")).length >= 10, "ticks of the other", 20_000);
+    await other.expect(200, "PATCH", `${SCHEDULES}/all`, { enabled: false });
     await until(
-      async () => (await ticksOf(api, "moving")).some(({ resolved_version }) => resolved_version === 1),
-      "a tick of the version the alias points to now",
+      async () => (await ticksOf(other, "all")).filter(({ status }) => status === "success").length >= 10,
+      "their ends",
     );
-    await pause("moving");
-    const versions = (await settled(api, "moving")).map(({ resolved_version }) => resolved_version);
-    assert.deepEqual(
-      versions,
-      versions.toSorted((a, b) => b - a),
-    );
+    assertConsecutive(await ticksOf(other, "all"), 1000);
   });
+}
 
-  test("metrics count the ticks of each schedule", async () => {
-    const text = await (await api.call("GET", "/metrics")).text();
-    assert.match(text, /cs_scheduler_ticks_total\{[^}]*schedule="each-second"[^}]*\} [5-9]/);
-    assert.match(text, /cs_scheduler_ticks_left_out_total\{reason="overlap"\} [1-9]/);
-    assert.match(text, /cs_scheduler_ticks_refused_total [1-9]/);
-    assert.match(text, /cs_scheduler_publish_errors_total 0/);
-    assert.match(text, /cs_scheduler_leader 1/);
-  });
-});
-
-test("after a kill what was missed is made up for, and no tick runs twice", async () => {
-  using data = scratchFolder();
-  const settings = { data: data.path };
-  let server = await startServer({ settings });
-  let api = createApi(server.url);
-  const files = { "function.js": QUICK, "manifest.json": manifest() };
-  await api.deploy({ name: "quick", files, config: { authz: AUTHZ } });
-  const ref = { function: "quick", alias: "prod" };
-  const every = { every_seconds: 1, ref };
-  await api.expect(201, "POST", SCHEDULES, { ...every, name: "all", overlap_policy: "parallel" });
-  await api.expect(201, "POST", SCHEDULES, { ...every, name: "in-turn", overlap_policy: "queue" });
-  const few = { ...every, name: "few", overlap_policy: "parallel", max_catchup_ticks: 2 };
-  await api.expect(201, "POST", SCHEDULES, few);
-  for (const ms of [1300, 900, 1600]) {
-    await sleep(ms);
-    await server.kill();
-    await sleep(ms === 900 ? 5000 : 0);
-    server = await startServer({ settings });
-    api = createApi(server.url);
-  }
-  await sleep(2500);
-  const names = ["all", "in-turn", "few"];
-  for (const name of names) await api.expect(200, "PATCH", `${SCHEDULES}/${name}`, { enabled: false });
-  const [all, inTurn, some] = [
-    await settled(api, "all"),
-    await settled(api, "in-turn"),
-    await settled(api, "few"),
-  ];
-  await server[Symbol.asyncDispose]();
-  assertConsecutive(all, 1000);
-  assertConsecutive(inTurn, 1000);
-  assertApart(inTurn);
-  assert.ok(all.length >= 11, `${all.length} ticks in more than eleven seconds`);
-  assert.equal(new Set(some.map((tick) => sourceOf(tick).tick_seq)).size, some.length);
-  assert.ok(some.length < all.length, "more was missed than may be made up for");
-  for (const tick of [...all, ...some]) assert.equal(tick.status, "success", JSON.stringify(tick.error));
-});
+async function leads(api: Api): Promise<boolean> {
+  return /^cs_scheduler_leader 1$/m.test(await (await api.call("GET", "/metrics")).text());
+}

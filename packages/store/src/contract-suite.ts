@@ -23,13 +23,8 @@ export {
 /**
  * The contract of the Store port as tests. Every driver runs it:
  * `describeStoreContract("sqlite", async (options) => …)`.
- * @param lacks optional parts of the port that the driver does not have
  */
-export function describeStoreContract(
-  name: string,
-  open: OpenStore,
-  lacks: readonly "schedules"[] = [],
-): void {
+export function describeStoreContract(name: string, open: OpenStore): void {
   const storeTest: StoreTest = (title, body) => {
     test(title, async () => {
       const { store, close } = await open(CONTRACT_STORE_OPTIONS);
@@ -47,9 +42,7 @@ export function describeStoreContract(
   describe(`${name} store: logs`, () => logSuite(storeTest));
   describe(`${name} store: key-value data`, () => kvSuite(storeTest));
   describe(`${name} store: secrets`, () => secretSuite(storeTest));
-  if (!lacks.includes("schedules")) {
-    describe(`${name} store: schedules`, () => scheduleSuite(storeTest));
-  }
+  describe(`${name} store: schedules`, () => scheduleSuite(storeTest));
   describe(`${name} store: leases`, () => leaseSuite(storeTest));
   describe(`${name} store: resources`, () => resourceSuite(storeTest));
   describe(`${name} store: tokens`, () => tokenSuite(storeTest));

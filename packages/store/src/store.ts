@@ -54,8 +54,7 @@ export interface Store extends AsyncDisposable {
   readonly kv: KvStore;
   readonly secrets: SecretStore;
   readonly tokens: TokenStore;
-  /** Absent where a driver does not keep schedules yet. */
-  readonly schedules?: ScheduleStore;
+  readonly schedules: ScheduleStore;
   readonly leases: LeaseStore;
   readonly resources: ResourceStore;
   readonly journal: QueueJournal;

@@ -160,7 +160,6 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     "s3.access_key_id": "",
     "s3.secret_access_key": "",
     "s3.session_token": "",
-    leader: "local:",
     auth: mode === "dev" ? "none" : "local:",
     auth_key: "",
     auth_cache_seconds: LIMITS.tokenCacheTtlMs / 1000,

@@ -70,6 +70,19 @@ test("texts of the environment become what the setting is", () => {
   assert.deepEqual(config.limits, { bundleBytesMax: 1024 });
 });
 
+test("a store that may be shared has one leader by a lease, unless somebody says otherwise", () => {
+  const leader = (store: string, flags = {}) => {
+    const { config, entries } = load({ flags: { store, ...flags } });
+    return [config.leader, entries.find(({ key }) => key === "leader")?.source];
+  };
+  assert.deepEqual(leader("sqlite:/srv/sous.db"), ["local:", "default"]);
+  for (const store of ["postgres://db/sous", "postgresql://db/sous", "redis://db", "rediss://db"]) {
+    assert.deepEqual(leader(store), ["store:", "default"]);
+  }
+  assert.deepEqual(leader("redis://db", { leader: "local:" }), ["local:", "flag"]);
+  assert.deepEqual(leader("sqlite:/srv/sous.db", { leader: "store:" }), ["store:", "flag"]);
+});
+
 test("the data folder moves the default store, not one that was set", () => {
   assert.equal(load({ flags: { data: "/srv/sous/" } }).config.store, "sqlite:/srv/sous/sous.db");
   assert.equal(

@@ -59,6 +59,11 @@ export function loadConfig({ mode, flags, env, readFile }: LoadConfigOptions): L
     const data = String(settings.get("data")?.value);
     settings.set("store", { value: `sqlite:${data.replace(/\/$/, "")}/sous.db`, source: "default" });
   }
+  if (!settings.has("leader")) {
+    // A file is one process's; what lies in a server may be shared, now or after the next change of the deployment.
+    const isShared = /^(postgres(ql)?|rediss?):/.test(String(settings.get("store")?.value));
+    settings.set("leader", { value: isShared ? "store:" : "local:", source: "default" });
+  }
   const config = validated(settings);
   return { config, entries: entriesOf(settings) };
 }

@@ -12,7 +12,6 @@ import { requireTriggerRole } from "../auth/authorize.ts";
 import { scheduleStart } from "../schedules/schedule-start.ts";
 import { SCHEDULER_PRINCIPAL, targetOf } from "../schedules/submit-run.ts";
 import type { ControlContext } from "./control-context.ts";
-import { schedulesOf } from "./schedules-of.ts";
 
 const NEXT_RUNS = 5;
 /** How often a change is tried again that somebody else's change came before. */
@@ -48,7 +47,7 @@ export async function createSchedule(
   };
   check(context, record);
   const version = await resolve(context, record);
-  await schedulesOf(context.store).create(record, scheduleStart(record, 1, nowMs, context.timing));
+  await context.store.schedules.create(record, scheduleStart(record, 1, nowMs, context.timing));
   context.onScheduleChange();
   return replyOf(context, await findSchedule(context, record), version);
 }
@@ -82,7 +81,7 @@ export async function patchSchedule(
     // Whoever only pauses it must be able to, whatever has become of its function.
     const version = await (body.ref === undefined ? tryResolve(context, record) : resolve(context, record));
     const start = scheduleStart(record, stored.state.tick_seq + 1, nowMs, context.timing);
-    if (!(await schedulesOf(context.store).replace(record, start))) continue;
+    if (!(await context.store.schedules.replace(record, start))) continue;
     context.onScheduleChange();
     return replyOf(context, await findSchedule(context, record), version);
   }
@@ -91,7 +90,7 @@ export async function patchSchedule(
 
 /** @throws CS_NOT_FOUND */
 export async function findSchedule({ store }: ControlContext, key: FunctionKey): Promise<StoredSchedule> {
-  const stored = await schedulesOf(store).get(key);
+  const stored = await store.schedules.get(key);
   if (stored !== undefined) return stored;
   throw new PlatformError("CS_NOT_FOUND", `there is no schedule ${key.name} in namespace ${key.namespace}`);
 }

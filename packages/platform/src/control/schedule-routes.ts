@@ -17,7 +17,6 @@ import type { ControlApp } from "./control-app.ts";
 import type { ControlContext } from "./control-context.ts";
 import { pageRequest } from "./page-request.ts";
 import { createSchedule, describeSchedule, findSchedule, itemOf, patchSchedule } from "./schedule-command.ts";
-import { schedulesOf } from "./schedules-of.ts";
 
 const SCHEDULES_PATH = "/v1/tenants/:tenant/namespaces/:namespace/schedules";
 const tags = ["schedules"];
@@ -79,7 +78,7 @@ export function registerScheduleRoutes(app: ControlApp, context: ControlContext)
     },
     async (request, reply) => {
       const { tenant, namespace, name } = request.params;
-      await schedulesOf(store).delete(request.params);
+      await store.schedules.delete(request.params);
       audit(context, request, tenant, "ScheduleDeleted", { namespace, schedule: name });
       return reply.send({ status: "deleted" });
     },
@@ -124,7 +123,7 @@ function registerReads(app: ControlApp, context: ControlContext): void {
       },
     },
     async ({ params, query }) => {
-      const { items, next_cursor } = await schedulesOf(store).list(params, pageRequest(query));
+      const { items, next_cursor } = await store.schedules.list(params, pageRequest(query));
       return { items: items.map(itemOf), next_cursor };
     },
   );

@@ -46,8 +46,6 @@ export function openRunSubmitter(
 export function openScheduler(options: OpenSchedulerOptions): Scheduler {
   const { config, store, runs, timing, metrics, logger, now, onFault } = options;
   const { schedules, leases } = store;
-  // Nothing can be scheduled where the store keeps no schedules; the API says so to whoever tries.
-  if (schedules === undefined) return { wake() {}, async [Symbol.asyncDispose]() {} };
   const monotonic = (): number => performance.now();
   const leadership =
     config.leader === "local:"

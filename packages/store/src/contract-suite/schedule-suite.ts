@@ -25,26 +25,9 @@ export const sampleSchedule = (name: string, change: Partial<ScheduleRecord> = {
   ...change,
 });
 
-/** A store whose driver has the optional parts this suite is about. */
-type SchedulingStore = Store & Required<Pick<Store, "schedules">>;
-
-const isScheduling = (store: Store): store is SchedulingStore => store.schedules !== undefined;
-
-const scheduling =
-  (storeTest: StoreTest) =>
-  (title: string, body: (store: SchedulingStore) => Promise<void>): void =>
-    storeTest(title, (store) => {
-      assert.ok(isScheduling(store), "the driver has schedules");
-      return body(store);
-    });
-
 const startAt = (ms: number | null): ScheduleStart => ({ next_tick_ms: ms, due_at_ms: ms });
 
-async function created(
-  store: SchedulingStore,
-  name: string,
-  dueMs: number | null = NOW_MS,
-): Promise<StoredSchedule> {
+async function created(store: Store, name: string, dueMs: number | null = NOW_MS): Promise<StoredSchedule> {
   const record = sampleSchedule(name);
   await store.schedules.create(record, startAt(dueMs));
   const stored = await store.schedules.get(record);
@@ -63,8 +46,7 @@ const after = (state: ScheduleState, change: Partial<ScheduleState> = {}): Sched
 const namesOf = (items: readonly StoredSchedule[]): string[] => items.map(({ record }) => record.name);
 
 /** Schedules: the record is its owner's, the state the scheduler's. */
-export function scheduleSuite(anyStoreTest: StoreTest): void {
-  const storeTest = scheduling(anyStoreTest);
+export function scheduleSuite(storeTest: StoreTest): void {
   storeTest("a schedule is kept as it is, its first tick has number 1", async (store) => {
     const record = sampleSchedule("nightly", { payload: [null, 1.5, { a: "b" }] });
     await store.schedules.create(record, { next_tick_ms: NOW_MS + 5, due_at_ms: NOW_MS + 7 });

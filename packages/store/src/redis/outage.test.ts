@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "@sous/contract";
+import { sampleSchedule } from "../contract-suite/schedule-suite.ts";
 import {
   finished,
   HELLO,
@@ -120,6 +121,82 @@ withRedis({ durable: true }, (server) => {
     const kept = await store.logs.read("t_default", id, 0, 1000);
     assert.equal(new Set(kept).size, kept.length, "no line is there twice");
     assert.ok(kept.length >= lines && kept.length <= lines + refused);
+  });
+
+  test("a term of leadership and what it fences survive a kill of the server, and a term that is over stays over", async () => {
+    await using opened = await open(server().url);
+    const { store } = opened;
+    const old = await store.leases.acquire("scheduler", "one", NOW_MS, NOW_MS + 5000);
+    await store.leases.release("scheduler", old ?? 0);
+    const epoch = await store.leases.acquire("scheduler", "two", NOW_MS, NOW_MS + 5000);
+    assert.ok(old !== undefined && epoch !== undefined);
+    const record = sampleSchedule("nightly");
+    await store.schedules.create(record, { next_tick_ms: NOW_MS, due_at_ms: NOW_MS });
+    const step = async (fencedBy: number): Promise<boolean> => {
+      const read = await store.schedules.get(record);
+      assert.ok(read !== undefined);
+      const next = {
+        ...read.state,
+        tick_seq: read.state.tick_seq + 1,
+        inflight: `act_${read.state.tick_seq}`,
+      };
+      return await store.schedules.advance(read, next, { lease: "scheduler", epoch: fencedBy });
+    };
+    let steps = 0;
+    const stepping = (async () => {
+      try {
+        for (;;) {
+          assert.equal(await step(epoch), true);
+          steps++;
+        }
+      } catch (error) {
+        isUnavailable(error);
+      }
+    })();
+    while (steps < 30) await sleep(1);
+    await server().kill();
+    await stepping;
+    await assert.rejects(store.leases.renew("scheduler", epoch, NOW_MS + 9000), isUnavailable);
+    await assert.rejects(store.schedules.due(NOW_MS, { limit: 1 }), isUnavailable);
+    await server().restart();
+    await worksAgain(store);
+    assert.deepEqual(await store.leases.read("scheduler"), { holder: "two", epoch, until_ms: NOW_MS + 5000 });
+    const { state } = (await store.schedules.get(record)) ?? assert.fail("the schedule is lost");
+    // The step that was cut off may have arrived or not.
+    assert.ok(state.tick_seq === steps + 1 || state.tick_seq === steps + 2, `${state.tick_seq} of ${steps}`);
+    assert.equal(state.inflight, `act_${state.tick_seq - 1}`, "never half of a step");
+    assert.deepEqual((await store.schedules.due(NOW_MS, { limit: 5 })).items, [{ record, state }]);
+    assert.equal(await step(old), false);
+    assert.equal(await step(epoch), true);
+    assert.equal(await store.leases.renew("scheduler", epoch, NOW_MS + 9000), true);
+  });
+
+  test("a lost answer moves a schedule once or not at all, and whoever reads again goes on", async () => {
+    await using proxy = await startProxy(server().port);
+    await using opened = await open(`redis://127.0.0.1:${proxy.port}`);
+    const { store } = opened;
+    const record = sampleSchedule("nightly");
+    await store.schedules.create(record, { next_tick_ms: NOW_MS, due_at_ms: NOW_MS });
+    let [applied, lost] = [0, 0];
+    for (let n = 0; n < 120; n++) {
+      const read = (await store.schedules.get(record)) ?? assert.fail("it is gone");
+      if (n % 30 === 15) setImmediate(() => proxy.cut());
+      const next = { ...read.state, tick_seq: read.state.tick_seq + 1 };
+      await store.schedules.advance(read, next, undefined).then(
+        (did) => (applied += Number(did)),
+        (error: unknown) => {
+          isUnavailable(error);
+          lost++;
+        },
+      );
+      if (lost > 0) await worksAgain(store);
+    }
+    assert.ok(lost > 0, "a connection was cut under a step");
+    const { state } = (await store.schedules.get(record)) ?? assert.fail("it is gone");
+    assert.ok(
+      state.tick_seq - 1 >= applied && state.tick_seq - 1 <= applied + lost,
+      `${state.tick_seq}, ${applied}`,
+    );
   });
 
   test("a server that says nothing any more is given up: nobody waits for ever", async () => {

@@ -31,7 +31,6 @@ withRedis({}, (server) => {
     describeStoreContract(
       "redis",
       opener(() => server().url),
-      ["schedules"],
     );
 
     test("all of it used only commands that KVRocks has, inside scripts as well", async () => {
@@ -57,7 +56,6 @@ withRedis({ cluster: true }, (server) => {
   describeStoreContract(
     "redis as a cluster",
     opener(() => server().url),
-    ["schedules"],
   );
 
   test("a cluster whose keys would lie in many slots is refused with what to do", async () => {
@@ -74,6 +72,5 @@ if (other !== undefined) {
   describeStoreContract(
     "the server of SOUS_TEST_KVROCKS",
     opener(() => other),
-    ["schedules"],
   );
 }

@@ -9,6 +9,7 @@ import { createLeaseStore } from "./lease-store.ts";
 import { Reader } from "./reader.ts";
 import { parseStoreUrl } from "./redis-url.ts";
 import { createResourceStore } from "./resource-store.ts";
+import { createScheduleStore } from "./schedule-store.ts";
 import { createQueueJournal, createSecretStore, createTokenStore } from "./small-stores.ts";
 import { createStoreKeys } from "./store-keys.ts";
 import { readStoreScripts } from "./store-scripts.ts";
@@ -31,6 +32,8 @@ export interface RedisStoreOptions {
   kvNamespaceBytesMax?: number | undefined;
   /** Secrets a namespace may keep (LIMITS.secretsPerNamespaceMax). */
   secretsPerNamespaceMax?: number | undefined;
+  /** Schedules a namespace may keep (LIMITS.schedulesPerNamespaceMax). */
+  schedulesPerNamespaceMax?: number | undefined;
   /** From 0 to 1, spreads reconnects (Math.random). */
   random?: (() => number) | undefined;
   /** Hears of what an operator should change about the server (nobody). */
@@ -103,6 +106,9 @@ function storeOf(access: Access, options: RedisStoreOptions, link: RedisLink): S
       perNamespaceMax: options.secretsPerNamespaceMax ?? LIMITS.secretsPerNamespaceMax,
     }),
     tokens: createTokenStore(access),
+    schedules: createScheduleStore(access, {
+      perNamespaceMax: options.schedulesPerNamespaceMax ?? LIMITS.schedulesPerNamespaceMax,
+    }),
     leases: createLeaseStore(access),
     resources: createResourceStore(access),
     journal: createQueueJournal(access),

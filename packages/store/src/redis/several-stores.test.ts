@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { sampleSchedule } from "../contract-suite/schedule-suite.ts";
 import {
   everyPage,
   finished,
@@ -176,5 +177,48 @@ withRedis({}, (server) => {
     await one.functions.create(sampleFunction());
     assert.equal(await two.functions.get(HELLO), undefined);
     await two.functions.create(sampleFunction());
+  });
+
+  test("of two processes one gets a lease, and one moves a schedule on", async () => {
+    const prefix = randomUUID();
+    await using one = await open(prefix);
+    await using two = await open(prefix);
+    const both = [one, two];
+    const record = sampleSchedule("nightly");
+    await one.schedules.create(record, { next_tick_ms: NOW_MS, due_at_ms: NOW_MS });
+    for (let round = 0; round < 20; round++) {
+      const epochs = await Promise.all(
+        both.map((store, at) => store.leases.acquire("scheduler", `p${at}`, NOW_MS, NOW_MS + 10)),
+      );
+      const [epoch, ...more] = epochs.filter((held) => held !== undefined);
+      assert.ok(epoch !== undefined && more.length === 0, "exactly one");
+      const read = (await two.schedules.get(record)) ?? assert.fail("it is gone");
+      const next = { ...read.state, tick_seq: read.state.tick_seq + 1 };
+      const fence = { lease: "scheduler", epoch };
+      const moved = await Promise.all(both.map((store) => store.schedules.advance(read, next, fence)));
+      assert.deepEqual(moved.toSorted(), [false, true]);
+      await two.leases.release("scheduler", epoch);
+      assert.equal(await one.schedules.advance({ record, state: next }, next, fence), false, "released");
+    }
+  });
+
+  test("of two processes that change a resource at once one does, and a namespace never holds too many", async () => {
+    const prefix = randomUUID();
+    await using one = await open(prefix);
+    await using two = await open(prefix);
+    const creates = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) =>
+        (n % 2 === 0 ? one : two).resources.create("member", { ...HELLO, name: `name${n}` }, "{}", 7),
+      ),
+    );
+    assert.equal(creates.filter(({ status }) => status === "fulfilled").length, 7);
+    const { items } = await one.resources.list("member", HELLO, { limit: 20 });
+    assert.equal(items.length, 7);
+    for (const { key } of items) {
+      const changes = [one, two, one, two].map((store, n) =>
+        store.resources.replace("member", key, 1, `${n}`),
+      );
+      assert.equal((await Promise.all(changes)).filter(Boolean).length, 1);
+    }
   });
 });

@@ -14,6 +14,8 @@ export const padded = (value: number): string =>
 export function createStoreKeys(prefix: string) {
   const ofFunction = ({ tenant, namespace, name }: FunctionKey): string =>
     `${prefix}fn:${tenant}:${namespace}:${name}:`;
+  const ofSchedule = ({ tenant, namespace, name }: FunctionKey): string =>
+    `${prefix}schedule:${tenant}:${namespace}:${name}:`;
   const ofNamespace = (what: string, { tenant, namespace }: KvScope): string =>
     `${prefix}${what}:${tenant}:${namespace}:`;
   return {
@@ -64,6 +66,12 @@ export function createStoreKeys(prefix: string) {
     sealedSecrets: (scope: KvScope) => `${ofNamespace("secret", scope)}sealed`,
     secretNames: (scope: KvScope) => `${ofNamespace("secret", scope)}index`,
 
+    schedule: (key: FunctionKey) => `${ofSchedule(key)}meta`,
+    scheduleState: (key: FunctionKey) => `${ofSchedule(key)}state`,
+    scheduleInflight: (key: FunctionKey) => `${ofSchedule(key)}inflight`,
+    schedules: (scope: KvScope) => `${ofNamespace("schedule", scope)}index`,
+    /** Those of all tenants that run. */
+    schedulesDue: `${prefix}schedule:due`,
     lease: (name: string) => `${prefix}lease:${name}`,
 
     resources: (kind: string) => `${prefix}resource:${kind}:docs`,

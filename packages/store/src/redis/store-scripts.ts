@@ -10,6 +10,7 @@ export const WRITE_PARTS = [
   "kv",
   "small-data",
   "leases",
+  "schedules",
   "resources",
   "dispatch",
 ] as const;
