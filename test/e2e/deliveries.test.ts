@@ -14,6 +14,8 @@ import { loadConfig } from "../../packages/platform/src/config/load-config.ts";
 import { mergeVersionConfig } from "../../packages/platform/src/control/merge-version-config.ts";
 import type { InvocationReply } from "../../packages/platform/src/activations/invocation-reply.ts";
 import { openExecution } from "../../packages/platform/src/roles/execution.ts";
+import { openBundles } from "../../packages/platform/src/roles/open-bundles.ts";
+import { openCore } from "../../packages/platform/src/roles/open-core.ts";
 import { openStore } from "../../packages/platform/src/roles/open-store.ts";
 import { manifest, until } from "../support/api.ts";
 
@@ -37,8 +39,12 @@ async function startExecution() {
   const onFault = (error: unknown): void => void faults.push(error);
   const now = Date.now;
   const secrets = { read: () => Promise.reject(new Error("no function here has secrets")) };
-  const options = { config, limits: LIMITS, store, secrets, meter, now, onFault };
-  const execution = stack.use(await openExecution(options));
+  const core = stack.use(await openCore({ config, limits: LIMITS, store, now, onFault }));
+  const { versions } = store;
+  const { tiers } = stack.use(
+    await openBundles({ config, limits: LIMITS, versions, now, onFault, onWarning: onFault }),
+  );
+  stack.use(await openExecution({ config, limits: LIMITS, core, tiers, secrets, meter, now, onFault }));
   await store.functions.create({
     ...KEY,
     runtime: "cs-js",
@@ -62,7 +68,7 @@ async function startExecution() {
   await store.versions.publish({ key: KEY, draftId, version: { ...version, ...published }, nowMs: now() });
   return {
     store,
-    codeq: execution.codeq,
+    codeq: core.codeq,
     faults,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

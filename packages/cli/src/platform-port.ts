@@ -10,6 +10,8 @@ export interface PlatformFlags {
   auth?: string;
   /** Path of `cs.yaml`. */
   config?: string;
+  /** Roles of the process. */
+  role?: string[];
 }
 
 /** A platform that runs in this process. */
@@ -22,6 +24,8 @@ export interface RunningPlatform {
   readonly firstToken: string | undefined;
   /** Where data is kept, for people. */
   readonly data: string;
+  /** What runs here: `all`, or roles apart by commas. */
+  readonly role: string;
   /** Things an operator should know at start, a line each. */
   readonly warnings: readonly string[];
   /** Finishes what runs, within a bound, and closes everything. */

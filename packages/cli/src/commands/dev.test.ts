@@ -14,6 +14,7 @@ function platformOf(server: SpecServer, asked: unknown[]) {
         url: server.url,
         auth: "none",
         data: "./.sous",
+        role: "all",
         warnings: ["functions may reach 10.0.0.0/8"],
         firstToken: undefined,
         async close() {
@@ -45,7 +46,7 @@ test("dev starts the platform, deploys, reloads on save and closes when it is st
     },
   });
   assert.equal(code, 0, stderr);
-  assert.deepEqual(asked, [{ mode: "dev", flags: { port: 0, data: "./.sous" } }, "closed"]);
+  assert.deepEqual(asked, [{ mode: "dev", flags: { port: 0, data: "./.sous", role: ["all"] } }, "closed"]);
   assert.match(
     stdout,
     /^FUNCTION +VERSION +URL\nhello +v1 +http:\/\/127\.0\.0\.1:\d+\/v1\/web\/t_default\/default\/hello\/prod$/m,
@@ -89,6 +90,20 @@ test("dev with a folder that is not there says so, and closes the platform", asy
   assert.equal(code, 1);
   assert.match(stderr, /there is no folder .*nowhere/);
   assert.equal(asked.at(-1), "closed");
+});
+
+test("serve takes roles, by commas or one by one", async () => {
+  await using server = await startSpecServer();
+  const asked: unknown[] = [];
+  const stop = new AbortController();
+  const argv = ["serve", "--role", "gateway, scheduler", "--role", "invoker"];
+  const { code, stderr } = await runCommand(argv, {
+    platform: platformOf(server, asked),
+    signal: stop.signal,
+    onOutput: () => stop.abort(),
+  });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(asked[0], { mode: "serve", flags: { role: ["gateway", "scheduler", "invoker"] } });
 });
 
 test("serve says where it listens until it is stopped", async () => {

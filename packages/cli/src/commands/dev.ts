@@ -38,7 +38,7 @@ export const registerDev: Register = (parent, deps) => {
     const output = runningOutputOf(command, deps);
     const stop = deps.stopSignal();
     const { startPlatform } = await deps.loadPlatform();
-    const flags = { port: 8080, data: "./.sous", ...readPlatformFlags(options) };
+    const flags = { port: 8080, data: "./.sous", ...readPlatformFlags(options), role: ["all"] };
     const platform = await startPlatform({ mode: "dev", flags });
     try {
       const globals = command.optsWithGlobals<GlobalOptions>();

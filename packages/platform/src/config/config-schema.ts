@@ -1,5 +1,6 @@
 import { LIMITS, type Limits } from "@sous/contract";
 import Type, { type Static } from "typebox";
+import { ROLE_NAMES } from "./role.ts";
 
 const closed = { additionalProperties: false } as const;
 const Text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
@@ -30,6 +31,11 @@ const LimitOverrides = Type.Object(
 );
 
 const fields = {
+  role: Type.Array(Type.Enum(ROLE_NAMES), {
+    minItems: 1,
+    maxItems: 16,
+    description: "what this process is: all, or any of control, gateway, invoker, scheduler",
+  }),
   host: Text("address to listen on"),
   port: Type.Integer({ minimum: 0, maximum: 65_535, description: "0 picks a free one" }),
   data: Text("folder of the embedded store and the key file"),
@@ -70,6 +76,7 @@ const fields = {
   durability: Type.Enum(["relaxed", "strict"], { description: "of versions that do not say" }),
   log_level: Type.Enum(["debug", "info", "warn", "error", "silent"]),
   drain_ms: Milliseconds("how long running work may end in at shutdown"),
+  drain_notice_ms: Milliseconds("how long /readyz says so before connections are refused at shutdown"),
   metrics_public: Type.Boolean({ description: "/metrics for everybody, not only for this machine" }),
   trusted_proxies: Type.Array(Text("address or CIDR range"), { maxItems: 256 }),
   rate_limits: Type.Object(
@@ -148,9 +155,10 @@ export type Config = Omit<Static<typeof ConfigSchema>, "limits"> & {
 /** Which settings a process starts from. */
 export type ConfigMode = "dev" | "serve";
 
-/** @returns the defaults of a mode by dotted key */
+/** @returns the defaults of a mode by dotted key; `store` and `leader` follow from other settings */
 export function configDefaults(mode: ConfigMode): Record<string, unknown> {
   return {
+    role: ["all"],
     host: "127.0.0.1",
     port: 8080,
     data: "./.sous",
@@ -170,6 +178,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     // Whoever develops reads the terminal: what went well is told by the command line itself.
     log_level: mode === "dev" ? "warn" : "info",
     drain_ms: 10_000,
+    drain_notice_ms: mode === "dev" ? 0 : 500,
     metrics_public: false,
     trusted_proxies: [],
     "rate_limits.enabled": mode === "serve",

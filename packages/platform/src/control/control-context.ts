@@ -7,6 +7,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RawRoute } from "../http/front-server.ts";
+import type { Readiness } from "../http/readiness.ts";
 import type { RunSubmitter } from "../schedules/submit-run.ts";
 import type { Timing } from "../schedules/timing.ts";
 import type { SecretWriter } from "../secrets/secret-vault.ts";
@@ -41,8 +42,8 @@ export interface ControlOptions {
   limits: Limits;
   /** Serves the endpoints that run functions, where this process has a gateway. */
   gateway?: RawRoute;
-  /** Whether the process is shutting down: `/readyz` says so. */
-  draining?: () => boolean;
+  /** What `/readyz` asks. */
+  readiness: Readiness;
   /** Whether `/metrics` answers everybody, not only this machine (false). */
   metricsPublic?: boolean;
   /** Of versions that do not say (`relaxed`). */

@@ -40,7 +40,6 @@ export interface Control extends AsyncDisposable {
 export async function createControl(options: ControlOptions): Promise<Control> {
   const closing = new AbortController();
   const context: ControlContext = {
-    draining: () => false,
     metricsPublic: false,
     queued: NOTHING_QUEUED,
     followIntervalMs: 500,

@@ -1,7 +1,7 @@
-import { HealthReply, PlatformError, ReadyReply } from "@sous/contract";
+import { HealthReply, ReadyReply } from "@sous/contract";
 import Type from "typebox";
+import { metricsRefusal } from "../http/metrics-access.ts";
 import { answers } from "./answers.ts";
-import { createReadinessCheck } from "./check-readiness.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext } from "./control-context.ts";
 
@@ -9,8 +9,7 @@ const tags = ["service"];
 
 /** What operators and their tools ask: alive, ready, metrics. */
 export function registerServiceRoutes(app: ControlApp, context: ControlContext): void {
-  const { metrics, metricsPublic } = context;
-  const checkReadiness = createReadinessCheck(context);
+  const { metrics, metricsPublic, readiness } = context;
 
   app.get(
     "/healthz",
@@ -23,12 +22,12 @@ export function registerServiceRoutes(app: ControlApp, context: ControlContext):
     {
       schema: {
         tags,
-        summary: "Whether store and queue take work",
+        summary: "Whether the process can work",
         response: answers({ 200: ReadyReply, 503: ReadyReply }),
       },
     },
     async (_request, reply) => {
-      const ready = await checkReadiness();
+      const ready = await readiness();
       return reply.code(ready.status === "ready" ? 200 : 503).send(ready);
     },
   );
@@ -37,18 +36,10 @@ export function registerServiceRoutes(app: ControlApp, context: ControlContext):
     "/metrics",
     { schema: { tags, summary: "Metrics for Prometheus", response: answers({ 200: Type.String() }) } },
     async (request, reply) => {
-      // Names of tenants and functions are in there: not for everybody who can reach the port.
-      if (!metricsPublic && !isLoopback(request.raw.socket.remoteAddress)) {
-        throw new PlatformError(
-          "CS_AUTHZ_DENIED",
-          "metrics are for this machine only; set metrics_public to change it",
-        );
-      }
+      const refusal = metricsRefusal(request.raw, metricsPublic);
+      if (refusal !== undefined) throw refusal;
       const text = await metrics.text();
       return reply.type(metrics.contentType).serializer(String).send(text);
     },
   );
 }
-
-const isLoopback = (address: string | undefined): boolean =>
-  address !== undefined && (address === "::1" || /^(::ffff:)?127\./.test(address));

@@ -32,6 +32,11 @@ export interface FrontServer {
   readonly server: Server;
   /** @returns the address it listens on; port 0 picks a free one. @throws when the port is taken */
   listen(address: { host: string; port: number }): Promise<{ host: string; port: number; url: string }>;
+  /**
+   * Answers go on, and close their connections from now on: whoever sends the next request makes a new one, and finds
+   * out in time that there is no server here any more.
+   */
+  announceClose(): void;
   /** Takes no new connections, lets running requests end, cuts what is left after the grace. */
   close(graceMs: number): Promise<void>;
 }
@@ -100,6 +105,9 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
       const bound = server.address() as AddressInfo;
       const shown = bound.family === "IPv6" ? `[${bound.address}]` : bound.address;
       return { host: bound.address, port: bound.port, url: `http://${shown}:${bound.port}` };
+    },
+    announceClose() {
+      closing = true;
     },
     async close(graceMs) {
       closing = true;

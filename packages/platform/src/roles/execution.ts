@@ -2,17 +2,11 @@ import { totalmem } from "node:os";
 import type { CodeQ } from "@sous/codeq";
 import type { Limits } from "@sous/contract";
 import { createIsolateDriver, type HostReport } from "@sous/sandbox";
-import type { Store } from "@sous/store";
 import { createDestinationSender } from "../activations/destination-sender.ts";
 import type { DestinationTask } from "../activations/destination-task.ts";
-import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
-import { LiveRegistry } from "../activations/live-registry.ts";
-import { createSpending, type Spending } from "../activations/spending.ts";
 import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
-import type { Catalog } from "../catalog/catalog.ts";
-import { createCatalog } from "../catalog/create-catalog.ts";
 import type { Config } from "../config/config-schema.ts";
 import { createFleet } from "../fleet/create-fleet.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -22,10 +16,9 @@ import type { Invoker } from "../invoker/invoker.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
-import { openBundles } from "./open-bundles.ts";
 import type { PlatformMeter } from "./platform-meter.ts";
-import { openCodeQ } from "./open-codeq.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { Core } from "./open-core.ts";
 import { createUserTopics } from "./user-topics.ts";
 
 const MiB = 1024 * 1024;
@@ -35,42 +28,38 @@ const HOSTS_MIN = 4;
 const HOSTS_MAX = 256;
 const PROGRAMS_PER_HOST_MAX = 100;
 
-/** Everything between the queue and the sandboxes, and what others may know of it. */
+/** The execution plane of a process: everything between the queue and the sandboxes. */
 export interface Execution extends AsyncDisposable {
-  codeq: InvocationCodeQ;
-  catalog: Catalog;
-  live: LiveRegistry;
   bundles: BundleCache;
-  /** Where the cache has them from. */
-  tiers: BundleTiers;
   fleet: Fleet;
-  /** Budgets of tenants and tokens, where there are any. */
-  spending: Spending | undefined;
   invoker: Invoker;
   /** Waits for a sandbox host to be closed as far as is required, where something is. @throws CS_VALIDATION_FAILED */
   ensureClosed(): Promise<void>;
-  /** Takes no more work, and waits until what runs or is being delivered has ended, at most `timeoutMs` each. */
+  /** @throws CS_SANDBOX_UNAVAILABLE, or why a sandbox host cannot be started */
+  check(): Promise<unknown>;
+  /** Takes no more work, and waits until what runs or is being delivered has ended, at most `timeoutMs` in all. */
   drain(timeoutMs: number): Promise<void>;
 }
 
 export interface ExecutionOptions {
   config: Config;
   limits: Limits;
-  store: Store;
+  core: Core;
+  /** Where the bundle cache has bundles from. */
+  tiers: Pick<BundleTiers, "load">;
   secrets: SecretReader;
   meter: PlatformMeter;
   now: () => number;
   /** Hears of faults nobody waits for. */
   onFault: (error: unknown) => void;
-  /** Hears of what an operator should change (nobody). */
-  onWarning?: (text: string) => void;
   /** Is told once when sandbox hosts are not closed by the operating system (nobody). */
   logger?: Logger;
 }
 
-/** Puts the execution plane of one process together. */
+/** Puts the execution plane of a process together. */
 export async function openExecution(options: ExecutionOptions): Promise<Execution> {
-  const { config, limits, store, secrets, meter, now, onFault, onWarning = () => {} } = options;
+  const { config, limits, core, tiers, secrets, meter, now, onFault } = options;
+  const { store, codeq, catalog, live, spending } = core;
   const stack = new AsyncDisposableStack();
   const required = config.sandbox.require === "any" ? "open" : config.sandbox.require;
   const driver = stack.use(
@@ -80,13 +69,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       onReport: warnOnce(options.logger),
     }),
   );
-  const codeq = stack.use(
-    await openCodeQ({ url: config.codeq, journal: store.journal, now, onFault, onWarning }),
-  );
-  const catalog = createCatalog({ store, clock: now, random: Math.random });
   const stripper = stack.use(createTypeStripper());
-  const { versions } = store;
-  const { tiers } = stack.use(await openBundles({ config, limits, versions, now, onFault, onWarning }));
   const bundles = createBundleCache({
     load: (sha256) => tiers.load(sha256),
     stripper,
@@ -115,8 +98,6 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       now,
     }),
   );
-  const live = new LiveRegistry();
-  const spending = openSpending(config, now);
   const sender = stack.use(createDestinationSender({ codeq, now, onFault }));
   const queue = codeq as unknown as CodeQ<DestinationTask, unknown>;
   const destinations = stack.use(
@@ -156,20 +137,18 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
   );
   const owned = stack.move();
   return {
-    codeq,
-    catalog,
-    live,
     bundles,
-    tiers,
     fleet,
-    spending,
     invoker,
+    check: () => driver.inspect(),
     async ensureClosed() {
       if (required !== "open") await driver.inspect();
     },
     async drain(timeoutMs) {
+      const untilMs = performance.now() + timeoutMs;
       await invoker.drain(timeoutMs);
-      await destinations.drain(timeoutMs);
+      // Ends of what just ran are told as long as there is time; the next process tells the rest.
+      await destinations.drain(Math.max(0, untilMs - performance.now()));
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -187,21 +166,4 @@ function warnOnce(logger: Logger | undefined): (report: HostReport) => void {
       "sandbox hosts are not closed by the operating system; cs doctor says how",
     );
   };
-}
-
-function openSpending({ budgets }: Config, clock: () => number): Spending | undefined {
-  return createSpending({
-    windowMs: budgets.window_seconds * 1000,
-    tenant: {
-      invocations: budgets.tenant_invocations,
-      cpuMs: budgets.tenant_cpu_ms,
-      egressBytes: budgets.tenant_egress_bytes,
-    },
-    token: {
-      invocations: budgets.token_invocations,
-      cpuMs: budgets.token_cpu_ms,
-      egressBytes: budgets.token_egress_bytes,
-    },
-    clock,
-  });
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import { type Limits, PlatformError } from "@sous/contract";
-import type { Store } from "@sous/store";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { isLocalRequest } from "../auth/local-request.ts";
 import type { Config } from "../config/config-schema.ts";
@@ -11,7 +10,7 @@ import { createClientIpReader } from "../http/client-ip.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { createRateLimiter } from "../http/rate-limiter.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { Execution } from "./execution.ts";
+import type { Core } from "./open-core.ts";
 
 const ROUTE_PATTERNS = {
   web: "/v1/web/{tenant}/{namespace}/{function}/{ref}/{path}",
@@ -23,18 +22,20 @@ const ROUTE_PATTERNS = {
 export interface FrontDoorOptions {
   config: Config;
   limits: Limits;
-  store: Store;
+  core: Core;
   auth: Authenticator;
-  execution: Execution;
   metrics: Metrics;
   now: () => number;
   onFault: (error: unknown, requestId: string) => void;
 }
 
-/** Puts the gateway together: who may come in, how a call becomes work, how results go out. */
+/**
+ * Puts the gateway together: who may come in, how a call becomes work, how results go out.
+ * @throws CS_CODEQ_PUBLISH_FAILED when the queue's server cannot be reached
+ */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute> {
-  const { config, limits, store, auth, execution, metrics, now, onFault } = options;
-  const { codeq, live, catalog, fleet } = execution;
+  const { config, limits, core, auth, metrics, now, onFault } = options;
+  const { store, codeq, live, catalog, tier, spending } = core;
   const { enabled, tenant_rps, function_rps, client_rps } = config.rate_limits;
   const limiter = (ratePerSecond: number) =>
     enabled ? createRateLimiter({ ratePerSecond, clock: now }) : undefined;
@@ -43,7 +44,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     catalog,
     limits: { client: limiter(client_rps), tenant: limiter(tenant_rps), function: limiter(function_rps) },
     clientIp: createClientIpReader(config.trusted_proxies),
-    spending: execution.spending,
+    spending,
   });
   const ingress = createIngress({
     codeq,
@@ -51,7 +52,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     live,
     replies: await codeq.openReplies(),
     limits,
-    tier: fleet.tier,
+    tier,
     now,
   });
   return createGateway({

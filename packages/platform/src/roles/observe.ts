@@ -1,12 +1,11 @@
 import { TOPICS } from "@sous/contract";
+import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
+import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Execution } from "./execution.ts";
 
-/** Adds what the execution plane knows of itself to the metrics; read when somebody asks (SPEC 13). */
-export function observe(metrics: Metrics, execution: Execution): void {
-  const { bundles, codeq, fleet, invoker, tiers } = execution;
-  const gauge = (name: string, help: string, read: () => number): void =>
-    metrics.gauge(name, help, [], () => [{ labels: {}, value: read() }]);
+/** Adds what waits in the queue to the metrics; one process of a platform is enough to tell it. */
+export function observeQueue(metrics: Metrics, codeq: InvocationCodeQ): void {
   metrics.gauge("cs_codeq_depth", "Messages of the queue by state", ["topic", "state"], async () => {
     const topics = [TOPICS.invoke, TOPICS.deliver];
     const all = await Promise.all(topics.map((topic) => codeq.depth(topic)));
@@ -17,18 +16,28 @@ export function observe(metrics: Metrics, execution: Execution): void {
       })),
     );
   });
+}
+
+/** Adds what the execution plane knows of itself to the metrics; read when somebody asks (SPEC 13). */
+export function observeExecution(metrics: Metrics, { bundles, fleet, invoker }: Execution): void {
+  const gauge = (name: string, help: string, read: () => number): void =>
+    metrics.gauge(name, help, [], () => [{ labels: {}, value: read() }]);
   gauge("cs_invoker_inflight", "Activations the invoker works on", () => invoker.inflight);
   gauge("cs_invoker_cache_items", "Programs in the bundle cache", () => bundles.stats().items);
   gauge("cs_invoker_cache_bytes", "Bytes of text in the bundle cache", () => bundles.stats().bytes);
   gauge("cs_invoker_cache_hits_total", "Bundles found in the cache", () => bundles.stats().hits);
   gauge("cs_invoker_cache_misses_total", "Bundles that had to be fetched", () => bundles.stats().misses);
+  gauge("cs_fleet_sandboxes", "Sandbox hosts alive", () => fleet.stats().sandboxes);
+  gauge("cs_fleet_tenants", "Tenants with a sandbox", () => fleet.stats().tenants);
+  gauge("cs_fleet_warm_programs", "Versions with an isolate ready", () => fleet.stats().warmPrograms);
+}
+
+/** Adds which tier of bundles had what was asked for. */
+export function observeBundles(metrics: Metrics, tiers: BundleTiers): void {
   metrics.gauge(
     "cs_bundle_tier_requests_total",
     "Bundles asked of a tier, by what it answered",
     ["tier", "outcome"],
     () => tiers.stats().map(({ tier, outcome, count }) => ({ labels: { tier, outcome }, value: count })),
   );
-  gauge("cs_fleet_sandboxes", "Sandbox hosts alive", () => fleet.stats().sandboxes);
-  gauge("cs_fleet_tenants", "Tenants with a sandbox", () => fleet.stats().tenants);
-  gauge("cs_fleet_warm_programs", "Versions with an isolate ready", () => fleet.stats().warmPrograms);
 }

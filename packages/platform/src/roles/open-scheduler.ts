@@ -12,7 +12,7 @@ import { createRunSubmitter, type RunSubmitter } from "../schedules/submit-run.t
 import type { Timing } from "../schedules/timing.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { Execution } from "./execution.ts";
+import type { Core } from "./open-core.ts";
 
 export interface OpenSchedulerOptions {
   config: Pick<Config, "leader">;
@@ -27,8 +27,7 @@ export interface OpenSchedulerOptions {
 
 /** @returns what turns ticks, and wishes to run a schedule now, into work */
 export function openRunSubmitter(
-  { codeq, catalog, fleet }: Execution,
-  store: Store,
+  { store, codeq, catalog, tier }: Core,
   limits: Limits,
   clock: () => number,
 ): RunSubmitter {
@@ -37,7 +36,7 @@ export function openRunSubmitter(
     activations: store.activations,
     catalog,
     limits,
-    tier: fleet.tier,
+    tier,
     clock,
   });
 }

@@ -1,27 +1,20 @@
-import { randomBytes } from "node:crypto";
-import { LIMITS, type Limits } from "@sous/contract";
-import { createQueuedActivations } from "../activations/queued-activations.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Config } from "../config/config-schema.ts";
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
-import { createControl } from "../control/create-control.ts";
-import { createFrontServer } from "../http/front-server.ts";
+import { isApart, rolesOf } from "../config/role.ts";
+import type { FrontServer } from "../http/front-server.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
-import { createTiming } from "../schedules/timing.ts";
-import { openSecretKeys } from "../secrets/secret-keys.ts";
-import { createSecretVault } from "../secrets/secret-vault.ts";
-import { openExecution } from "./execution.ts";
-import { localGuard, openFrontDoor } from "./front-door.ts";
-import { firstToken, openAuth } from "./open-auth.ts";
+import { checkRoles } from "./check-roles.ts";
 import { isEmbedded } from "./open-codeq.ts";
-import { observe } from "./observe.ts";
-import { openRunSubmitter, openScheduler } from "./open-scheduler.ts";
+import { openServices, type Services } from "./open-services.ts";
 import { openStore } from "./open-store.ts";
-import { createMeter } from "./platform-meter.ts";
 import { readIfThere } from "./read-if-there.ts";
-import { recover } from "./recover.ts";
+import { limitsOf, type ProcessContext } from "./process-context.ts";
 
-const SWEEP_MS = 60_000;
+/** What closing may take beyond the times for its notice and for what runs, milliseconds. */
+const CLOSE_PATIENCE_MS = 5000;
 
 export interface StartOptions {
   mode: "dev" | "serve";
@@ -31,11 +24,13 @@ export interface StartOptions {
   env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** A platform that runs in this process. */
+/** A platform, or some roles of one, that runs in this process. */
 export interface Platform {
   readonly url: string;
   readonly auth: string;
   readonly data: string;
+  /** The roles of this process; `all` where it is a whole platform. */
+  readonly role: string;
   /** What an operator should know at start, a line each. */
   readonly warnings: readonly string[];
   /** The first token of a new installation, shown once. */
@@ -45,116 +40,103 @@ export interface Platform {
 }
 
 /**
- * Starts the whole platform in this process: control, gateway, queue, invoker, scheduler and sandboxes on one port.
+ * Starts the roles that are configured in this process, on one port; without any other word the whole platform:
+ * control, gateway, queue, invoker, scheduler and sandboxes.
  * @throws CS_VALIDATION_FAILED for a configuration that cannot be, or that asks for sandbox hosts to be closed further
- *   than this machine can; CS_STORE_UNAVAILABLE
+ *   than this machine can; CS_STORE_UNAVAILABLE, CS_CODEQ_PUBLISH_FAILED
  */
 export async function startPlatform({ mode, flags, env = environment() }: StartOptions): Promise<Platform> {
   const given = flags as Readonly<Record<string, unknown>>;
   const { config } = loadConfig({ mode, flags: given, env, readFile: readIfThere });
-  const limits = { ...LIMITS, ...config.limits } as Limits;
-  const now = Date.now;
+  const roles = rolesOf(config.role);
+  const warnings = [...checkRoles(config, roles), ...warningsOf(config.egress.private_allow)];
+  const role = isApart(roles) ? [...roles].join(",") : "all";
   const logger = createLogger({
-    service: "all",
+    service: role,
     level: config.log_level,
-    clock: now,
+    clock: Date.now,
     // `cs dev` says on standard output what is in service, as data with --json.
     ...(mode === "dev" ? { destination: process.stderr } : {}),
   });
-  const metrics = createMetrics();
-  const onFault = (error: unknown, request_id?: string): void => {
-    logger.error({ error, ...(request_id === undefined ? {} : { request_id }) }, "a fault of the platform");
+  let draining = false;
+  const context: ProcessContext = {
+    config,
+    roles,
+    limits: limitsOf(config),
+    now: Date.now,
+    metrics: createMetrics(),
+    logger,
+    draining: () => draining,
+    onFault(error, request_id) {
+      logger.error({ error, ...(request_id === undefined ? {} : { request_id }) }, "a fault of the platform");
+    },
+    onWarning: (text) => void warnings.push(text),
   };
-  const warnings = warningsOf(config.egress.private_allow);
-  const onWarning = (text: string): void => void warnings.push(text);
   const stack = new AsyncDisposableStack();
   try {
-    const holdsQueue = isEmbedded(config.codeq);
-    const opened = await openStore({ url: config.store, limits, now, holdsQueue, onFault, onWarning });
+    const opened = await openStore({
+      url: config.store,
+      holdsQueue: isEmbedded(config.codeq),
+      ...context,
+    });
     stack.defer(() => opened.lock?.[Symbol.dispose]());
-    const store = stack.use(opened.store);
-    const auth = stack.use(openAuth(config, store.tokens, now));
-    const issued = config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
-    // What waits in a server outlives this process, and comes back by itself.
-    const recovered = holdsQueue ? await recover(store, now()) : 0;
-    const secrets = createSecretVault({
-      store: store.secrets,
-      keys: openSecretKeys({ configured: config.secrets_key, folder: config.data }),
-      clock: now,
-      bytesMax: limits.secretBytesMax,
-    });
-    const meter = createMeter(metrics, logger);
-    const execution = stack.use(
-      await openExecution({ config, limits, store, secrets, meter, now, onFault, onWarning, logger }),
-    );
-    await execution.ensureClosed();
-    const gateway = await openFrontDoor({ config, limits, store, auth, execution, metrics, now, onFault });
-    let draining = false;
-    const timing = createTiming();
-    const runs = openRunSubmitter(execution, store, limits, now);
-    const scheduler = stack.use(
-      openScheduler({ config, store, runs, timing, metrics, logger, now, onFault }),
-    );
-    const control = stack.use(
-      await createControl({
-        store,
-        catalog: execution.catalog,
-        bundles: execution.tiers,
-        auth,
-        live: execution.live,
-        codeq: execution.codeq,
-        queued: createQueuedActivations(execution.codeq, execution.fleet.tier),
-        secrets,
-        timing,
-        runs,
-        onScheduleChange: () => scheduler.wake(),
-        metrics,
-        logger,
-        clock: now,
-        randomBytes,
-        limits,
-        gateway,
-        draining: () => draining,
-        metricsPublic: config.metrics_public,
-        durability: config.durability,
-        approve: config.publish.approve,
-        runsElsewhere: !isEmbedded(config.codeq),
-      }),
-    );
-    observe(metrics, execution);
-    const guard = localGuard(config.auth);
-    const front = createFrontServer({
-      routes: [gateway],
-      fallback: (request, response) => control.handle(request, response),
-      onFault,
-      ...(guard === undefined ? {} : { guard }),
-    });
-    const sweeper = setInterval(() => void store.sweep(now()).catch(onFault), SWEEP_MS);
-    sweeper.unref();
+    const services = stack.use(await openServices(context, stack.use(opened.store)));
+    const { front } = services;
     const { url } = await front.listen({ host: config.host, port: config.port });
-    if (recovered > 0) logger.warn({ recovered }, "activations that a crash left open were ended");
     const owned = stack.move();
     return {
       url,
       auth: config.auth,
       data: config.data,
+      role,
       warnings,
-      firstToken: issued,
+      firstToken: services.firstToken,
       async close() {
         draining = true;
-        clearInterval(sweeper);
-        await control[Symbol.asyncDispose]();
-        await scheduler[Symbol.asyncDispose]();
-        const closing = front.close(config.drain_ms);
-        await execution.drain(config.drain_ms);
-        await closing;
-        await owned.disposeAsync();
+        const closed = drain(config, services, front).then(() => owned.disposeAsync());
+        await inTime(closed, config, () => logger.error({}, "not everything could be closed in time"));
       },
     };
   } catch (error) {
     await stack.disposeAsync();
     throw error;
   }
+}
+
+/**
+ * Ends the work of a process: `/readyz` is red already, who asks it goes elsewhere; what comes meanwhile is served.
+ * Then nothing is taken any more, and what runs may end.
+ */
+async function drain(
+  { drain_ms, drain_notice_ms }: Config,
+  services: Services,
+  front: FrontServer,
+): Promise<void> {
+  await services.stopTicks();
+  if (services.servesRequests && drain_notice_ms > 0) {
+    front.announceClose();
+    await sleep(drain_notice_ms);
+  }
+  await services.endStreams();
+  if (services.servesRequests) await Promise.all([front.close(drain_ms), services.drain(drain_ms)]);
+  else {
+    // Nobody but its operator asks this process: it answers that it is leaving until it is gone.
+    await services.drain(drain_ms);
+    await front.close(0);
+  }
+}
+
+/** A server that says nothing any more must not keep the process: it is left behind after a while. */
+async function inTime(
+  closed: Promise<void>,
+  { drain_ms, drain_notice_ms }: Config,
+  onLate: () => void,
+): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => resolve("late"), drain_notice_ms + drain_ms + CLOSE_PATIENCE_MS);
+  const first = await Promise.race([closed, late]);
+  clearTimeout(timer);
+  if (first === "late") onLate();
 }
 
 function warningsOf(privateAllow: readonly string[]): string[] {

@@ -11,6 +11,7 @@ import { createBundleTiers } from "../../bundle/bundle-tiers.ts";
 import { createStoreTier } from "../../bundle/store-tier.ts";
 import { createCatalog } from "../../catalog/create-catalog.ts";
 import { createFrontServer } from "../../http/front-server.ts";
+import { createReadiness } from "../../http/readiness.ts";
 import { createRunSubmitter } from "../../schedules/submit-run.ts";
 import { createTiming } from "../../schedules/timing.ts";
 import { openSecretKeys } from "../../secrets/secret-keys.ts";
@@ -29,11 +30,13 @@ export interface Answer<T = Record<string, unknown>> {
 export interface StartOptions extends Partial<Omit<ControlOptions, "auth" | "limits">> {
   auth?: (store: Store, clock: () => number) => Authenticator;
   limits?: Partial<Limits>;
+  /** Whether it is shutting down (no). */
+  draining?: () => boolean;
 }
 
 /** Starts a control plane on a free port over an embedded store of its own. */
 export async function startControl(overrides: StartOptions = {}) {
-  const { auth, limits, ...rest } = overrides;
+  const { auth, limits, draining = () => false, ...rest } = overrides;
   const state = { nowMs: Date.now() };
   const clock = () => state.nowMs;
   const store = await createSqliteStore({ path: ":memory:", now: clock });
@@ -57,8 +60,17 @@ export async function startControl(overrides: StartOptions = {}) {
     tier: "isolate",
     clock,
   });
+  const readiness = createReadiness({
+    checks: {
+      store: { check: () => store.check(), silent: "CS_STORE_UNAVAILABLE" },
+      codeq: { check: () => codeq.check(), silent: "CS_CODEQ_PUBLISH_FAILED" },
+    },
+    clock,
+    draining,
+  });
   const control = await createControl({
     store,
+    readiness,
     catalog,
     bundles: createBundleTiers({
       tiers: [createStoreTier(store.versions)],

@@ -1,0 +1,57 @@
+import { PlatformError } from "@sous/contract";
+import type { Config } from "../config/config-schema.ts";
+import { isApart, type Role } from "../config/role.ts";
+import { isEmbedded } from "./open-codeq.ts";
+
+type Checked = Pick<Config, "store" | "codeq" | "leader" | "secrets_key" | "budgets">;
+
+/**
+ * Checks that a process with these roles can work with the others of its platform: what they have in common lies in
+ * servers, and is given to each.
+ * @returns what an operator should know, a line each
+ * @throws CS_VALIDATION_FAILED naming the setting and what to set it to
+ */
+export function checkRoles(config: Checked, roles: ReadonlySet<Role>): string[] {
+  if (!isApart(roles)) return [];
+  const names = [...roles].join(",");
+  if (config.store.startsWith("sqlite:")) {
+    throw refused(
+      names,
+      "store",
+      `${config.store} belongs to one process; set it to postgres://… or redis://…, the same for every role`,
+    );
+  }
+  if (isEmbedded(config.codeq)) {
+    throw refused(
+      names,
+      "codeq",
+      `${config.codeq} belongs to one process; set it to redis://…, the same for every role`,
+    );
+  }
+  // One of the two writes secrets, the other reads them.
+  if (roles.has("control") !== roles.has("invoker") && config.secrets_key.length === 0) {
+    throw refused(
+      names,
+      "secrets_key",
+      "is missing; set SOUS_SECRETS_KEY to the same key for control and invokers (openssl rand -base64 32)",
+    );
+  }
+  const bound = Object.entries(config.budgets).find(
+    ([name, value]) => /^(tenant|token)_/.test(name) && value > 0,
+  );
+  // Asked by the gateway, charged by the invoker, counted in memory.
+  if (bound !== undefined && roles.has("gateway") !== roles.has("invoker")) {
+    throw refused(
+      names,
+      `budgets.${bound[0]}`,
+      "is counted where work comes in and runs; set it to 0, or let one process be gateway and invoker",
+    );
+  }
+  if (!roles.has("scheduler") || config.leader !== "local:") return [];
+  return ["leader local: publishes ticks in every scheduler; set leader to store: unless there is only one"];
+}
+
+function refused(roles: string, key: string, problem: string): PlatformError {
+  const message = `role ${roles} cannot start alone: setting ${key} ${problem}`;
+  return new PlatformError("CS_VALIDATION_FAILED", message, { details: { key } });
+}

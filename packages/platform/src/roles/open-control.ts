@@ -1,0 +1,61 @@
+import { randomBytes } from "node:crypto";
+import { createQueuedActivations } from "../activations/queued-activations.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { BundleTiers } from "../bundle/bundle-tiers.ts";
+import { type Control, createControl } from "../control/create-control.ts";
+import type { RawRoute } from "../http/front-server.ts";
+import type { Readiness } from "../http/readiness.ts";
+import type { RunSubmitter } from "../schedules/submit-run.ts";
+import type { Timing } from "../schedules/timing.ts";
+import type { SecretWriter } from "../secrets/secret-vault.ts";
+import { observeQueue } from "./observe.ts";
+import { isEmbedded } from "./open-codeq.ts";
+import type { Core } from "./open-core.ts";
+import type { ProcessContext } from "./process-context.ts";
+
+const SWEEP_MS = 60_000;
+
+export interface OpenControlOptions {
+  context: ProcessContext;
+  core: Core;
+  auth: Authenticator;
+  /** Of this process, where it has one. */
+  gateway: RawRoute | undefined;
+  readiness: Readiness;
+  timing: Timing;
+  runs: RunSubmitter;
+  secrets: SecretWriter;
+  bundles: BundleTiers;
+  /** Tells the scheduler of this process, where it has one, that a schedule was made or changed. */
+  onScheduleChange: () => void;
+}
+
+/** Puts the control plane together; it also removes what has outlived its time, and tells what waits in the queue. */
+export async function openControl(options: OpenControlOptions): Promise<Control> {
+  const { context, core, gateway, ...rest } = options;
+  const { config, metrics, now, onFault } = context;
+  const control = await createControl({
+    ...context,
+    ...core,
+    ...rest,
+    queued: createQueuedActivations(core.codeq, core.tier),
+    clock: now,
+    randomBytes,
+    ...(gateway === undefined ? {} : { gateway }),
+    metricsPublic: config.metrics_public,
+    durability: config.durability,
+    approve: config.publish.approve,
+    runsElsewhere: !isEmbedded(config.codeq),
+  });
+  observeQueue(metrics, core.codeq);
+  const sweeper = setInterval(() => void core.store.sweep(now()).catch(onFault), SWEEP_MS);
+  sweeper.unref();
+  return {
+    handle: control.handle,
+    openapi: control.openapi,
+    async [Symbol.asyncDispose]() {
+      clearInterval(sweeper);
+      await control[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,192 @@
+import type { Store } from "@sous/store";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { BundleTiers } from "../bundle/bundle-tiers.ts";
+import type { Control } from "../control/create-control.ts";
+import { createFrontServer, type FrontServer, type RawRoute } from "../http/front-server.ts";
+import { createReadiness, type Readiness, type ReadinessCheck } from "../http/readiness.ts";
+import { answerNotServed, createServiceEndpoints } from "../http/service-endpoints.ts";
+import type { Scheduler } from "../scheduler/scheduler.ts";
+import { createTiming } from "../schedules/timing.ts";
+import { openSecretKeys } from "../secrets/secret-keys.ts";
+import { createSecretVault, type SecretReader, type SecretWriter } from "../secrets/secret-vault.ts";
+import { type Execution, openExecution } from "./execution.ts";
+import { localGuard, openFrontDoor } from "./front-door.ts";
+import { observeBundles, observeExecution } from "./observe.ts";
+import { firstToken, openAuth } from "./open-auth.ts";
+import { openBundles } from "./open-bundles.ts";
+import { isEmbedded } from "./open-codeq.ts";
+import { openControl } from "./open-control.ts";
+import { type Core, openCore } from "./open-core.ts";
+import { openRunSubmitter, openScheduler } from "./open-scheduler.ts";
+import { createMeter } from "./platform-meter.ts";
+import type { ProcessContext } from "./process-context.ts";
+import { recover } from "./recover.ts";
+
+/** The services of one process behind its HTTP server. */
+export interface Services extends AsyncDisposable {
+  readonly front: FrontServer;
+  /** Whether others send requests here, and not only its operator. */
+  readonly servesRequests: boolean;
+  /** The first token of a new installation. */
+  readonly firstToken: string | undefined;
+  /** Gives the lease of the schedules back: another process may publish ticks at once. */
+  stopTicks(): Promise<void>;
+  /** Ends open event streams. */
+  endStreams(): Promise<void>;
+  /** Takes no more work from the queue, and waits until what runs has ended, at most `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/**
+ * Opens what the roles of a process need, and nothing else: without an invoker no sandbox driver and no fleet, without
+ * a gateway no way in, without either of control and gateway no authenticator, without either of control and invoker no
+ * key of secrets.
+ * @throws CS_VALIDATION_FAILED, CS_CODEQ_PUBLISH_FAILED, CS_STORE_UNAVAILABLE
+ */
+export async function openServices(context: ProcessContext, store: Store): Promise<Services> {
+  const { config, roles, now } = context;
+  const stack = new AsyncDisposableStack();
+  try {
+    const issued =
+      roles.has("control") && config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
+    await recoverOwn(context, store);
+    const core = stack.use(await openCore({ ...context, store }));
+    const assets =
+      roles.has("control") || roles.has("invoker") ? await openAssets(context, store, stack) : undefined;
+    const execution =
+      assets !== undefined && roles.has("invoker")
+        ? stack.use(await openInvoker(context, core, assets))
+        : undefined;
+    const entry = await openEntry(context, core, assets, execution, stack);
+    const owned = stack.move();
+    return {
+      ...entry,
+      firstToken: issued,
+      drain: async (timeoutMs) => await execution?.drain(timeoutMs),
+      [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** Opens where work comes from: the HTTP server with what answers there, and the ticks. */
+async function openEntry(
+  context: ProcessContext,
+  core: Core,
+  assets: Assets | undefined,
+  execution: Execution | undefined,
+  stack: AsyncDisposableStack,
+): Promise<Pick<Services, "front" | "servesRequests" | "stopTicks" | "endStreams">> {
+  const { config, roles, limits, now, draining } = context;
+  const auth: Authenticator | undefined =
+    roles.has("control") || roles.has("gateway")
+      ? stack.use(openAuth(config, core.store.tokens, now))
+      : undefined;
+  const gateway =
+    auth !== undefined && roles.has("gateway") ? await openFrontDoor({ ...context, core, auth }) : undefined;
+  const timing = createTiming();
+  const runs = openRunSubmitter(core, limits, now);
+  const scheduler: Scheduler | undefined = roles.has("scheduler")
+    ? stack.use(openScheduler({ ...context, store: core.store, runs, timing }))
+    : undefined;
+  const readiness = createReadiness({ checks: checksOf(core, execution), clock: now, draining });
+  const control =
+    auth !== undefined && assets !== undefined && roles.has("control")
+      ? stack.use(
+          await openControl({
+            ...{ context, core, auth, gateway, readiness, timing, runs },
+            secrets: assets.vault,
+            bundles: assets.tiers,
+            onScheduleChange: () => scheduler?.wake(),
+          }),
+        )
+      : undefined;
+  return {
+    front: openFront(context, gateway, control, readiness),
+    servesRequests: auth !== undefined,
+    stopTicks: async () => await scheduler?.[Symbol.asyncDispose](),
+    endStreams: async () => await control?.[Symbol.asyncDispose](),
+  };
+}
+
+function openFront(
+  { config, roles, metrics, onFault }: ProcessContext,
+  gateway: RawRoute | undefined,
+  control: Control | undefined,
+  readiness: Readiness,
+): FrontServer {
+  const endpoints =
+    control === undefined
+      ? createServiceEndpoints({ readiness, metrics, metricsPublic: config.metrics_public })
+      : undefined;
+  const guard = localGuard(config.auth);
+  return createFrontServer({
+    routes: [gateway, endpoints].filter((route) => route !== undefined),
+    fallback: control?.handle ?? answerNotServed([...roles].join(",")),
+    onFault,
+    ...(guard === undefined ? {} : { guard }),
+  });
+}
+
+/** What waits in a server outlives its processes, and comes back by itself; what waits in this one does not. */
+async function recoverOwn({ config, now, logger }: ProcessContext, store: Store): Promise<void> {
+  if (!isEmbedded(config.codeq)) return;
+  const recovered = await recover(store, now());
+  if (recovered > 0) logger.warn({ recovered }, "activations that a crash left open were ended");
+}
+
+async function openInvoker(
+  context: ProcessContext,
+  core: Core,
+  { vault, tiers }: Assets,
+): Promise<Execution> {
+  const { metrics, logger } = context;
+  const meter = createMeter(metrics, logger);
+  const execution = await openExecution({ ...context, core, tiers, secrets: vault, meter });
+  try {
+    await execution.ensureClosed();
+  } catch (error) {
+    await execution[Symbol.asyncDispose]();
+    throw error;
+  }
+  observeExecution(metrics, execution);
+  return execution;
+}
+
+/** What belongs to functions, and neither ways in nor ticks have to do with: values of secrets, and bundles. */
+interface Assets {
+  vault: SecretReader & SecretWriter;
+  tiers: BundleTiers;
+}
+
+async function openAssets(
+  context: ProcessContext,
+  store: Store,
+  stack: AsyncDisposableStack,
+): Promise<Assets> {
+  const { config, limits, now, metrics } = context;
+  const { tiers } = stack.use(await openBundles({ ...context, versions: store.versions }));
+  observeBundles(metrics, tiers);
+  const vault = createSecretVault({
+    store: store.secrets,
+    keys: openSecretKeys({ configured: config.secrets_key, folder: config.data }),
+    clock: now,
+    bytesMax: limits.secretBytesMax,
+  });
+  return { vault, tiers };
+}
+
+function checksOf(
+  { store, codeq }: Core,
+  execution: Execution | undefined,
+): Readonly<Record<string, ReadinessCheck>> {
+  return {
+    store: { check: () => store.check(), silent: "CS_STORE_UNAVAILABLE" },
+    codeq: { check: () => codeq.check(), silent: "CS_CODEQ_PUBLISH_FAILED" },
+    ...(execution === undefined
+      ? {}
+      : { sandbox: { check: () => execution.check(), silent: "CS_RUNTIME_CRASHED" } }),
+  };
+}
