@@ -21,7 +21,10 @@ export const addRoleFlag = (command: Command): Command =>
   command.option(
     "--role <names>",
     "what this process is: all, or any of control, gateway, invoker, scheduler; may be given again",
-    (names: string, before: string[] = []) => [...before, ...names.split(",").map((name) => name.trim())],
+    (names: string, before: string[] | undefined) => [
+      ...(before ?? []),
+      ...names.split(",").map((name) => name.trim()),
+    ],
   );
 
 /** @returns only the flags that were given, so that environment, file and defaults fill in the rest */

@@ -96,7 +96,13 @@ async function openEntry(
     auth !== undefined && assets !== undefined && roles.has("control")
       ? stack.use(
           await openControl({
-            ...{ context, core, auth, gateway, readiness, timing, runs },
+            context,
+            core,
+            auth,
+            gateway,
+            readiness,
+            timing,
+            runs,
             secrets: assets.vault,
             bundles: assets.tiers,
             onScheduleChange: () => scheduler?.wake(),
