@@ -46,8 +46,9 @@ const server = createServer((request, response) => {
     };
     const deadlineMs = Date.now() + 3000;
     const contextJson = `{"activation_id":"${count}","deadline_ms":${deadlineMs}}`;
+    const activationId = String(count++);
     sandbox.start(
-      { activationId: String(count++), program, contextJson, eventJson: body, deadlineMs },
+      { activationId, program, contextJson, sharedContextJson: "{}", eventJson: body, deadlineMs },
       client,
     );
   });

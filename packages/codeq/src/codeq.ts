@@ -130,7 +130,7 @@ export interface ReplyChannel<Result> extends AsyncDisposable {
 export interface HeldMessages<Body> {
   /** @returns the acknowledged message with this id that waits or is claimed */
   find(id: string): Message<Body> | undefined;
-  /** A tenant's messages that wait, oldest first. Costs a look at every message of the queue. */
+  /** A tenant's messages that wait, in no order. Costs a look at every message of the queue. */
   waiting(topic: string, tenant: string): Iterable<Message<Body>>;
 }
 

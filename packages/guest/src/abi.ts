@@ -60,8 +60,12 @@ export interface GuestApi {
    * @returns the empty string, or why there is no handler
    */
   adopt(namespace: object, handler: string): string;
-  /** Runs the handler once; ends in `GuestHost.reply` or `GuestHost.fail`, now or later. */
-  start(contextJson: string, eventJson: string): void;
+  /**
+   * Runs the handler once; ends in `GuestHost.reply` or `GuestHost.fail`, now or later.
+   * @param contextJson the members of the handler's second argument that are this activation's own
+   * @param sharedContextJson the others, where they differ from those of the activation before, else empty
+   */
+  start(contextJson: string, eventJson: string, sharedContextJson: string): void;
   /** The answer to a host call. @param payload JSON text when ok, else the error's message */
   settle(callId: number, ok: boolean, payload: string, code: string): void;
   fire(timerId: number): void;

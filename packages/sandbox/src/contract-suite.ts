@@ -21,6 +21,7 @@ interface Seen {
 export interface RunOptions {
   event?: unknown;
   timeoutMs?: number;
+  sharedContext?: object;
   answer?: (call: HostCall) => HostAnswer;
 }
 
@@ -95,14 +96,21 @@ export function programOf(
 
 /** Runs a program once and waits for its outcome. */
 export function runOnce(sandbox: Sandbox, program: SandboxProgram, options: RunOptions = {}): Promise<Seen> {
-  const { event = null, timeoutMs = 5000, answer } = options;
+  const { event = null, timeoutMs = 5000, answer, sharedContext = {} } = options;
   const seen: Seen = { outcome: undefined as never, outcomes: 0, logs: [], calls: [] };
   return new Promise((resolve) => {
     const activationId = `a${++ids}`;
     const deadlineMs = Date.now() + timeoutMs;
     const contextJson = JSON.stringify({ activation_id: activationId, deadline_ms: deadlineMs });
     sandbox.start(
-      { activationId, program, contextJson, eventJson: JSON.stringify(event), deadlineMs },
+      {
+        activationId,
+        program,
+        contextJson,
+        sharedContextJson: JSON.stringify(sharedContext),
+        eventJson: JSON.stringify(event),
+        deadlineMs,
+      },
       {
         onHostCall(call, reply) {
           seen.calls.push(call);
@@ -144,6 +152,22 @@ export function describeSandboxContract(name: string, open: () => Promise<Sandbo
       assert.equal(seen.outcome.cold, true);
       assert.equal((await runOnce(sandbox, program)).outcome.cold, false);
       await sandbox[Symbol.asyncDispose]();
+    });
+
+    test("each activation has its own context, and leaves no trace in what it shares with others", async () => {
+      const sandbox = await create();
+      const program = programOf(`export default (event, ctx) => {
+        ctx.env.SEEN = (ctx.env.SEEN ?? "") + event;
+        let roles = "";
+        try { ctx.principal.roles.push("admin"); roles = "changed"; } catch { roles = ctx.principal.roles.join(); }
+        return [ctx.env.A, ctx.env.SEEN, ctx.principal.sub, roles, Object.keys(ctx).join()];
+      }`);
+      const of = (sub: string) => ({ principal: { sub, roles: ["reader"] }, env: { A: sub.toUpperCase() } });
+      const keys = "activation_id,deadline_ms,principal,env,remainingMs";
+      for (const [at, sub] of ["ann", "ann", "bob", "ann"].entries()) {
+        const seen = await runOnce(sandbox, program, { event: String(at), sharedContext: of(sub) });
+        assert.deepEqual(bodyOf(seen), [sub.toUpperCase(), String(at), sub, "reader", keys]);
+      }
     });
 
     test("imports files of the bundle and nothing else", async () => {

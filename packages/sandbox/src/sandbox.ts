@@ -30,8 +30,10 @@ export interface SandboxProgram {
 export interface SandboxTask {
   activationId: string;
   program: SandboxProgram;
-  /** The handler's second argument as JSON text. */
+  /** The handler's second argument as JSON text: the members that belong to this activation. */
   contextJson: string;
+  /** The members that come after them and are the same for many activations; its text crosses once for these. */
+  sharedContextJson: string;
   /** The handler's first argument as JSON text. */
   eventJson: string;
   /** Epoch milliseconds after which no answer counts. */

@@ -112,6 +112,7 @@ async function feed(bytes: Buffer): Promise<string | undefined> {
           budgets: { ...completeBudgets(64), host_calls: HOST_CALLS_MAX },
         },
         contextJson: "{}",
+        sharedContextJson: "{}",
         eventJson: "null",
         deadlineMs: Date.now() + 60_000,
       },

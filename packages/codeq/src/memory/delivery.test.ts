@@ -361,7 +361,7 @@ test("what the queue holds can be looked up: waiting or claimed by id, waiting b
   await queue.publish(message("c", { tenant: "t_other1" }), volatile);
   await queue.publish(message("d", { topic: "other" }), volatile);
   const waiting = (tenant: string): string[] =>
-    [...(queue.held?.waiting(TOPIC, tenant) ?? [])].map(({ id }) => id);
+    [...(queue.held?.waiting(TOPIC, tenant) ?? [])].map(({ id }) => id).toSorted();
   assert.deepEqual(waiting("t_default"), ["a", "b"]);
   assert.deepEqual(waiting("t_other1"), ["c"]);
   const subscription = await queue.consume(

@@ -4,6 +4,7 @@ import { Alarm, type SetTimer } from "./alarm.ts";
 import { Claim, type ClaimKeeper } from "./claim.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { DurableLog, RestoredMessage } from "./durable-log.ts";
+import { IdTable } from "./id-table.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import { Entry } from "./lanes.ts";
 import { LeaseWheel } from "./lease-wheel.ts";
@@ -53,7 +54,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
   readonly report: (error: PlatformError) => void;
   readonly #options: EngineOptions<Body>;
   readonly #log: DurableLog<Body> | undefined;
-  readonly #entries = new Map<string, Entry<Body>>();
+  readonly #entries = new IdTable<Entry<Body>>();
   readonly #topics = new Map<string, TopicState<Body>>();
   readonly #weights = new Map<string, number>();
   /** When a waiting message is due or too old, whichever comes first. */
@@ -90,7 +91,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     return entry !== undefined && (entry.isWaiting || entry.state === "claimed") ? entry.message : undefined;
   }
 
-  /** Every message of a tenant that waits in a topic, in the order of their coming. */
+  /** Every message of a tenant that waits in a topic, in no order. */
   *waiting(topic: string, tenant: string): IterableIterator<Message<Body>> {
     for (const { isWaiting, message } of this.#entries.values()) {
       if (isWaiting && message.tenant === tenant && message.topic === topic) yield message;
@@ -119,19 +120,19 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
 
   /** Takes in a message that is in no journal, and hands it over within this call where somebody takes it. */
   admit(entry: Entry<Body>): void {
-    this.#entries.set(entry.message.id, entry);
+    this.#entries.set(entry);
     this.#enqueue(entry);
   }
 
   /** Takes in a message as soon as the journal has it; until then it only counts. */
   async admitDurable(entry: Entry<Body>, log: DurableLog<Body>): Promise<void> {
-    this.#entries.set(entry.message.id, entry);
+    this.#entries.set(entry);
     entry.moveTo("appending");
     try {
       await log.append(entry.message);
     } catch (error) {
       entry.moveTo("gone");
-      this.#entries.delete(entry.message.id);
+      this.#entries.delete(entry.id);
       throw error;
     }
     entry.appended = null;
@@ -142,7 +143,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     const { queue, dead } = this.topic(message.topic);
     const entry = new Entry(message, queue.lane(message.tenant, message.lane), true);
     entry.returned = message.attempt > 1;
-    this.#entries.set(message.id, entry);
+    this.#entries.set(entry);
     if (deadReason === undefined) {
       this.#enqueue(entry);
     } else {
@@ -171,14 +172,14 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     const expires_at_ms = nowMs + old.expires_at_ms - old.enqueued_at_ms;
     const message = { ...old, attempt: 1, enqueued_at_ms: nowMs, due_at_ms: 0, expires_at_ms };
     const entry = new Entry(message, queue.lane(old.tenant, old.lane), durable);
-    this.#entries.set(id, entry);
+    this.#entries.set(entry);
     if (durable) {
       entry.moveTo("appending");
       try {
         await this.#log?.replace(message);
       } catch (error) {
         entry.moveTo("gone");
-        this.#entries.set(id, letter.entry);
+        this.#entries.set(letter.entry);
         dead.add(letter.entry, letter.reason);
         throw error;
       }
@@ -225,10 +226,9 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     this.#end(claim);
     entry.moveTo("gone");
     this.forget(entry);
-    const { id } = entry.message;
-    // Old tables of the index may name the entry until the next full collection: it must not hold the body.
+    // Whoever still names the entry must not hold the body.
     entry.message = SPENT as Message<Body>;
-    return entry.durable && this.#log ? this.#log.remove(id) : DONE;
+    return entry.durable && this.#log ? this.#log.remove(entry.id) : DONE;
   }
 
   nack(claim: Claim<Body>, delayMs: number): Promise<void> {
@@ -268,7 +268,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
 
   forget(entry: Entry<Body>): void {
     this.#deadlines.remove(entry);
-    this.#entries.delete(entry.message.id);
+    this.#entries.delete(entry.id);
   }
 
   erase(entry: Entry<Body>): void {

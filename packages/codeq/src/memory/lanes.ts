@@ -1,4 +1,5 @@
 import type { Message } from "../codeq.ts";
+import type { Identified } from "./id-table.ts";
 import { type HeapItem, IndexedHeap } from "./indexed-heap.ts";
 import { IntrusiveList, type Linked } from "./intrusive-list.ts";
 
@@ -14,7 +15,8 @@ import { IntrusiveList, type Linked } from "./intrusive-list.ts";
 export type EntryState = "appending" | "ready" | "delayed" | "claimed" | "dead" | "gone";
 
 /** A message inside the queue. Its heap fields belong to the heap of deadlines. */
-export class Entry<Body> implements HeapItem, Linked<Entry<Body>> {
+export class Entry<Body> implements HeapItem, Linked<Entry<Body>>, Identified<Entry<Body>> {
+  readonly id: string;
   message: Message<Body>;
   readonly lane: Lane<Body>;
   readonly durable: boolean;
@@ -30,11 +32,13 @@ export class Entry<Body> implements HeapItem, Linked<Entry<Body>> {
   place: ReturnedPlace<Body> | null = null;
   previous: Entry<Body> | null = null;
   next: Entry<Body> | null = null;
+  chained: Entry<Body> | undefined;
   heapKey = 0;
   heapOrder = 0;
   heapIndex = -1;
 
   constructor(message: Message<Body>, lane: Lane<Body>, durable: boolean) {
+    this.id = message.id;
     this.message = message;
     this.lane = lane;
     this.durable = durable;

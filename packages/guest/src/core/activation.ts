@@ -17,7 +17,7 @@ export interface ActivationOptions {
 
 export interface Activation {
   adopt(namespace: object, handler: string): string;
-  start(contextJson: string, eventJson: string): void;
+  start(contextJson: string, eventJson: string, sharedContextJson: string): void;
   /** Ends the activation because of an error nobody caught: in a timer, a microtask, a handler. */
   crash(thrown: unknown): void;
 }
@@ -33,6 +33,7 @@ export function createActivation(options: ActivationOptions): Activation {
   let handler: Handler | undefined;
   let running = 0;
   let runs = 0;
+  let shared: SharedContext = NOTHING_SHARED;
 
   const fail = (
     type: Parameters<GuestHost["fail"]>[0],
@@ -63,10 +64,16 @@ export function createActivation(options: ActivationOptions): Activation {
     host.reply(answer.statusCode, answer.headersJson, answer.body, answer.isBase64Encoded);
   };
 
-  const execute = async (run: number, contextJson: string, eventJson: string): Promise<void> => {
+  const execute = async (
+    run: number,
+    contextJson: string,
+    eventJson: string,
+    sharedContextJson: string,
+  ): Promise<void> => {
     try {
+      if (sharedContextJson !== "") shared = readShared(sharedContextJson);
       if (handler === undefined) return fail("BundleError", "no handler was adopted", "");
-      const context = createContext(contextJson);
+      const context = createContext(contextJson, shared);
       const returned = handler(parseJson(eventJson), context);
       finish(run, isObject(returned) ? await returned : returned);
     } catch (thrown) {
@@ -96,9 +103,9 @@ export function createActivation(options: ActivationOptions): Activation {
         );
       }
     },
-    start(contextJson, eventJson) {
+    start(contextJson, eventJson, sharedContextJson) {
       running = ++runs;
-      void execute(running, contextJson, eventJson);
+      void execute(running, contextJson, eventJson, sharedContextJson);
     },
     crash: (thrown) => crashed(running, thrown),
   };
@@ -124,9 +131,32 @@ function fetchStyle(fetch: Function, self: unknown, face: () => FetchFace): Hand
   };
 }
 
+/** What many activations have in common of the handler's second argument. */
+interface SharedContext {
+  principal?: { roles?: unknown };
+  ref?: object;
+  env?: object;
+}
+
+const NOTHING_SHARED: SharedContext = { __proto__: null } as SharedContext;
+
+/** Handlers of several activations see the same objects: none can leave a trace in them for the next. */
+function readShared(json: string): SharedContext {
+  const shared = parseJson(json) as SharedContext;
+  const { principal, ref } = shared;
+  if (isObject(principal)) {
+    if (isObject(principal.roles)) freeze(principal.roles);
+    freeze(principal);
+  }
+  if (isObject(ref)) freeze(ref);
+  return shared;
+}
+
 /** Makes the handler's second argument: what the platform sent, and how long the handler has left. */
-function createContext(contextJson: string): object {
-  const context = parseJson(contextJson) as { deadline_ms?: unknown };
+function createContext(contextJson: string, shared: SharedContext): object {
+  const context = { ...(parseJson(contextJson) as { deadline_ms?: unknown }), ...shared };
+  // Code of others may keep its own settings in `env`: each activation has a copy.
+  if (shared.env !== undefined) context.env = { ...shared.env };
   const deadlineMs = typeof context.deadline_ms === "number" ? context.deadline_ms : 0;
   define(context, "remainingMs", (): number => max(0, deadlineMs - dateNow()));
   return freeze(context);

@@ -43,6 +43,7 @@ export interface GuestRun {
 export interface GuestRunOptions {
   event?: unknown;
   context?: object;
+  sharedContext?: object;
   handler?: string;
   timeoutMs?: number;
   memoryMb?: number;
@@ -190,7 +191,7 @@ export function furnish(
   const [adopt, start, settle, fire] = [entry("adopt"), entry("start"), entry("settle"), entry("fire")];
   return {
     adopt: (namespace, handler) => adopt(namespace.derefInto(), handler) as string,
-    start: (contextJson, eventJson) => void start(contextJson, eventJson),
+    start: (contextJson, eventJson, shared) => void start(contextJson, eventJson, shared),
     settle: (callId, ok, payload, failure) => void settle(callId, ok, payload, failure),
     fire: (timerId) => void fire(timerId),
     release() {
@@ -218,5 +219,6 @@ async function evaluate(
     return;
   }
   const described = { activation_id: "a", trigger: { type: "api", source: {} }, deadline_ms: 0 };
-  api.start(JSON.stringify({ ...described, ...options.context }), JSON.stringify(options.event ?? null));
+  const contextJson = JSON.stringify({ ...described, ...options.context });
+  api.start(contextJson, JSON.stringify(options.event ?? null), JSON.stringify(options.sharedContext ?? {}));
 }

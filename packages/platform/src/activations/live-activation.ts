@@ -5,6 +5,7 @@ import {
   LIMITS,
   type Principal,
 } from "@sous/contract";
+import type { Identified } from "@sous/codeq";
 import type { SandboxOutcome } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import { admitLine, type LogBudget } from "./log-budget.ts";
@@ -23,8 +24,9 @@ export interface OutwardUse {
 }
 
 /** An activation while this process works on it: everything its record will say, and its log so far. */
-export class LiveActivation implements LogBudget {
+export class LiveActivation implements LogBudget, Identified<LiveActivation> {
   readonly invocation: Invocation;
+  chained: LiveActivation | undefined;
   version: number;
   readonly tier: string;
   status: ActivationRecord["status"] = "queued";
@@ -55,6 +57,10 @@ export class LiveActivation implements LogBudget {
     this.invocation = invocation;
     this.version = version;
     this.tier = tier;
+  }
+
+  get id(): string {
+    return this.invocation.activation_id;
   }
 
   /** Appends one line of the log, already clean; past the budget it is marked as cut and the rest is dropped. */

@@ -1,16 +1,12 @@
+import { IdTable } from "@sous/codeq";
 import type { EndedGroup } from "@sous/store";
 import { EndWaiters } from "./end-waiters.ts";
 import type { LiveActivation } from "./live-activation.ts";
 import type { LiveActivations } from "./live-activations.ts";
 
-/** Emptied when its activation leaves, so that what an old table of the map still names holds nothing. */
-interface Holder {
-  activation: LiveActivation | undefined;
-}
-
 /** The registry of live activations: the invoker fills it, everybody else reads it. */
 export class LiveRegistry implements LiveActivations {
-  readonly #live = new Map<string, Holder>();
+  readonly #live = new IdTable<LiveActivation>();
   /** Ends that are on their way to the disk, in the groups they are written in. */
   readonly #groups: EndedGroup[] = [];
   readonly #waiters = new EndWaiters();
@@ -22,16 +18,13 @@ export class LiveRegistry implements LiveActivations {
   }
 
   add(activation: LiveActivation): void {
-    this.#live.set(activation.invocation.activation_id, { activation });
+    this.#live.set(activation);
   }
 
   remove(activation: LiveActivation): void {
-    const id = activation.invocation.activation_id;
+    const { id } = activation;
     if (this.#waiters.size > 0 && activation.closed) this.#waiters.tell(id);
-    const holder = this.#live.get(id);
-    if (holder?.activation !== activation) return;
-    holder.activation = undefined;
-    this.#live.delete(id);
+    if (this.#live.get(id) === activation) this.#live.delete(id);
   }
 
   /** Shows a group of ends to readers until `release`; it may still grow. */
@@ -45,7 +38,7 @@ export class LiveRegistry implements LiveActivations {
   }
 
   find(tenant: string, activationId: string): LiveActivation | undefined {
-    const activation = this.#live.get(activationId)?.activation;
+    const activation = this.#live.get(activationId);
     return activation?.invocation.tenant === tenant ? activation : undefined;
   }
 

@@ -119,6 +119,7 @@ export function memoryTask(activationId: string, key: string, deadlineMs: number
       },
     },
     contextJson: "{}",
+    sharedContextJson: "{}",
     eventJson: "null",
     deadlineMs,
   };

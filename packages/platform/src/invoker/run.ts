@@ -17,7 +17,7 @@ import type { Spending } from "../activations/spending.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
 import type { PowerScope, SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
-import { contextJson } from "./context-json.ts";
+import { contextJson, sharedContextJson } from "./context-json.ts";
 import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import { powerScope, secretScope } from "./power-scope.ts";
@@ -284,7 +284,8 @@ export class Run implements FleetClient {
     const task: SandboxTask = {
       activationId: invocation.activation_id,
       program: this.#program as SandboxProgram,
-      contextJson: contextJson(invocation, this.#version as VersionRecord),
+      contextJson: contextJson(invocation),
+      sharedContextJson: sharedContextJson(invocation, this.#version as VersionRecord),
       eventJson: invocation.event_json,
       deadlineMs: invocation.deadline_ms,
     };

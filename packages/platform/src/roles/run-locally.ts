@@ -18,7 +18,7 @@ import { prepareProgram, type RunnableProgram } from "../bundle/prepare-program.
 import { readBundle } from "../bundle/read-bundle.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
 import { mergeVersionConfig } from "../control/merge-version-config.ts";
-import { contextJson } from "../invoker/context-json.ts";
+import { contextJson, sharedContextJson } from "../invoker/context-json.ts";
 import { powerScope } from "../invoker/power-scope.ts";
 import { programOf } from "../invoker/program-of.ts";
 import { createEgress } from "../powers/create-egress.ts";
@@ -125,7 +125,8 @@ async function execute(
       {
         activationId: invocation.activation_id,
         program: programOf(invocation, version, program),
-        contextJson: contextJson(invocation, version),
+        contextJson: contextJson(invocation),
+        sharedContextJson: sharedContextJson(invocation, version),
         eventJson: invocation.event_json,
         deadlineMs: invocation.deadline_ms,
       },

@@ -34,6 +34,13 @@ export interface StartedHost {
   group: HostGroup;
 }
 
+/** A program the host has. */
+interface SentProgram {
+  id: number;
+  /** What the host was told last for it. */
+  sharedContextJson: string | undefined;
+}
+
 /** The isolate driver's mechanism: one host process behind its link. Deadlines and blame are the supervisor's. */
 export class HostMechanism implements SandboxMechanism {
   readonly pid: number;
@@ -45,7 +52,7 @@ export class HostMechanism implements SandboxMechanism {
   readonly #groupSlackBytes: number;
   readonly #marker = new Uint32Array(MARKER_BYTES / 4);
   readonly #markerBytes = new Uint8Array(this.#marker.buffer);
-  readonly #programIds = new Map<string, number>();
+  readonly #programs = new Map<string, SentProgram>();
   readonly #programKeys = new Map<number, string>();
   #lastProgramId = 0;
   /** Activations under way. */
@@ -81,11 +88,15 @@ export class HostMechanism implements SandboxMechanism {
 
   start(number: number, task: SandboxTask): void {
     this.#writer.patient = ++this.#open > PROMPT_MAX;
-    const id = this.#programIds.get(task.program.key) ?? this.#send(task.program);
+    const program = this.#programs.get(task.program.key) ?? this.#send(task.program);
+    if (program.sharedContextJson !== task.sharedContextJson) {
+      program.sharedContextJson = task.sharedContextJson;
+      this.#writer.begin(TO_HOST.context).u32(program.id).string(task.sharedContextJson).end();
+    }
     this.#writer
       .begin(TO_HOST.start)
       .u32(number)
-      .u32(id)
+      .u32(program.id)
       .f64(task.deadlineMs)
       .string(task.contextJson)
       .string(task.eventJson)
@@ -103,10 +114,10 @@ export class HostMechanism implements SandboxMechanism {
   }
 
   evict(programKey: string): void {
-    const id = this.#programIds.get(programKey);
-    if (id === undefined) return;
-    this.#programIds.delete(programKey);
-    this.#writer.begin(TO_HOST.evict).u32(id).end();
+    const program = this.#programs.get(programKey);
+    if (program === undefined) return;
+    this.#programs.delete(programKey);
+    this.#writer.begin(TO_HOST.evict).u32(program.id).end();
   }
 
   holder(): SliceHolder {
@@ -131,9 +142,10 @@ export class HostMechanism implements SandboxMechanism {
     else killQuietly(this.pid);
   }
 
-  #send(program: SandboxProgram): number {
+  #send(program: SandboxProgram): SentProgram {
     const id = ++this.#lastProgramId;
-    this.#programIds.set(program.key, id);
+    const sent: SentProgram = { id, sharedContextJson: undefined };
+    this.#programs.set(program.key, sent);
     this.#programKeys.set(id, program.key);
     const { key, entry, handler, isolation, memoryMb, maxConcurrency, budgets } = program;
     const header: ProgramHeader = {
@@ -149,7 +161,7 @@ export class HostMechanism implements SandboxMechanism {
     writer.u32(program.files.size);
     for (const [path, text] of program.files) writer.string(path).string(text);
     writer.end();
-    return id;
+    return sent;
   }
 
   #receive(): void {

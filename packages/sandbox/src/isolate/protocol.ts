@@ -11,7 +11,7 @@ export const TO_HOST = {
   setup: 1,
   /** Program id, header JSON, number of files, then path and text of each. */
   program: 2,
-  /** Activation number, program id, deadline (epoch ms), context JSON, event JSON. */
+  /** Activation number, program id, deadline (epoch ms), context JSON, event JSON; the shared context is the last told. */
   start: 3,
   /** Activation number, call id, ok, payload, code. */
   answer: 4,
@@ -19,6 +19,8 @@ export const TO_HOST = {
   cancel: 5,
   /** Program id: drop its idle isolates. */
   evict: 6,
+  /** Program id, the shared context JSON of its activations from here on. */
+  context: 7,
 } as const;
 
 export const FROM_HOST = {

@@ -14,6 +14,7 @@ export class Activation {
   readonly program: Program;
   readonly deadlineMs: number;
   readonly contextJson: string;
+  readonly sharedContextJson: string;
   readonly eventJson: string;
   readonly receivedAt: number;
   /** When the handler began, on the host's monotonic clock. */
@@ -45,6 +46,7 @@ export class Activation {
     this.program = program;
     this.deadlineMs = deadlineMs;
     this.contextJson = contextJson;
+    this.sharedContextJson = program.sharedContextJson;
     this.eventJson = eventJson;
     this.receivedAt = performance.now();
   }

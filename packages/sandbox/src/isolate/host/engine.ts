@@ -134,8 +134,7 @@ export class Engine {
     place.current = activation;
     place.uses++;
     activation.startedAt = performance.now();
-    const { contextJson, eventJson } = activation;
-    this.#slice(activation, place, (timeoutMs) => place.start(contextJson, eventJson, timeoutMs));
+    this.#slice(activation, place, (timeoutMs) => place.start(activation, timeoutMs));
   }
 
   #slice(activation: Activation, place: Place, run: (timeoutMs: number) => void): void {

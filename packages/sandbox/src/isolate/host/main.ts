@@ -163,6 +163,11 @@ function start(cursor: FrameCursor): void {
   else engine?.start(new Activation(number, program, deadlineMs, contextJson, eventJson));
 }
 
+function takeContext(cursor: FrameCursor): void {
+  const program = programs.get(cursor.u32());
+  if (program !== undefined) program.sharedContextJson = cursor.string(ANY_LENGTH);
+}
+
 function answer(cursor: FrameCursor): void {
   const number = cursor.u32();
   const callId = cursor.u32();
@@ -187,6 +192,7 @@ const handlers = new Map<number, (cursor: FrameCursor) => void>([
   [TO_HOST.answer, answer],
   [TO_HOST.cancel, (cursor) => engine?.cancel(cursor.u32())],
   [TO_HOST.evict, evict],
+  [TO_HOST.context, takeContext],
 ]);
 
 const reader = createFrameReader(TO_HOST_FRAME_BYTES_MAX, (type, cursor) => handlers.get(type)?.(cursor));

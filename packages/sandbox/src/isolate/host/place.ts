@@ -56,6 +56,9 @@ export interface PlaceMaker {
 
 type Entry = ivm.Reference;
 
+/** What a handler is called with. */
+type Call = Pick<Activation, "contextJson" | "sharedContextJson" | "eventJson">;
+
 /** A context of an isolate with the guest in it: where one activation runs at a time. */
 export class Place {
   readonly isolate: ivm.Isolate;
@@ -71,6 +74,7 @@ export class Place {
   uses = 0;
   readonly #maker: PlaceMaker;
   #context: ivm.Context;
+  #sharedContextJson = "";
   #entries: { adopt: Entry; start: Entry; settle: Entry; fire: Entry };
 
   constructor(maker: PlaceMaker, memoryMb: number) {
@@ -95,6 +99,7 @@ export class Place {
     for (const entry of Object.values(this.#entries)) entry.release();
     this.#context.release();
     this.loaded = false;
+    this.#sharedContextJson = "";
     this.#context = this.isolate.createContextSync();
     this.#entries = this.#bootstrap();
   }
@@ -105,8 +110,11 @@ export class Place {
     return String(this.#entries.adopt.applySync(undefined, args, { timeout: timeoutMs }));
   }
 
-  start(contextJson: string, eventJson: string, timeoutMs: number): void {
-    this.#entries.start.applySync(undefined, [contextJson, eventJson], { timeout: timeoutMs });
+  start({ contextJson, sharedContextJson, eventJson }: Call, timeoutMs: number): void {
+    // The guest keeps what it was told last.
+    const shared = sharedContextJson === this.#sharedContextJson ? "" : sharedContextJson;
+    this.#sharedContextJson = sharedContextJson;
+    this.#entries.start.applySync(undefined, [contextJson, eventJson, shared], { timeout: timeoutMs });
   }
 
   settle(callId: number, ok: boolean, payload: string, code: string, timeoutMs: number): void {

@@ -25,6 +25,8 @@ export class Program {
   /** Slices without trouble so far; a program that proved short may wait for the end of the tick. */
   shortSlices = 0;
   draining = false;
+  /** The part of the handlers' context that its next activations share, as JSON text. */
+  sharedContextJson = "{}";
   readonly #files: ReadonlyMap<string, string>;
   readonly #caches = new Map<string, ivm.ExternalCopy<ArrayBuffer>>();
 

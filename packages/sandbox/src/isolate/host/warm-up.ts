@@ -4,6 +4,11 @@ import { Place, type PlaceMaker } from "./place.ts";
 
 const MEMORY_MB = 64;
 const TIMEOUT_MS = 5000;
+const WARM_UP_CALL = {
+  contextJson: WARM_UP_CONTEXT_JSON,
+  sharedContextJson: "{}",
+  eventJson: WARM_UP_EVENT_JSON,
+};
 
 /**
  * Uses the guest once in an isolate of its own that is thrown away, and keeps V8's cache of what was used for
@@ -18,7 +23,7 @@ export function warmUp(maker: PlaceMaker): void {
   module.evaluateSync({ timeout: TIMEOUT_MS });
   for (const handler of ["handle", "default"]) {
     place.adopt(module.namespace as ivm.Reference, handler, TIMEOUT_MS);
-    place.start(WARM_UP_CONTEXT_JSON, WARM_UP_EVENT_JSON, TIMEOUT_MS);
+    place.start(WARM_UP_CALL, TIMEOUT_MS);
     // `handle` waits for one timer; nobody is there to fire it but us.
     place.fire(1, TIMEOUT_MS);
   }

@@ -1,0 +1,84 @@
+/** What an {@link IdTable} holds; it can be in one table at a time. */
+export interface Identified<T> {
+  readonly id: string;
+  /** The next one in the same bucket. */
+  chained: T | undefined;
+}
+
+const BUCKETS_MIN = 256;
+/** Characters of an id that choose its bucket: its end is the part that differs from the one made before it. */
+const HASHED = 8;
+
+/**
+ * Finds what has an id. For ids that come and go with every call it is better than a `Map`, which first enters a new
+ * string into V8's table of all strings, and leaves old tables behind that hold what they name (decision 016).
+ */
+export class IdTable<T extends Identified<T>> {
+  #buckets: (T | undefined)[] = emptyBuckets(BUCKETS_MIN);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(id: string): T | undefined {
+    let item = this.#buckets[this.#bucketOf(id)];
+    while (item !== undefined && item.id !== id) item = item.chained;
+    return item;
+  }
+
+  /** Adds an item, in the place of one with the same id. */
+  set(item: T): void {
+    this.delete(item.id);
+    if (this.#size >= this.#buckets.length) this.#resize(this.#buckets.length * 2);
+    this.#put(item);
+    this.#size++;
+  }
+
+  /** @returns what had this id */
+  delete(id: string): T | undefined {
+    const bucket = this.#bucketOf(id);
+    let before: T | undefined;
+    let item = this.#buckets[bucket];
+    while (item !== undefined && item.id !== id) {
+      before = item;
+      item = item.chained;
+    }
+    if (item === undefined) return undefined;
+    if (before === undefined) this.#buckets[bucket] = item.chained;
+    else before.chained = item.chained;
+    item.chained = undefined;
+    this.#size--;
+    if (this.#size < this.#buckets.length / 8 && this.#buckets.length > BUCKETS_MIN)
+      this.#resize(this.#buckets.length / 2);
+    return item;
+  }
+
+  /** Everything in it, in no order. Nothing may be added or taken out meanwhile. */
+  *values(): IterableIterator<T> {
+    for (const first of this.#buckets) {
+      for (let item = first; item !== undefined; item = item.chained) yield item;
+    }
+  }
+
+  #put(item: T): void {
+    const bucket = this.#bucketOf(item.id);
+    item.chained = this.#buckets[bucket];
+    this.#buckets[bucket] = item;
+  }
+
+  #bucketOf(id: string): number {
+    let hash = id.length;
+    for (let at = Math.max(0, id.length - HASHED); at < id.length; at++)
+      hash = (Math.imul(hash, 31) + id.charCodeAt(at)) | 0;
+    return (hash ^ (hash >>> 15)) & (this.#buckets.length - 1);
+  }
+
+  #resize(buckets: number): void {
+    const items = [...this.values()];
+    this.#buckets = emptyBuckets(buckets);
+    for (const item of items) this.#put(item);
+  }
+}
+
+const emptyBuckets = (length: number): undefined[] => Array.from({ length });
