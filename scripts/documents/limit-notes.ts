@@ -358,6 +358,12 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
       "no more is delivered than there is capacity for",
     ],
   },
+  invocationLeaseMs: {
+    what: "claimed work of a process that is not heard of, before others may take it",
+    past: "the next attempt",
+    test: ["test/cluster/failures.test.ts", "an invoker that is killed"],
+  },
+
   tenantRateRps: { what: "requests a second of a tenant, when serving", past: "429", test: SERVING },
   functionRateRps: {
     what: "requests a second of a function's ref, when serving",

@@ -70,6 +70,7 @@ export const LIMITS = {
   syncDepthMax: 200,
   syncWaitMaxMs: 2 * SECOND,
   inflightMax: 2048,
+  invocationLeaseMs: 30 * SECOND,
   tenantRateRps: 200,
   functionRateRps: 20,
   clientRateRps: 100,

@@ -272,7 +272,8 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
   /** Settles when what consumers got too late was given back, and every end was said. */
   async #written(topics: TopicTable): Promise<void> {
     while ([...this.#loops].some((loop) => !loop.isIdle)) await new Promise((again) => setTimeout(again, 5));
-    await topics.settled();
+    // The last answers of a process that ends are waited for elsewhere.
+    await Promise.all([topics.settled(), this.#sender.settled()]);
   }
 
   #decoded(message: Message<string>): Message<Body> {

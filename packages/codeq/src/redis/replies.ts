@@ -58,6 +58,11 @@ export class ReplySender<Result> {
     return true;
   }
 
+  /** Settles when everything that was posted is with the server. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#channels.values()].map((channel) => channel.settled()));
+  }
+
   #channel(name: string): Batcher<string, unknown> {
     let batcher = this.#channels.get(name);
     if (batcher === undefined) {

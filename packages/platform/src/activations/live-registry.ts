@@ -17,6 +17,11 @@ export class LiveRegistry implements LiveActivations {
     this.#cancel = cancel;
   }
 
+  /** How many activations are worked on here. */
+  get size(): number {
+    return this.#live.size;
+  }
+
   add(activation: LiveActivation): void {
     this.#live.set(activation);
   }

@@ -12,7 +12,7 @@ const TAKE_OUT_PAUSES_MS = [0, 20, 100, 300];
 /**
  * Asks for an early end: a running activation is stopped, a queued one is taken out of the queue.
  * @returns the status as it stands: `cancelled` for a queued one, what runs ends a moment later
- * @throws CS_NOT_FOUND, or CS_CONFLICT when it has ended or runs where this process cannot reach it
+ * @throws CS_NOT_FOUND, or CS_CONFLICT when it has ended
  */
 export async function cancelActivation(
   context: ControlContext,
@@ -28,10 +28,11 @@ export async function cancelActivation(
   const message = await takeOut(context, tenant, activationId);
   if (message === "running") return { activation_id: activationId, status: "running" };
   if (message === undefined) {
-    throw new PlatformError(
-      "CS_CONFLICT",
-      "the activation runs in another process; it cannot be stopped from here",
-    );
+    const { cancellations } = context;
+    if (cancellations === undefined) throw ended();
+    // Another process runs it, or is about to.
+    await cancellations.request(tenant, activationId);
+    return { activation_id: activationId, status: "running" };
   }
   const nowMs = clock();
   const cancelled: TerminalRecord = {
@@ -48,6 +49,9 @@ export async function cancelActivation(
   if (reply_to !== undefined) codeq.reply(reply_to, activationId, replyOf(cancelled, false));
   return { activation_id: activationId, status: "cancelled" };
 }
+
+const ended = (): PlatformError =>
+  new PlatformError("CS_CONFLICT", "the activation has just ended; read its record");
 
 /**
  * Takes the message of an activation out of the queue. It may be on its way to this process, or back from one that

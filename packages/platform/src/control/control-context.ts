@@ -1,5 +1,6 @@
 import type { Limits } from "@sous/contract";
 import type { Store } from "@sous/store";
+import type { CancelRequests } from "../activations/cancellations.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { LiveActivations } from "../activations/live-activations.ts";
 import type { QueuedActivations } from "../activations/queued-activations.ts";
@@ -52,13 +53,16 @@ export interface ControlOptions {
   approve?: "never" | "new-powers";
   /** Whether activations may run in other processes, which do not tell this one of their ends (false). */
   runsElsewhere?: boolean;
+  /** Asks other processes to end what they run; absent where there are none. */
+  cancellations?: CancelRequests | undefined;
   /** How often a followed log or a waiting caller looks for what other processes wrote, milliseconds (500). */
   followIntervalMs?: number;
 }
 
 /** The options with their defaults, and what the parts of control share. */
-export interface ControlContext extends Required<Omit<ControlOptions, "gateway">> {
+export interface ControlContext extends Required<Omit<ControlOptions, "gateway" | "cancellations">> {
   readonly gateway: RawRoute | undefined;
+  readonly cancellations: CancelRequests | undefined;
   /** Ends every open event stream when the server closes. */
   readonly closing: AbortSignal;
 }

@@ -49,6 +49,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     onScheduleChange: () => {},
     ...options,
     gateway: options.gateway,
+    cancellations: options.cancellations,
     closing: closing.signal,
   };
   const app = createApp(context);

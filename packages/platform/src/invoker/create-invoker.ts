@@ -9,13 +9,15 @@ import { createRecordWriter } from "./record-writer.ts";
 import { Run, type RunOptions } from "./run.ts";
 import { unrun } from "./unrun.ts";
 
-const LEASE_MS = 60_000;
+/** Less would be lost to a slow round trip. */
+const LEASE_MIN_MS = 1000;
 
 /**
  * The invoker: consumes the queue within two bounds, `inflightMax` for this process and a window for each
  * version, and runs what it takes. The sandbox keeps a version's own bound on concurrency.
  */
 export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
+  const leaseMs = Math.max(LEASE_MIN_MS, options.limits.invocationLeaseMs);
   const { codeq, live, limits, now, store, meter, fleet, catalog, destinations } = options;
   const done = (): Promise<void> => Promise.resolve();
   const claimed = new SlotList<Delivery<Invocation>>();
@@ -46,12 +48,18 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   }
 
   async function onExpired({ body, attempt }: Message<Invocation>): Promise<void> {
-    const late = body.mode === "sync" && now() >= body.deadline_ms;
-    const type: FunctionErrorType = late ? "Timeout" : "Expired";
+    const sync = body.mode === "sync";
+    const late = sync && now() >= body.deadline_ms;
+    // A lease that was lost counts as an attempt: somebody had begun it, and is gone.
+    const type: FunctionErrorType = sync && attempt > 1 ? "SandboxCrashed" : late ? "Timeout" : "Expired";
     const activation = new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, fleet.tier);
     // It is in the queue no more and not in the store yet: readers find it here.
     if (body.mode === "async") live.add(activation);
-    const outcome = unrun({ type, message: "the work waited in the queue for too long" });
+    const message =
+      type === "SandboxCrashed"
+        ? "the process that ran it ended, or could not be reached any more"
+        : "the work waited in the queue for too long";
+    const outcome = unrun({ type, message });
     // At once: the message leaves the journal within this tick.
     const told =
       body.destinations === undefined
@@ -71,7 +79,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
 
   const subscription = await codeq.consume({
     topic: TOPICS.invoke,
-    leaseMs: LEASE_MS,
+    leaseMs,
     capacity: () => (draining ? 0 : limits.inflightMax - claimed.size),
     accepts: (message) => window.accepts(message),
     deliver(delivery) {
@@ -86,9 +94,9 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   // Work that runs for longer than a lease keeps it.
   const keeper = setInterval(() => {
     for (const delivery of claimed) {
-      if (delivery.leaseUntilMs - now() < LEASE_MS / 2) delivery.extend(LEASE_MS).catch(() => {});
+      if (delivery.leaseUntilMs - now() < leaseMs / 2) delivery.extend(leaseMs).catch(() => {});
     }
-  }, LEASE_MS / 4);
+  }, leaseMs / 4);
   keeper.unref();
 
   live.onCancel((activation) =>

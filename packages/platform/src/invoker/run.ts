@@ -128,9 +128,13 @@ export class Run implements FleetClient {
     else this.#end(outcome);
   }
 
-  /** The process ends under it: asynchronous work stays queued as it was, and runs when there is a process again. */
+  /**
+   * The process ends under it. Asynchronous work stays queued as it was, and runs when there is a process again. A
+   * synchronous call whose code has not begun goes back too, where another process may take it.
+   */
   #stop(outcome: SandboxOutcome): void {
-    if (this.#invocation.mode !== "async") {
+    const isShared = this.#options.codeq.held === undefined;
+    if (this.#invocation.mode !== "async" && (outcome.started || !isShared)) {
       this.#end(outcome);
       return;
     }
@@ -304,7 +308,12 @@ export class Run implements FleetClient {
     // It may have begun before, and waited for room since.
     const orUpdate = (error: unknown): Promise<unknown> =>
       isConflict(error) ? update() : Promise.reject(error);
-    const written = isNew ? store.activations.create(record).catch(orUpdate) : update();
+    const create = (): Promise<unknown> => store.activations.create(record).catch(orUpdate);
+    // Where the queue lies in a server the work may be here before the gateway has written its record.
+    const mayBeFirst = codeq.held === undefined && !this.#stored;
+    const written = isNew
+      ? create()
+      : update().then((applied) => (applied === false && mayBeFirst ? create() : undefined));
     written.catch((error: unknown) => meter.recordLost(record.activation_id, error));
   }
 

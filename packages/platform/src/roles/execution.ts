@@ -2,6 +2,7 @@ import { totalmem } from "node:os";
 import type { CodeQ } from "@sous/codeq";
 import type { Limits } from "@sous/contract";
 import { createIsolateDriver, type HostReport } from "@sous/sandbox";
+import { watchCancelRequests } from "../activations/cancellations.ts";
 import { createDestinationSender } from "../activations/destination-sender.ts";
 import type { DestinationTask } from "../activations/destination-task.ts";
 import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
@@ -16,6 +17,7 @@ import type { Invoker } from "../invoker/invoker.ts";
 import { createEgress } from "../powers/create-egress.ts";
 import { createHostPowers } from "../powers/create-host-powers.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
+import { isEmbedded } from "./open-codeq.ts";
 import type { PlatformMeter } from "./platform-meter.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Core } from "./open-core.ts";
@@ -118,6 +120,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       onFault,
     }),
   );
+  if (!isEmbedded(config.codeq)) stack.use(watchCancelRequests({ kv: store.kv, now, live }));
   const invoker = stack.use(
     await createInvoker({
       codeq,

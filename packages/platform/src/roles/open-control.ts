@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { createCancelRequests } from "../activations/cancellations.ts";
 import { createQueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
@@ -34,6 +35,7 @@ export interface OpenControlOptions {
 export async function openControl(options: OpenControlOptions): Promise<Control> {
   const { context, core, gateway, ...rest } = options;
   const { config, metrics, now, onFault } = context;
+  const isShared = !isEmbedded(config.codeq);
   const control = await createControl({
     ...context,
     ...core,
@@ -45,7 +47,8 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     metricsPublic: config.metrics_public,
     durability: config.durability,
     approve: config.publish.approve,
-    runsElsewhere: !isEmbedded(config.codeq),
+    runsElsewhere: isShared,
+    ...(isShared ? { cancellations: createCancelRequests({ kv: core.store.kv, now }) } : {}),
   });
   observeQueue(metrics, core.codeq);
   const sweeper = setInterval(() => void core.store.sweep(now()).catch(onFault), SWEEP_MS);

@@ -112,7 +112,8 @@ async function drain(
   services: Services,
   front: FrontServer,
 ): Promise<void> {
-  await services.stopTicks();
+  // At once, but nobody waits for it here: the store may be away.
+  const ticks = services.stopTicks();
   if (services.servesRequests && drain_notice_ms > 0) {
     front.announceClose();
     await sleep(drain_notice_ms);
@@ -124,6 +125,7 @@ async function drain(
     await services.drain(drain_ms);
     await front.close(0);
   }
+  await ticks;
 }
 
 /** A server that says nothing any more must not keep the process: it is left behind after a while. */
