@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ActivationRecord, RunScheduleReply, ScheduleReply } from "@sous/contract";
 import { missingRedis, startRedis } from "@sous/store/testing";
+import { startKubernetesApi } from "../../packages/platform/src/scheduler/testing/kubernetes-api.ts";
 import { type Api, createApi, manifest, until } from "../support/api.ts";
 import { runCs } from "../support/run-cs.ts";
 import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
@@ -305,6 +306,29 @@ function describeLeaders(): void {
     assertConsecutive(await ticksOf(other, "all"), 1000);
   });
 }
+
+test("with a Lease of Kubernetes one platform leads, and a released Lease is the next one's at once", async () => {
+  await using api = await startKubernetesApi();
+  using data = scratchFolder();
+  const kubernetes = { leader: "kubernetes:", "kubernetes.api": api.url, "kubernetes.namespace": "sous" };
+  const settings = { data: data.path, ...kubernetes };
+  const isHeld = (): boolean => typeof api.lease("sous/sous-scheduler")?.spec["holderIdentity"] === "string";
+  for (const term of [1, 3]) {
+    await using server = await startServer({ settings });
+    const platform = createApi(server.url);
+    await until(() => leads(platform), "a leader");
+    assert.equal(api.lease("sous/sous-scheduler")?.spec["leaseTransitions"], term);
+    const files = { "function.js": QUICK, "manifest.json": manifest() };
+    if (term === 1) await platform.deploy({ name: "quick", files, config: { authz: AUTHZ } });
+    const ref = { function: "quick", alias: "prod" };
+    const name = `term-${term}`;
+    await platform.expect(201, "POST", SCHEDULES, { name, every_seconds: 1, ref });
+    await until(async () => (await ticksOf(platform, name)).length >= 2, "ticks");
+    assert.equal(isHeld(), true);
+    await server[Symbol.asyncDispose]();
+    assert.equal(isHeld(), false, "given back");
+  }
+});
 
 async function leads(api: Api): Promise<boolean> {
   return /^cs_scheduler_leader 1$/m.test(await (await api.call("GET", "/metrics")).text());

@@ -144,6 +144,14 @@ export class MemoryLeases implements LeaseStore {
     return lease && { ...lease };
   }
 
+  async raise(name: string, holder: string, epoch: number): Promise<boolean> {
+    const held = this.#leases.get(name);
+    if (held?.epoch === epoch && held.holder === holder) return true;
+    if (held !== undefined && held.epoch >= epoch) return false;
+    this.#leases.set(name, { holder, epoch, until_ms: 0 });
+    return true;
+  }
+
   async acquire(name: string, holder: string, nowMs: number, untilMs: number, stale?: Lease) {
     const held = this.#leases.get(name);
     const isStale = held !== undefined && held.epoch === stale?.epoch && held.until_ms === stale.until_ms;

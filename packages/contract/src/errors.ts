@@ -135,6 +135,11 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     hint: "The schedule's state was not saved.",
   },
+  CS_SCHEDULER_LEADER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "Who leads cannot be learnt now; look at the API server and the service account.",
+  },
   CS_NOT_FOUND: { status: 404, retryable: false, hint: "Check the name, tenant and namespace." },
   CS_METHOD_NOT_ALLOWED: { status: 405, retryable: false, hint: "See /docs for what this path takes." },
   CS_CONFLICT: { status: 409, retryable: false, hint: "It exists already or was used up." },

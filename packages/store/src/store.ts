@@ -312,6 +312,12 @@ export interface LeaseStore {
   renew(name: string, epoch: number, untilMs: number): Promise<boolean>;
   /** Gives a lease back; its epoch is over at once. An old epoch is ignored. */
   release(name: string, epoch: number): Promise<void>;
+  /**
+   * Takes note of a term that was decided elsewhere, so that nothing of an epoch before it passes a fence any more.
+   * Such a lease has no end here (`until_ms` 0).
+   * @returns `false` when the lease has a higher epoch, or this one under another holder
+   */
+  raise(name: string, holder: string, epoch: number): Promise<boolean>;
 }
 
 /** A named thing with its record, as it stands. */

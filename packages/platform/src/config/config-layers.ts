@@ -67,7 +67,7 @@ export function readEnvironmentLayer(env: Readonly<Record<string, string | undef
   const keyByName = new Map(
     [...CONFIG_KEYS.keys()].map((key) => [key.replaceAll(".", "_").toUpperCase(), key]),
   );
-  const layer: Layer = originLayer(env);
+  const layer: Layer = new Map([...clusterLayer(env), ...originLayer(env)]);
   for (const prefix of ["CS_", "SOUS_"]) {
     for (const [variable, text] of Object.entries(env)) {
       if (!variable.startsWith(prefix) || text === undefined || text === "") continue;
@@ -88,6 +88,14 @@ export function readEnvironmentLayer(env: Readonly<Record<string, string | undef
 
 const isOther = (variable: string): boolean =>
   OTHER_VARIABLES.has(variable) || OTHER_PREFIXES.some((prefix) => variable.startsWith(prefix));
+
+/** Where the API server of the cluster is that this runs in, as the kubelet tells every pod. */
+function clusterLayer(env: Readonly<Record<string, string | undefined>>): Layer {
+  const [host, port] = [env["KUBERNETES_SERVICE_HOST"], env["KUBERNETES_SERVICE_PORT"]];
+  if (!host || !port) return new Map();
+  const value = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return new Map([["kubernetes.api", { value, source: "env KUBERNETES_SERVICE_HOST" }]]);
+}
 
 /** Names of the origin (CS_KVROCKS_ADDR, …) that say the same in another form. */
 function originLayer(env: Readonly<Record<string, string | undefined>>): Layer {

@@ -60,8 +60,23 @@ const fields = {
     closed,
   ),
   leader: Url(
-    "^(local|store):$",
-    "who publishes ticks: local: (this process alone) or store: (one by a lease)",
+    "^(local|store|kubernetes):$",
+    "who publishes ticks: local: (this process alone), store: or kubernetes: (one by a lease there)",
+  ),
+  kubernetes: Type.Object(
+    {
+      api: Url("^(https?://[^?#]+)?$", "URL of the API server; empty: that of the cluster this runs in"),
+      namespace: Type.String({
+        pattern: "^[a-z0-9-]{0,63}$",
+        description: "where the Lease of `leader: kubernetes:` lies; empty: the service account's own",
+      }),
+      lease: Type.String({
+        pattern: "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+        description: "name of that Lease",
+      }),
+      service_account: Text("folder with token, ca.crt and namespace"),
+    },
+    closed,
   ),
   auth: Url("^(none$|local:$|(tikti|jwt)\\+https?://)", "none, local:, tikti+https://… or jwt+https://…"),
   auth_key: Type.String({ maxLength: 1024, description: "API key of the identity service" }),
@@ -168,6 +183,10 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     "s3.access_key_id": "",
     "s3.secret_access_key": "",
     "s3.session_token": "",
+    "kubernetes.api": "",
+    "kubernetes.namespace": "",
+    "kubernetes.lease": "sous-scheduler",
+    "kubernetes.service_account": "/var/run/secrets/kubernetes.io/serviceaccount",
     auth: mode === "dev" ? "none" : "local:",
     auth_key: "",
     auth_cache_seconds: LIMITS.tokenCacheTtlMs / 1000,

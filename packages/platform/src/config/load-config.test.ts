@@ -83,6 +83,21 @@ test("a store that may be shared has one leader by a lease, unless somebody says
   assert.deepEqual(leader("sqlite:/srv/sous.db", { leader: "store:" }), ["store:", "flag"]);
 });
 
+test("a Lease of Kubernetes needs an API server: that of the cluster, or one that was named", () => {
+  const flags = { leader: "kubernetes:" };
+  assert.throws(() => load({ flags }), /kubernetes\.api.*must be set/s);
+  const inCluster = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" };
+  assert.equal(load({ flags, env: inCluster }).config.kubernetes.api, "https://[fd00::1]:443");
+  const named = { ...inCluster, SOUS_KUBERNETES_API: "http://127.0.0.1:8001" };
+  const { config } = load({ flags, env: named });
+  assert.deepEqual(config.kubernetes, {
+    api: "http://127.0.0.1:8001",
+    namespace: "",
+    lease: "sous-scheduler",
+    service_account: "/var/run/secrets/kubernetes.io/serviceaccount",
+  });
+});
+
 test("the data folder moves the default store, not one that was set", () => {
   assert.equal(load({ flags: { data: "/srv/sous/" } }).config.store, "sqlite:/srv/sous/sous.db");
   assert.equal(

@@ -95,6 +95,13 @@ function validated(settings: ReadonlyMap<string, Setting>): Config {
   if (rest.auth === "none" && !isLoopback(rest.host)) {
     throw invalid("host", "must be a loopback address with `auth: none`; set auth, e.g. `local:`", settings);
   }
+  if (rest.leader === "kubernetes:" && rest.kubernetes.api === "") {
+    throw invalid(
+      "kubernetes.api",
+      "must be set where this runs in no cluster: leader is kubernetes:",
+      settings,
+    );
+  }
   const overrides: Partial<Record<keyof Limits, number>> = {};
   for (const [key, value] of Object.entries(limits)) {
     const name = LIMIT_BY_KEY.get(key);

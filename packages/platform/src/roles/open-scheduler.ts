@@ -1,21 +1,19 @@
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import { type Limits, PlatformError } from "@sous/contract";
 import type { Store } from "@sous/store";
 import type { Config } from "../config/config-schema.ts";
 import { createScheduler } from "../scheduler/create-scheduler.ts";
-import { createLocalLeadership, type Leadership } from "../scheduler/leadership.ts";
+import type { Leadership } from "../scheduler/leadership.ts";
 import type { Scheduler, SchedulerMeter } from "../scheduler/scheduler.ts";
 import type { SetTimer } from "../scheduler/set-timer.ts";
-import { createStoreLeadership } from "../scheduler/store-leadership.ts";
 import { createRunSubmitter, type RunSubmitter } from "../schedules/submit-run.ts";
 import type { Timing } from "../schedules/timing.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Core } from "./open-core.ts";
+import { openLeadership } from "./open-leadership.ts";
 
 export interface OpenSchedulerOptions {
-  config: Pick<Config, "leader">;
+  config: Pick<Config, "leader" | "kubernetes">;
   store: Store;
   runs: RunSubmitter;
   timing: Timing;
@@ -46,17 +44,7 @@ export function openScheduler(options: OpenSchedulerOptions): Scheduler {
   const { config, store, runs, timing, metrics, logger, now, onFault } = options;
   const { schedules, leases } = store;
   const monotonic = (): number => performance.now();
-  const leadership =
-    config.leader === "local:"
-      ? createLocalLeadership()
-      : createStoreLeadership({
-          leases,
-          holder: `${hostname()}/${process.pid}/${randomUUID()}`,
-          clock: now,
-          monotonic,
-          setTimer,
-          onFault,
-        });
+  const leadership = openLeadership({ config, leases, now, monotonic, setTimer, onFault });
   observeLeadership(metrics, leadership);
   const scheduler = createScheduler({
     schedules,

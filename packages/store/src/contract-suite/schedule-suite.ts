@@ -243,6 +243,31 @@ export function leaseSuite(storeTest: StoreTest): void {
     },
   );
 
+  storeTest(
+    "a term that was decided elsewhere ends every one of a lower epoch, and none of a higher",
+    async (store) => {
+      const { leases } = store;
+      const read = await created(store, "nightly");
+      assert.equal(await leases.raise("elsewhere", "one", 7), true);
+      assert.deepStrictEqual(await leases.read("elsewhere"), { holder: "one", epoch: 7, until_ms: 0 });
+      assert.equal(await leases.raise("elsewhere", "one", 7), true, "said again");
+      assert.equal(await leases.raise("elsewhere", "two", 7), false, "the same term of another");
+      assert.equal(await leases.raise("elsewhere", "two", 6), false);
+      assert.equal(await leases.raise("elsewhere", "two", 12), true);
+      assert.equal(await leases.raise("elsewhere", "one", 7), false, "over");
+      const advance = (epoch: number) =>
+        store.schedules.advance(read, after(read.state), { lease: "elsewhere", epoch });
+      assert.equal(await advance(7), false);
+      assert.equal(await advance(12), true);
+      await leases.release("elsewhere", 12);
+      assert.equal(await leases.raise("elsewhere", "two", 12), false, "released");
+      const raised = await Promise.all(
+        ["a", "b", "c"].map((holder) => leases.raise("elsewhere", holder, 20)),
+      );
+      assert.deepStrictEqual(raised.filter(Boolean).length, 1, "of three at once one");
+    },
+  );
+
   storeTest("leases of different names are apart", async (store) => {
     assert.ok((await store.leases.acquire("one", "me", NOW_MS, NOW_MS + 10)) !== undefined);
     assert.ok((await store.leases.acquire("two", "me", NOW_MS, NOW_MS + 10)) !== undefined);

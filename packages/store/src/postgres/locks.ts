@@ -41,6 +41,7 @@ const RULES: Rules = {
   leaseAcquire: () => [whole("leases")],
   leaseRenew: () => [whole("leases")],
   leaseRelease: () => [whole("leases")],
+  leaseRaise: () => [whole("leases")],
   resourceCreate: (...path) => [one("resources", path)],
   resourceReplace: (...values) => (values[6] === null ? [] : [shared("leases")]),
   resourceDelete: (...path) => [one("resources", path)],

@@ -21,5 +21,8 @@ export function createLeaseStore({ reader, writer, keys }: Access): LeaseStore {
     async release(name, epoch) {
       await writer.write("leaseRelease", [keys.lease(name)], [epoch]);
     },
+    async raise(name, holder, epoch) {
+      return (await writer.write("leaseRaise", [keys.lease(name)], [holder, epoch])) === 1;
+    },
   };
 }

@@ -26,6 +26,16 @@ function commands.leaseRelease(K, A)
   return 1
 end
 
+-- A: holder, epoch of a term that was decided elsewhere
+function commands.leaseRaise(K, A)
+  local LEASE = K[1]
+  local holder, epoch = unpack(redis.call('HMGET', LEASE, 'holder', 'epoch'))
+  if epoch == A[2] and holder == A[1] then return 1 end
+  if epoch and tonumber(epoch) >= tonumber(A[2]) then return 0 end
+  redis.call('HSET', LEASE, 'holder', A[1], 'epoch', A[2], 'until', '0')
+  return 1
+end
+
 -- Whether a write may happen: there is no fence, or the lease still has its epoch.
 local function is_fenced_in(LEASE, epoch)
   return not LEASE or redis.call('HGET', LEASE, 'epoch') == epoch

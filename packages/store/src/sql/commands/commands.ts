@@ -145,6 +145,7 @@ export interface Commands {
   ): number;
   leaseRenew(name: string, epoch: number, untilMs: number): boolean;
   leaseRelease(name: string, epoch: number): void;
+  leaseRaise(name: string, holder: string, epoch: number): boolean;
   resourceCreate(
     kind: string,
     tenant: string,
@@ -249,6 +250,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   leaseAcquire: {},
   leaseRenew: { single: true },
   leaseRelease: { single: true },
+  leaseRaise: {},
   // Refused before its only write.
   resourceCreate: {},
   resourceReplace: {},

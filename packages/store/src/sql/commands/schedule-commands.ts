@@ -12,6 +12,7 @@ type ScheduleCommands = Pick<
   | "leaseAcquire"
   | "leaseRenew"
   | "leaseRelease"
+  | "leaseRaise"
 >;
 
 /** The writes over schedules, and over the leases that fence them. */
@@ -77,6 +78,14 @@ export function scheduleCommands(sql: Statements): ScheduleCommands {
 
     *leaseRelease(name, epoch) {
       yield* send(sql.leases.release, { name, epoch });
+    },
+
+    *leaseRaise(name, holder, epoch) {
+      const held = yield* get(sql.leases.get, { name });
+      if (held?.epoch === epoch && held.holder === holder) return true;
+      if (held !== undefined && held.epoch >= epoch) return false;
+      yield* send(sql.leases.put, { name, holder, epoch, until_ms: 0 });
+      return true;
     },
   };
 }

@@ -91,5 +91,6 @@ export function createLeaseStore({ reader, writer, statements }: Access): LeaseS
     async release(name, epoch) {
       await writer.write("leaseRelease", name, epoch);
     },
+    raise: (name, holder, epoch) => writer.write("leaseRaise", name, holder, epoch),
   };
 }
