@@ -1,15 +1,6 @@
 import type { Limits } from "@sous/contract";
-
-/** What a limit bounds, and the test that holds it. */
-export interface LimitNote {
-  what: string;
-  /** What happens past it. */
-  past: string;
-  /** File and title of the test; absent where none holds it by itself. */
-  test?: readonly [file: string, title: string];
-  /** The file that applies it, where there is no test. */
-  code?: string;
-}
+import { CADENCE_LIMIT_NOTES } from "./cadence-limit-notes.ts";
+import type { LimitNote } from "./limit-note.ts";
 
 const E2E = "test/e2e/limits.test.ts";
 const E2E_ASYNC = "test/e2e/delay-and-wait.test.ts";
@@ -161,6 +152,7 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
       "names and records that cannot be kept are refused, a record of 64 KiB is kept",
     ],
   },
+  ...CADENCE_LIMIT_NOTES,
   codeqPayloadBytesMax: {
     what: "payload of `cs.codeq.publish`",
     past: "the call is refused",

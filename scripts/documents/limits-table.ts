@@ -1,5 +1,6 @@
 import { LIMITS, type Limits } from "@sous/contract";
-import { LIMIT_NOTES, type LimitNote } from "./limit-notes.ts";
+import type { LimitNote } from "./limit-note.ts";
+import { LIMIT_NOTES } from "./limit-notes.ts";
 
 /** @returns the table of SPECIFICATION.md: every limit with its value, what it bounds and the test that holds it */
 export function limitsTable(): string {

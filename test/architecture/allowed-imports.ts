@@ -38,6 +38,7 @@ const SHARED = [
   "bundle",
   "secrets",
   "schedules",
+  "cadence-workers",
 ];
 
 /** Which folder of `platform` may import which; packages are ruled by the table above. */
@@ -53,6 +54,7 @@ export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   activations: ["config", "telemetry"],
   bundle: [],
   secrets: [],
+  "cadence-workers": [],
   schedules: ["auth", "catalog", "activations"],
   powers: ["config", "telemetry", "secrets"],
   fleet: ["config", "telemetry"],

@@ -2,13 +2,13 @@ import { type Api, createApi } from "./api.ts";
 import { scratchFolder } from "./scratch.ts";
 import { startServer, type TestServer } from "./server.ts";
 
-export type RoleName = "control" | "gateway" | "invoker" | "scheduler";
+export type RoleName = "control" | "gateway" | "invoker" | "scheduler" | "cadence";
 
 /** Where the roles of a cluster find one another. */
 export interface ClusterOptions {
   store: string;
   codeq: string;
-  /** How many processes of each role (2 gateways, 2 invokers, 2 schedulers, 1 control). */
+  /** How many processes of each role (2 gateways, 2 invokers, 2 schedulers, 1 control, no cadence). */
   counts?: Partial<Record<RoleName, number>>;
   /** Further settings of every process. */
   settings?: Record<string, unknown>;
@@ -24,7 +24,7 @@ export interface Cluster extends AsyncDisposable {
   start(role: RoleName, settings?: Record<string, unknown>): Promise<TestServer>;
 }
 
-const COUNTS: Record<RoleName, number> = { control: 1, gateway: 2, invoker: 2, scheduler: 2 };
+const COUNTS: Record<RoleName, number> = { control: 1, gateway: 2, invoker: 2, scheduler: 2, cadence: 0 };
 const SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
 
 /** Starts every process of a cluster and waits until all serve. */
@@ -32,7 +32,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const data = scratchFolder();
   const { store, codeq, settings } = options;
   const shared = { data: data.path, store, codeq, secrets_key: [SECRETS_KEY], ...settings };
-  const processes: Cluster["processes"] = { control: [], gateway: [], invoker: [], scheduler: [] };
+  const processes: Cluster["processes"] = {
+    control: [],
+    gateway: [],
+    invoker: [],
+    scheduler: [],
+    cadence: [],
+  };
   const start: Cluster["start"] = async (role, more = {}) => {
     const server = await startServer({ settings: { ...shared, ...more, role } });
     processes[role].push(server);

@@ -2,7 +2,18 @@ import type { Command } from "commander";
 import { wholeNumber } from "./command-context.ts";
 import type { PlatformFlags } from "./platform-port.ts";
 
-const NAMES = ["port", "host", "data", "store", "codeq", "bundles", "auth", "config", "role"] as const;
+const NAMES = [
+  "port",
+  "host",
+  "data",
+  "store",
+  "codeq",
+  "bundles",
+  "auth",
+  "cadence",
+  "config",
+  "role",
+] as const;
 
 /** Adds the flags of SPEC 14 that configure a platform; each has a name in the environment, as SOUS_STORE. */
 export const addPlatformFlags = (command: Command): Command =>
@@ -14,13 +25,14 @@ export const addPlatformFlags = (command: Command): Command =>
     .option("--codeq <url>", "queue: memory:, redis://HOST:PORT")
     .option("--bundles <url>", "bundles: store:, file:FOLDER, s3://BUCKET/PREFIX")
     .option("--auth <url>", "authentication: none, local:, tikti+https://…")
+    .option("--cadence <url>", "Cadence server whose activities functions do: grpc://HOST:7833")
     .option("--config <file>", "cs.yaml");
 
 /** Adds `--role`, for what runs a part of a platform. */
 export const addRoleFlag = (command: Command): Command =>
   command.option(
     "--role <names>",
-    "what this process is: all, or any of control, gateway, invoker, scheduler; may be given again",
+    "what this process is: all, or any of control, gateway, invoker, scheduler, cadence; may be given again",
     (names: string, before: string[] | undefined) => [
       ...(before ?? []),
       ...names.split(",").map((name) => name.trim()),

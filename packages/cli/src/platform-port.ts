@@ -8,6 +8,7 @@ export interface PlatformFlags {
   codeq?: string;
   bundles?: string;
   auth?: string;
+  cadence?: string;
   /** Path of `cs.yaml`. */
   config?: string;
   /** Roles of the process. */

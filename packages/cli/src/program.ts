@@ -61,6 +61,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => (await import("./commands/schedule.ts")).scheduleCommands,
   },
+  cadence: {
+    summary: "Cadence: functions that do the activities of workflows",
+    isGroup: true,
+    load: async () => (await import("./commands/cadence.ts")).cadenceCommands,
+  },
   token: {
     summary: "API tokens",
     isGroup: true,

@@ -119,3 +119,10 @@ export function idempotentActivationId(scope: IdempotencyScope): string {
 export function tickActivationId(uid: string, tickSeq: number): string {
   return v5(String(tickSeq), uid);
 }
+
+/**
+ * Derives the activation id of an activity task, so that a task that is taken twice is one activation.
+ * @param tokenSha256 SHA-256 of the task's token, hexadecimal
+ */
+export const activityActivationId = (tokenSha256: string): string =>
+  v5(`cadence:${tokenSha256}`, IDEMPOTENCY_NAMESPACE);

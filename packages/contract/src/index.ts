@@ -16,6 +16,13 @@ export {
   LogsReply,
 } from "./api/activations.ts";
 export {
+  CadenceWorkerItem,
+  CadenceWorkerPage,
+  CadenceWorkerReply,
+  CreateCadenceWorkerBody,
+  PatchCadenceWorkerBody,
+} from "./api/cadence-workers.ts";
+export {
   DEAD_LETTER_KINDS,
   DEAD_LETTERS_AT_ONCE,
   DeadLetterItem,
@@ -88,6 +95,12 @@ export {
 export { BUDGET_OF_FIELD, budgetsOf, completeBudgets } from "./budget-defaults.ts";
 export { Budgets, ManifestBudgets } from "./budgets.ts";
 export {
+  ACTIVITY_RESULTS,
+  type ActivityResult,
+  cadenceWorkerFields,
+  CadenceWorkerRecord,
+} from "./cadence-worker.ts";
+export {
   describeDestination,
   Destination,
   DESTINATION_CONDITIONS,
@@ -104,6 +117,7 @@ export {
 } from "./errors.ts";
 export { coversPath, HTTP_METHODS, HttpAllow, type HttpMethod } from "./http-allow.ts";
 export {
+  activityActivationId,
   derivedActivationId,
   type IdempotencyScope,
   idempotentActivationId,

@@ -3,7 +3,10 @@ import type {
   AliasesReply,
   AliasRecord,
   Base64Files,
+  CadenceWorkerItem,
+  CadenceWorkerReply,
   CancelReply,
+  CreateCadenceWorkerBody,
   CreateScheduleBody,
   CreateTokenBody,
   CreateTokenReply,
@@ -18,6 +21,7 @@ import type {
   InvokeAcceptedReply,
   InvokeReply,
   LogsReply,
+  PatchCadenceWorkerBody,
   PatchScheduleBody,
   PublishReply,
   PurgeReply,
@@ -132,6 +136,11 @@ export interface ApiClient {
   patchSchedule(name: string, body: PatchScheduleBody): Promise<ScheduleReply>;
   runSchedule(name: string): Promise<RunScheduleReply>;
   deleteSchedule(name: string): Promise<DeletedReply>;
+  createCadenceWorker(body: CreateCadenceWorkerBody): Promise<CadenceWorkerReply>;
+  listCadenceWorkers(itemsMax: number): Promise<Page<CadenceWorkerItem>>;
+  getCadenceWorker(name: string): Promise<CadenceWorkerReply>;
+  patchCadenceWorker(name: string, body: PatchCadenceWorkerBody): Promise<CadenceWorkerReply>;
+  deleteCadenceWorker(name: string): Promise<DeletedReply>;
   createToken(body: CreateTokenBody): Promise<CreateTokenReply>;
   listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
   revokeToken(tokenId: string): Promise<DeletedReply>;
@@ -145,6 +154,8 @@ export function createApiClient(scope: ApiScope): ApiClient {
   const secretPath = (name: string): string => `${namespace}/secrets/${segment(name, "name of the secret")}`;
   const schedules = `${namespace}/schedules`;
   const schedulePath = (name: string): string => `${schedules}/${segment(name, "name of the schedule")}`;
+  const workers = `${namespace}/cadence/workers`;
+  const workerPath = (name: string): string => `${workers}/${segment(name, "name of the worker")}`;
   const functionPath = (name: string): string => `${functions}/${segment(name, "function name")}`;
   const activation = (id: string): string => `${tenant}/activations/${segment(id, "activation id")}`;
   const eventStream = { accept: "text/event-stream" };
@@ -231,6 +242,11 @@ export function createApiClient(scope: ApiScope): ApiClient {
     patchSchedule: (name, json) => http.sendJson({ method: "PATCH", path: schedulePath(name), json }),
     runSchedule: (name) => http.sendJson({ method: "POST", path: `${schedulePath(name)}:run` }),
     deleteSchedule: (name) => http.sendJson({ method: "DELETE", path: schedulePath(name) }),
+    createCadenceWorker: (json) => http.sendJson({ method: "POST", path: workers, json }),
+    listCadenceWorkers: (itemsMax) => readItems((page) => get(workers, page), itemsMax),
+    getCadenceWorker: (name) => get(workerPath(name)),
+    patchCadenceWorker: (name, json) => http.sendJson({ method: "PATCH", path: workerPath(name), json }),
+    deleteCadenceWorker: (name) => http.sendJson({ method: "DELETE", path: workerPath(name) }),
     createToken: (json) => http.sendJson({ method: "POST", path: "/v1/tokens", json }),
     listTokens: (itemsMax) =>
       readItems((page) => get("/v1/tokens", { ...page, tenant: scope.tenant }), itemsMax),

@@ -26,6 +26,8 @@ export interface VersionConfigOptions {
 const DESTINATIONS = "function:NAME@REF, topic:NAME or a URL";
 /** A role of the scheduler itself: whoever may make a schedule may run with it what is deployed without role lists. */
 export const SCHEDULER_ROLE = "role:worker";
+/** The role of Cadence workers. */
+export const CADENCE_ROLE = "role:cadence";
 
 const roles = (trigger: string): string => `roles that may ${trigger}, with commas; '' for nobody`;
 
@@ -72,7 +74,7 @@ export function readVersionConfig(
   const authz = defined({
     invoke_http_roles: options.invokeHttpRoles ?? defaultRoles?.slice(),
     invoke_schedule_roles: options.invokeScheduleRoles ?? (defaultRoles && [...defaultRoles, SCHEDULER_ROLE]),
-    invoke_cadence_roles: options.invokeCadenceRoles ?? defaultRoles?.slice(),
+    invoke_cadence_roles: options.invokeCadenceRoles ?? (defaultRoles && [...defaultRoles, CADENCE_ROLE]),
     invoke_api_roles: options.invokeApiRoles ?? defaultRoles?.slice(),
     invoke_event_roles: options.invokeEventRoles ?? defaultRoles?.slice(),
   });

@@ -49,6 +49,7 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
       ["tier", record.tier],
       ["trigger", `${record.trigger.type}, ${record.mode}, by ${record.principal.sub}`],
       ...scheduleOf(record),
+      ...activityOf(record),
       ["attempt", `${record.attempt} of ${attemptsMax(record, options.version)}`],
       ["queued at", `${formatTime(record.enqueued_at_ms)} UTC`],
     ]),
@@ -79,6 +80,17 @@ function scheduleOf({ trigger, enqueued_at_ms }: ActivationRecord): [string, str
   const lag = formatMs(Math.max(0, enqueued_at_ms - due_ms));
   const tick = `tick ${String(tick_seq)}, due ${formatTime(due_ms)} UTC, queued ${lag} later`;
   return [["schedule", `${String(schedule)}, ${tick}`]];
+}
+
+/** Which activity of which workflow it did. */
+function activityOf({ trigger }: ActivationRecord): [string, string][] {
+  if (trigger.type !== "cadence") return [];
+  const { worker, domain, tasklist, workflowId, runId, activityId, activityType, attempt } = trigger.source;
+  return [
+    ["activity", `${String(activityType)} ${String(activityId)}, attempt ${Number(attempt) + 1} of Cadence`],
+    ["workflow", `${String(workflowId)}, run ${String(runId)}`],
+    ["task list", `${String(tasklist)} in domain ${String(domain)}, by worker ${String(worker)}`],
+  ].map(([name = "", text = ""]) => [name, printable(text)]);
 }
 
 function barsOf(record: ActivationRecord): Bar[] {

@@ -73,6 +73,7 @@ export const ACTIVATION = {
 const NO_POWERS = { against: null, added: [], removed: [] };
 const SECRETS = "/v1/tenants/t_default/namespaces/default/secrets";
 const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
+const WORKERS = "/v1/tenants/t_default/namespaces/default/cadence/workers";
 const SCOPE = "/v1/tenants/t_default/namespaces/default/functions";
 
 /** Starts a small control API on loopback that speaks SPEC 6: enough to see what the command line sends. */
@@ -148,6 +149,8 @@ function route(functions: Map<string, Fn>, request: SeenRequest, response: Serve
     sendJson(response, 200, method === "GET" ? page : method === "PUT" ? shown : { status: "deleted" });
   } else if (path.startsWith(SCHEDULES)) {
     routeSchedule(request, response);
+  } else if (path.startsWith(WORKERS)) {
+    routeWorker(request, response);
   } else if (path === "/v1/tenants/t_default/activations") {
     sendJson(response, 200, { items: [ACTIVATION], next_cursor: null });
   } else if (path === `/v1/tenants/t_default/activations/${ACTIVATION_ID}`) {
@@ -184,6 +187,34 @@ export const SCHEDULE = {
   next_tick_ms: Date.parse("2027-10-31T00:30:00Z"),
   inflight: null,
 };
+
+/** A Cadence worker with every field of the contract; a body's fields stand over it. */
+export const WORKER = {
+  tenant: "t_default",
+  namespace: "default",
+  name: "orders",
+  domain: "shop",
+  tasklist: "charge",
+  worker_id: "orders",
+  activity_map: { "main.Charge": { function: "charge", alias: "prod" }, Refund: { function: "refund" } },
+  pollers: { activity: 8 },
+  limits: { max_inflight_tasks: 256 },
+  result: "envelope",
+  enabled: true,
+  generation: 1,
+  created_at_ms: 1_780_000_000_000,
+  updated_at_ms: 1_780_000_000_000,
+};
+
+function routeWorker({ method, path, body }: SeenRequest, response: ServerResponse): void {
+  if (method === "DELETE") return sendJson(response, 200, { status: "deleted" });
+  if (method === "GET" && path === WORKERS) {
+    return sendJson(response, 200, { items: [WORKER], next_cursor: null });
+  }
+  const given = body === "" ? {} : (JSON.parse(body) as object);
+  const worker = { ...WORKER, ...given, warnings: ["it will not work yet"] };
+  sendJson(response, method === "POST" ? 201 : 200, worker);
+}
 
 function routeSchedule({ method, path, body }: SeenRequest, response: ServerResponse): void {
   if (method === "DELETE") return sendJson(response, 200, { status: "deleted" });

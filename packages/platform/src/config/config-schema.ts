@@ -81,6 +81,16 @@ const fields = {
   auth: Url("^(none$|local:$|(tikti|jwt)\\+https?://)", "none, local:, tikti+https://… or jwt+https://…"),
   auth_key: Type.String({ maxLength: 1024, description: "API key of the identity service" }),
   auth_cache_seconds: Type.Integer({ minimum: 0, maximum: 3600, description: "how long a token is trusted" }),
+  cadence: Url(
+    "^(none$|grpcs?://[^/?#@]+$)",
+    "Cadence server whose activities functions do: none or grpc://HOST:7833",
+  ),
+  cadence_token: Type.String({ maxLength: 8192, description: "JWT for the Cadence server" }),
+  cadence_refresh_seconds: Type.Integer({
+    minimum: 1,
+    maximum: 3600,
+    description: "how often workers that other processes changed are read",
+  }),
   secrets_key: Type.Array(Type.String({ maxLength: 128 }), {
     maxItems: 16,
     description:
@@ -190,6 +200,9 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     auth: mode === "dev" ? "none" : "local:",
     auth_key: "",
     auth_cache_seconds: LIMITS.tokenCacheTtlMs / 1000,
+    cadence: "none",
+    cadence_token: "",
+    cadence_refresh_seconds: 10,
     secrets_key: [],
     cluster_name: "",
     environment: "",
@@ -223,6 +236,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
 /** Keys whose value is a secret as a whole. */
 export const SECRET_KEYS: ReadonlySet<string> = new Set([
   "auth_key",
+  "cadence_token",
   "secrets_key",
   "s3.secret_access_key",
   "s3.session_token",

@@ -15,7 +15,7 @@ const TAKE_OUT_PAUSES_MS = [0, 20, 100, 300];
  * @throws CS_NOT_FOUND, or CS_CONFLICT when it has ended
  */
 export async function cancelActivation(
-  context: ControlContext,
+  context: Pick<ControlContext, "live" | "codeq" | "store" | "clock" | "queued" | "cancellations">,
   tenant: string,
   activationId: string,
 ): Promise<CancelReply> {
@@ -58,7 +58,7 @@ const ended = (): PlatformError =>
  * took it and had no room: both last a moment, so it is asked for again.
  */
 async function takeOut(
-  { live, codeq }: ControlContext,
+  { live, codeq }: Pick<ControlContext, "live" | "codeq">,
   tenant: string,
   activationId: string,
 ): Promise<Message<Invocation> | "running" | undefined> {

@@ -34,6 +34,10 @@ export interface ControlOptions {
   runs: Pick<RunSubmitter, "now">;
   /** Called after a schedule was made or changed: it may be due before all others (nothing). */
   onScheduleChange?: () => void;
+  /** Called after a Cadence worker was made, changed or deleted (nothing). */
+  onCadenceChange?: () => void;
+  /** Whether a Cadence server is configured (false). */
+  hasCadence?: boolean;
   metrics: Metrics;
   logger: Logger;
   /** Epoch milliseconds. */

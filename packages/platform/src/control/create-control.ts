@@ -8,6 +8,7 @@ import { errorHeaders, toPlatformError } from "../http/error-reply.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import { API_SECURITY_HEADERS } from "../http/security-headers.ts";
 import { registerActivationRoutes } from "./activation-routes.ts";
+import { registerCadenceRoutes } from "./cadence-routes.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext, ControlOptions } from "./control-context.ts";
 import { registerDlqRoutes } from "./dlq-routes.ts";
@@ -34,7 +35,7 @@ export interface Control extends AsyncDisposable {
 }
 
 /**
- * Makes the control plane: lifecycle of functions, reads, schedules, secrets, tokens, health, metrics and the API's description.
+ * Makes the control plane: lifecycle of functions, reads, schedules, Cadence workers, secrets, tokens, health, metrics and the API's description.
  * Every request passes the same way: id → sizes → token → action and tenant → schema → command.
  */
 export async function createControl(options: ControlOptions): Promise<Control> {
@@ -47,6 +48,8 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     durability: "relaxed",
     approve: "never",
     onScheduleChange: () => {},
+    onCadenceChange: () => {},
+    hasCadence: false,
     ...options,
     gateway: options.gateway,
     cancellations: options.cancellations,
@@ -61,6 +64,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerTokenRoutes(app, context);
   registerSecretRoutes(app, context);
   registerScheduleRoutes(app, context);
+  registerCadenceRoutes(app, context);
   registerShortRoutes(app, context);
   registerInvokeRoutes(app, context);
   registerServiceRoutes(app, context);

@@ -261,6 +261,10 @@ export class Run implements FleetClient {
     const invocation = this.#invocation;
     if (invocation.mode === "async") {
       invocation.deadline_ms = now() + version.config.timeout_ms;
+      // Cadence does not wait for longer either.
+      if (isActivity(invocation)) {
+        invocation.deadline_ms = Math.min(invocation.deadline_ms, invocation.expires_at_ms);
+      }
       this.#writeRunning((this.#live as LiveActivation).record());
     }
     if (now() >= invocation.deadline_ms) {
@@ -378,7 +382,9 @@ export class Run implements FleetClient {
 
   #finish(record: TerminalRecord): Promise<void> {
     const failed = record.status !== "success" && record.status !== "cancelled";
-    if (failed && this.#invocation.mode === "async") return this.#delivery.deadLetter(deadReason(record));
+    if (failed && this.#invocation.mode === "async" && !isActivity(this.#invocation)) {
+      return this.#delivery.deadLetter(deadReason(record));
+    }
     return this.#delivery.ack();
   }
 
@@ -388,6 +394,7 @@ export class Run implements FleetClient {
     const live = this.#live as LiveActivation;
     const { error } = outcome;
     if (invocation.mode !== "async" || error === undefined || !isRetryable(error.type)) return false;
+    if (isActivity(invocation)) return false;
     const retry = this.#version?.config.retry;
     if (
       retry === undefined ||
@@ -457,6 +464,9 @@ const deadReason = (record: TerminalRecord): string =>
     0,
     1000,
   );
+
+/** Cadence owns the retries of its activities, and what becomes of a failure. */
+const isActivity = ({ trigger }: Invocation): boolean => trigger.type === "cadence";
 
 const isConflict = (error: unknown): boolean =>
   error instanceof PlatformError && error.code === "CS_CONFLICT";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadConfig } from "../config/load-config.ts";
-import { rolesOf } from "../config/role.ts";
+import { ROLES, rolesOf } from "../config/role.ts";
 import { checkRoles } from "./check-roles.ts";
 
 const KEY = Buffer.alloc(32, 1).toString("base64");
@@ -26,7 +26,7 @@ const refused = (role: string, flags: Record<string, unknown>, message: RegExp):
 
 test("all roles in one process need nothing, however they are named", () => {
   assert.deepEqual(check("all", {}), []);
-  assert.deepEqual(check("control,gateway,invoker,scheduler", {}), []);
+  assert.deepEqual(check(ROLES.join(","), {}), []);
 });
 
 test("each role starts alone on servers it shares with the others", () => {
@@ -47,6 +47,11 @@ test("control and invoker ask for the key they have in common, gateway and sched
   check("gateway", without);
   check("scheduler", without);
   check("control,invoker", without);
+});
+
+test("pollers of Cadence ask where it is", () => {
+  refused("cadence", SHARED, /setting cadence is none; set it to grpc:\/\/HOST:7833/);
+  assert.deepEqual(check("cadence", { ...SHARED, cadence: "grpc://cadence:7833" }), []);
 });
 
 test("a budget that nobody could hold is refused", () => {

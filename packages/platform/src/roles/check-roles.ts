@@ -3,7 +3,7 @@ import type { Config } from "../config/config-schema.ts";
 import { isApart, type Role } from "../config/role.ts";
 import { isEmbedded } from "./open-codeq.ts";
 
-type Checked = Pick<Config, "store" | "codeq" | "leader" | "secrets_key" | "budgets">;
+type Checked = Pick<Config, "store" | "codeq" | "leader" | "cadence" | "secrets_key" | "budgets">;
 
 /**
  * Checks that a process with these roles can work with the others of its platform: what they have in common lies in
@@ -27,6 +27,9 @@ export function checkRoles(config: Checked, roles: ReadonlySet<Role>): string[] 
       "codeq",
       `${config.codeq} belongs to one process; set it to redis://…, the same for every role`,
     );
+  }
+  if (roles.has("cadence") && config.cadence === "none") {
+    throw refused(names, "cadence", "is none; set it to grpc://HOST:7833, where the Cadence server is");
   }
   // One of the two writes secrets, the other reads them.
   if (roles.has("control") !== roles.has("invoker") && config.secrets_key.length === 0) {

@@ -8,6 +8,7 @@ import type { DestinationTask } from "../activations/destination-task.ts";
 import { type BundleCache, createBundleCache } from "../bundle/bundle-cache.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import { createTypeStripper } from "../bundle/type-stripper.ts";
+import { createHeartbeatPublisher, type HeartbeatMessage } from "../cadence-workers/heartbeat-message.ts";
 import type { Config } from "../config/config-schema.ts";
 import { createFleet } from "../fleet/create-fleet.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -88,6 +89,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       egress,
       secrets,
       clock: now,
+      heartbeat: createHeartbeatPublisher(codeq as unknown as CodeQ<HeartbeatMessage, unknown>, now),
       onFault,
     }),
   );

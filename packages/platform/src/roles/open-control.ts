@@ -29,6 +29,8 @@ export interface OpenControlOptions {
   bundles: BundleTiers;
   /** Tells the scheduler of this process, where it has one, that a schedule was made or changed. */
   onScheduleChange: () => void;
+  /** Tells the poller of this process, where it has one, that a Cadence worker was made, changed or deleted. */
+  onCadenceChange: () => void;
 }
 
 /** Puts the control plane together; it also removes what has outlived its time, and tells what waits in the queue. */
@@ -47,6 +49,7 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     metricsPublic: config.metrics_public,
     durability: config.durability,
     approve: config.publish.approve,
+    hasCadence: config.cadence !== "none",
     runsElsewhere: isShared,
     ...(isShared ? { cancellations: createCancelRequests({ kv: core.store.kv, now }) } : {}),
   });

@@ -14,6 +14,7 @@ import { localGuard, openFrontDoor } from "./front-door.ts";
 import { observeBundles, observeExecution } from "./observe.ts";
 import { firstToken, openAuth } from "./open-auth.ts";
 import { openBundles } from "./open-bundles.ts";
+import { type Cadence, openCadence } from "./open-cadence.ts";
 import { isEmbedded } from "./open-codeq.ts";
 import { openControl } from "./open-control.ts";
 import { type Core, openCore } from "./open-core.ts";
@@ -22,6 +23,9 @@ import { createMeter } from "./platform-meter.ts";
 import type { ProcessContext } from "./process-context.ts";
 import { recover } from "./recover.ts";
 
+/** How long answers that Cadence does not have yet are waited for at the end; they are kept, too. */
+const ANSWERS_MS = 2000;
+
 /** The services of one process behind its HTTP server. */
 export interface Services extends AsyncDisposable {
   readonly front: FrontServer;
@@ -29,7 +33,7 @@ export interface Services extends AsyncDisposable {
   readonly servesRequests: boolean;
   /** The first token of a new installation. */
   readonly firstToken: string | undefined;
-  /** Gives the lease of the schedules back: another process may publish ticks at once. */
+  /** Gives the lease of the schedules back: another process may publish ticks at once. Takes no more tasks of Cadence. */
   stopTicks(): Promise<void>;
   /** Ends open event streams. */
   endStreams(): Promise<void>;
@@ -57,12 +61,15 @@ export async function openServices(context: ProcessContext, store: Store): Promi
       assets !== undefined && roles.has("invoker")
         ? stack.use(await openInvoker(context, core, assets))
         : undefined;
-    const entry = await openEntry(context, core, assets, execution, stack);
+    const { cadence, ...entry } = await openEntry(context, core, assets, execution, stack);
     const owned = stack.move();
     return {
       ...entry,
       firstToken: issued,
-      drain: async (timeoutMs) => await execution?.drain(timeoutMs),
+      async drain(timeoutMs) {
+        await execution?.drain(timeoutMs);
+        await cadence?.drain(Math.min(timeoutMs, ANSWERS_MS));
+      },
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     };
   } catch (error) {
@@ -78,7 +85,9 @@ async function openEntry(
   assets: Assets | undefined,
   execution: Execution | undefined,
   stack: AsyncDisposableStack,
-): Promise<Pick<Services, "front" | "servesRequests" | "stopTicks" | "endStreams">> {
+): Promise<
+  Pick<Services, "front" | "servesRequests" | "stopTicks" | "endStreams"> & { cadence: Cadence | undefined }
+> {
   const { config, roles, limits, now, draining } = context;
   const auth: Authenticator | undefined =
     roles.has("control") || roles.has("gateway")
@@ -91,6 +100,7 @@ async function openEntry(
   const scheduler: Scheduler | undefined = roles.has("scheduler")
     ? stack.use(openScheduler({ ...context, store: core.store, runs, timing }))
     : undefined;
+  const cadence = roles.has("cadence") ? stack.use(openCadence({ ...context, core })) : undefined;
   const readiness = createReadiness({ checks: checksOf(core, execution), clock: now, draining });
   const control =
     auth !== undefined && assets !== undefined && roles.has("control")
@@ -106,13 +116,17 @@ async function openEntry(
             secrets: assets.vault,
             bundles: assets.tiers,
             onScheduleChange: () => scheduler?.wake(),
+            onCadenceChange: () => cadence?.wake(),
           }),
         )
       : undefined;
   return {
     front: openFront(context, gateway, control, readiness),
     servesRequests: auth !== undefined,
-    stopTicks: async () => await scheduler?.[Symbol.asyncDispose](),
+    cadence,
+    stopTicks: async () => {
+      await Promise.all([scheduler?.[Symbol.asyncDispose](), cadence?.stop()]);
+    },
     endStreams: async () => await control?.[Symbol.asyncDispose](),
   };
 }

@@ -29,7 +29,7 @@ export interface Answer<T = Record<string, unknown>> {
 
 export interface StartOptions extends Partial<Omit<ControlOptions, "auth" | "limits">> {
   auth?: (store: Store, clock: () => number) => Authenticator;
-  limits?: Partial<Limits>;
+  limits?: { [Name in keyof Limits]?: number };
   /** Whether it is shutting down (no). */
   draining?: () => boolean;
 }
@@ -87,7 +87,7 @@ export async function startControl(overrides: StartOptions = {}) {
     logger,
     clock,
     randomBytes,
-    limits: { ...LIMITS, ...limits },
+    limits: { ...LIMITS, ...limits } as Limits,
     followIntervalMs: 20,
     ...rest,
   });
