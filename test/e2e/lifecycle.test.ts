@@ -103,6 +103,15 @@ describe("the life of a function", () => {
     }
   });
 
+  test("metrics count invocations, cold starts by runtime, and the time work waited", async () => {
+    const text = await (await api.call("GET", "/metrics")).text();
+    const sample = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+    const cold = sample('cs_invoker_cold_starts_total\\{runtime="cs-js"\\}');
+    assert.ok(cold >= 2 && cold <= 5, `${cold} cold starts of two versions in five calls`);
+    assert.equal(cold, sample("cs_invocation_cold_ms_count"));
+    assert.equal(sample('cs_invoker_queue_lag_ms_count\\{topic="cs.invoke"\\}'), 5);
+  });
+
   test("the gateway hands over a request as it came: path, query, headers, body", async () => {
     const path = `${WEB}/echo/prod/a%2Fb/../c%20d//`;
     const body = Buffer.from([0, 1, 2, 255, 254]);

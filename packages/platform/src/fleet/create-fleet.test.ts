@@ -13,7 +13,8 @@ function open(hostsMax: number) {
     driver,
     hostsMax,
     hostIdleMs: LONG_MS,
-    programsPerHostMax: 100,
+    programsPerHostMax: 3,
+    programsMax: 10,
     now: Date.now,
   });
   const outcomes = new Map<string, SandboxOutcome>();
@@ -113,4 +114,20 @@ test("a sandbox that is ending takes no more work", async () => {
   sandbox?.kill("a test says so");
   await fleet.run("t_first", "again");
   assert.equal(fleet.places.get("again"), "memory-2");
+});
+
+test("a sandbox keeps so many programs warm and gives up the one used least lately, busy or not", async () => {
+  const fleet = open(8);
+  await using _ = fleet.fleet;
+  for (let n = 0; n < 20; n++) await fleet.run("t_many", `program-${n}`);
+  assert.equal(fleet.alive("t_many"), 4, "full ones get another, up to what a tenant may share");
+  const kept = (tenant: string): string[] =>
+    fleet.driver.sandboxes
+      .filter((sandbox) => sandbox.tenant === tenant)
+      .flatMap(({ programs }) => [...programs]);
+  const many = kept("t_many");
+  assert.ok(many.length <= 10, `${many.length} programs in all`);
+  assert.ok(many.includes("program-19") && !many.includes("program-0"), many.join());
+  await fleet.run("t_other", "other");
+  assert.deepEqual(kept("t_other"), ["other"], "where all room is taken each still has its last one");
 });

@@ -19,6 +19,8 @@ export interface FleetOptions {
   hostIdleMs: number;
   /** Programs a sandbox keeps warm; past it the least lately used lose their places. */
   programsPerHostMax: number;
+  /** Programs all sandboxes together keep warm. */
+  programsMax: number;
   now: () => number;
 }
 
@@ -55,9 +57,13 @@ export function createFleet(options: FleetOptions): Fleet {
     if (tenant.heavy.has(key)) return undefined;
     const host = tenant.leastLoaded();
     if (host === undefined) return undefined;
-    // A second program gets a second sandbox as soon as one is up; until then it shares.
-    if (host.programs.size > 0 && sharedHosts(tenant) < 2 && tenant.creating === 0) grow(tenant, undefined);
+    // A second program gets a second sandbox as soon as one is up; until then it shares. Full ones get another.
+    const shared = sharedHosts(tenant);
+    const wants = shared < 2 ? host.programs.size > 0 : host.programs.size >= options.programsPerHostMax;
+    if (wants && shared < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
     tenant.settle(key, host);
+    host.programs.set(key, now());
+    trim(tenant, host);
     return host;
   }
 
@@ -240,7 +246,6 @@ export function createFleet(options: FleetOptions): Fleet {
       for (const host of tenant.hosts) {
         if (host.sandbox.active > 0) continue;
         if (at - host.lastUsedMs > options.hostIdleMs) host.sandbox.kill("idle");
-        else trim(tenant, host);
       }
       // A host of another tenant may have fallen idle since: it makes room for this one's.
       serve(tenant);
@@ -251,15 +256,29 @@ export function createFleet(options: FleetOptions): Fleet {
     }
   }
 
+  /** Whoever adds a program where there is no room gives up the one it has used least lately. */
   function trim(tenant: TenantHosts, host: Host): void {
-    const surplus = host.programs.size - options.programsPerHostMax;
-    if (surplus <= 0) return;
-    const byUse = [...host.programs].sort((a, b) => a[1] - b[1]).slice(0, surplus);
-    for (const [key] of byUse) {
+    while (
+      host.programs.size > options.programsPerHostMax ||
+      (host.programs.size > 1 && programCount() > options.programsMax)
+    ) {
+      let oldest: [key: string, usedMs: number] | undefined;
+      for (const program of host.programs) {
+        if (oldest === undefined || program[1] < oldest[1]) oldest = program;
+      }
+      if (oldest === undefined) return;
+      const [key] = oldest;
       host.sandbox.evict(key);
       host.programs.delete(key);
       if (tenant.homes.get(key) === host) tenant.homes.delete(key);
     }
+  }
+
+  /** Asked when a program is placed for the first time: counting costs little beside that. */
+  function programCount(): number {
+    let count = 0;
+    for (const { hosts } of tenants.values()) for (const { programs } of hosts) count += programs.size;
+    return count;
   }
 
   const sweeper = setInterval(sweep, SWEEP_MS);

@@ -12,6 +12,8 @@ import { completeBudgets } from "@sous/contract";
 export class MemorySandbox implements Sandbox {
   readonly pid = undefined;
   readonly warmPrograms = new Set<string>();
+  /** Programs it was given and not told to let go of. */
+  readonly programs = new Set<string>();
   readonly id: string;
   readonly tenant: string;
   stalled = false;
@@ -29,6 +31,7 @@ export class MemorySandbox implements Sandbox {
   }
 
   start(task: SandboxTask, client: SandboxClient): void {
+    this.programs.add(task.program.key);
     this.#tasks.set(task.activationId, client);
   }
 
@@ -44,7 +47,9 @@ export class MemorySandbox implements Sandbox {
   }
 
   cancel(): void {}
-  evict(): void {}
+  evict(programKey: string): void {
+    this.programs.delete(programKey);
+  }
 
   listen(listener: (event: SandboxEvent) => void): void {
     this.#listeners.push(listener);

@@ -17,7 +17,8 @@ export interface InvokerMeter {
     version: number,
     status: TerminalStatus,
     durationMs: number,
-    cold: boolean,
+    /** The runtime that had to be started for it; absent when the activation was warm. */
+    coldRuntime: string | undefined,
   ): void;
   retried(invocation: Invocation): void;
   /** A record could not be written; the platform goes on. */

@@ -351,7 +351,8 @@ export class Run implements FleetClient {
     if (this.#retries(outcome, endMs)) return;
     const record = live.terminal(outcome, endMs);
     live.ended = record;
-    meter.ended(invocation, live.version, record.status, record.duration_ms ?? 0, record.cold);
+    const coldRuntime = record.cold ? this.#version?.runtime : undefined;
+    meter.ended(invocation, live.version, record.status, record.duration_ms ?? 0, coldRuntime);
     const first = invocation.mode === "async" || invocation.strict;
     const reply: InvocationReply = { ...replyOf(record, false), result: outcome.result };
     if (!first) {

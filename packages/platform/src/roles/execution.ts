@@ -22,14 +22,8 @@ import { isEmbedded } from "./open-codeq.ts";
 import type { PlatformMeter } from "./platform-meter.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Core } from "./open-core.ts";
+import { sandboxRoom } from "./sandbox-room.ts";
 import { createUserTopics } from "./user-topics.ts";
-
-const MiB = 1024 * 1024;
-/** What a sandbox host weighs with a few programs in it. */
-const HOST_BYTES = 100 * MiB;
-const HOSTS_MIN = 4;
-const HOSTS_MAX = 256;
-const PROGRAMS_PER_HOST_MAX = 100;
 
 /** The execution plane of a process: everything between the queue and the sandboxes. */
 export interface Execution extends AsyncDisposable {
@@ -96,9 +90,8 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
   const fleet = stack.use(
     createFleet({
       driver,
-      hostsMax: Math.min(HOSTS_MAX, Math.max(HOSTS_MIN, Math.floor(totalmem() / 2 / HOST_BYTES))),
+      ...sandboxRoom(memoryBytes()),
       hostIdleMs: config.idle.host_ms,
-      programsPerHostMax: PROGRAMS_PER_HOST_MAX,
       now,
     }),
   );
@@ -171,4 +164,10 @@ function warnOnce(logger: Logger | undefined): (report: HostReport) => void {
       "sandbox hosts are not closed by the operating system; cs doctor says how",
     );
   };
+}
+
+/** What this process may use: its control group's bound, where it has one, else what the machine has. */
+function memoryBytes(): number {
+  const bound = process.constrainedMemory();
+  return bound > 0 ? Math.min(bound, totalmem()) : totalmem();
 }

@@ -51,6 +51,7 @@ async function open(t: TestContext) {
     hostsMax: 1,
     hostIdleMs: 60_000,
     programsPerHostMax: 9,
+    programsMax: 9,
     now: Date.now,
   });
   const live = new LiveRegistry();

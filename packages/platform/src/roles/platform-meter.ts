@@ -1,3 +1,4 @@
+import { TOPICS } from "@sous/contract";
 import type { Logger } from "../telemetry/logger.ts";
 import type { DestinationsOptions } from "../destinations/create-destinations.ts";
 import type { InvokerMeter } from "../invoker/invoker.ts";
@@ -21,15 +22,30 @@ export function createMeter(metrics: Metrics, logger: Logger): PlatformMeter {
     "Tries to tell destinations of an end",
     ["kind", "outcome"],
   );
+  const lag = metrics
+    .histogram("cs_invoker_queue_lag_ms", "Time from when work was due to the start of its first attempt", [
+      "topic",
+    ])
+    .child({ topic: TOPICS.invoke });
+  const coldStarts = metrics.counter(
+    "cs_invoker_cold_starts_total",
+    "Activations that had to wait for an isolate or process to be made",
+    ["runtime"],
+  );
   return {
     destination(kind, outcome) {
       deliveries.child({ kind, outcome }).value += 1;
     },
-    started() {},
-    ended({ tenant, namespace, ref, trigger }, version, status, durationMs, cold) {
+    started({ attempt, due_at_ms, enqueued_at_ms }) {
+      // When a later attempt was due is the queue's to know.
+      if (attempt === 1) lag.observe(Math.max(0, Date.now() - (due_at_ms ?? enqueued_at_ms)));
+    },
+    ended({ tenant, namespace, ref, trigger }, version, status, durationMs, coldRuntime) {
+      const cold = coldRuntime !== undefined;
       metrics
         .invocation(tenant, namespace, ref.function, version, trigger.type)
         .done(status, durationMs, cold);
+      if (cold) coldStarts.child({ runtime: coldRuntime }).value += 1;
     },
     retried() {
       retries.value += 1;
