@@ -1,5 +1,6 @@
 import type { Limits } from "@sous/contract";
 import { CADENCE_LIMIT_NOTES } from "./cadence-limit-notes.ts";
+import { EVENT_LIMIT_NOTES } from "./event-limit-notes.ts";
 import type { LimitNote } from "./limit-note.ts";
 
 const E2E = "test/e2e/limits.test.ts";
@@ -153,6 +154,7 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     ],
   },
   ...CADENCE_LIMIT_NOTES,
+  ...EVENT_LIMIT_NOTES,
   codeqPayloadBytesMax: {
     what: "payload of `cs.codeq.publish`",
     past: "the call is refused",

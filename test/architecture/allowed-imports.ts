@@ -39,6 +39,7 @@ const SHARED = [
   "secrets",
   "schedules",
   "cadence-workers",
+  "events",
 ];
 
 /** Which folder of `platform` may import which; packages are ruled by the table above. */
@@ -46,6 +47,7 @@ export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(SERVICES.map((service) => [service, SHARED])),
   invoker: [...SHARED, "powers", "fleet"],
   destinations: [...SHARED, "powers"],
+  "event-sources": [...SHARED, "powers"],
   auth: ["config", "http", "telemetry"],
   config: [],
   http: ["config", "telemetry"],
@@ -56,6 +58,7 @@ export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   secrets: [],
   "cadence-workers": [],
   schedules: ["auth", "catalog", "activations"],
+  events: [],
   powers: ["config", "telemetry", "secrets"],
   fleet: ["config", "telemetry"],
   /** `cs fn test` and `cs doctor`: one function, or the host, without the services. */

@@ -2,13 +2,13 @@ import { type Api, createApi } from "./api.ts";
 import { scratchFolder } from "./scratch.ts";
 import { startServer, type TestServer } from "./server.ts";
 
-export type RoleName = "control" | "gateway" | "invoker" | "scheduler" | "cadence";
+export type RoleName = "control" | "gateway" | "invoker" | "scheduler" | "cadence" | "event-sources";
 
 /** Where the roles of a cluster find one another. */
 export interface ClusterOptions {
   store: string;
   codeq: string;
-  /** How many processes of each role (2 gateways, 2 invokers, 2 schedulers, 1 control, no cadence). */
+  /** How many processes of each role (2 gateways, 2 invokers, 2 schedulers, 1 control, none of the others). */
   counts?: Partial<Record<RoleName, number>>;
   /** Further settings of every process. */
   settings?: Record<string, unknown>;
@@ -24,7 +24,14 @@ export interface Cluster extends AsyncDisposable {
   start(role: RoleName, settings?: Record<string, unknown>): Promise<TestServer>;
 }
 
-const COUNTS: Record<RoleName, number> = { control: 1, gateway: 2, invoker: 2, scheduler: 2, cadence: 0 };
+const COUNTS: Record<RoleName, number> = {
+  control: 1,
+  gateway: 2,
+  invoker: 2,
+  scheduler: 2,
+  cadence: 0,
+  "event-sources": 0,
+};
 const SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
 
 /** Starts every process of a cluster and waits until all serve. */
@@ -38,6 +45,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     invoker: [],
     scheduler: [],
     cadence: [],
+    "event-sources": [],
   };
   const start: Cluster["start"] = async (role, more = {}) => {
     const server = await startServer({ settings: { ...shared, ...more, role } });

@@ -66,6 +66,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => (await import("./commands/cadence.ts")).cadenceCommands,
   },
+  "event-source": {
+    summary: "event sources: topics, webhooks, queues and streams that functions are run by",
+    isGroup: true,
+    load: async () => (await import("./commands/event-source.ts")).eventSourceCommands,
+  },
   token: {
     summary: "API tokens",
     isGroup: true,

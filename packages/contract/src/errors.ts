@@ -117,6 +117,11 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     hint: "The other host failed or was too slow; the message says how.",
   },
+  CS_EVENT_SIGNATURE_INVALID: {
+    status: 401,
+    retryable: false,
+    hint: "Sign with the secret of the event source, in its scheme, with a clock that is right.",
+  },
   CS_SECRET_NOT_FOUND: {
     status: 404,
     retryable: false,

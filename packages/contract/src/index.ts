@@ -65,6 +65,15 @@ export {
 export { Power, POWER_KINDS, PowersDiff, PowersQuery } from "./api/powers.ts";
 export { PutSecretBody, SecretPage } from "./api/secrets.ts";
 export {
+  CreateEventSourceBody,
+  EventsAcceptedReply,
+  EventSourceItem,
+  EventSourcePage,
+  EventSourceReply,
+  EventSourceStatusReply,
+  PatchEventSourceBody,
+} from "./api/event-sources.ts";
+export {
   CreateScheduleBody,
   PatchScheduleBody,
   RunScheduleReply,
@@ -115,6 +124,18 @@ export {
   PlatformError,
   type PlatformErrorOptions,
 } from "./errors.ts";
+export {
+  EVENT_SOURCE_STATES,
+  EVENT_SOURCE_TYPES,
+  EventRetry,
+  eventSourceFields,
+  EventSourceRecord,
+  EventSourceStatus,
+  type EventSourceType,
+  WEBHOOK_SCHEMES,
+  type WebhookScheme,
+  type WebhookSignature,
+} from "./event-source.ts";
 export { coversPath, HTTP_METHODS, HttpAllow, type HttpMethod } from "./http-allow.ts";
 export {
   activityActivationId,

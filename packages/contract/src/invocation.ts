@@ -64,6 +64,11 @@ const requestFields = {
   new_id: Type.Boolean(),
   /** Hash of the event, kept with an idempotency key to tell another body apart. */
   fingerprint: Type.Optional(Type.String({ maxLength: 64 })),
+  /**
+   * Of work whose source decides about further attempts: the queue makes none. `more`: a failure is the source's to deal
+   * with; `last`: it is a dead letter, also where the function only reports it as an item that failed.
+   */
+  source_attempt: Type.Optional(Type.Enum(["more", "last"])),
   /** Of queued work: who is told of its end. */
   destinations: Type.Optional(Destinations),
   /** Record first, answer second. */

@@ -7,6 +7,7 @@ import type {
   CadenceWorkerReply,
   CancelReply,
   CreateCadenceWorkerBody,
+  CreateEventSourceBody,
   CreateScheduleBody,
   CreateTokenBody,
   CreateTokenReply,
@@ -22,6 +23,10 @@ import type {
   InvokeReply,
   LogsReply,
   PatchCadenceWorkerBody,
+  EventSourceItem,
+  EventSourceReply,
+  EventSourceStatusReply,
+  PatchEventSourceBody,
   PatchScheduleBody,
   PublishReply,
   PurgeReply,
@@ -141,6 +146,13 @@ export interface ApiClient {
   getCadenceWorker(name: string): Promise<CadenceWorkerReply>;
   patchCadenceWorker(name: string, body: PatchCadenceWorkerBody): Promise<CadenceWorkerReply>;
   deleteCadenceWorker(name: string): Promise<DeletedReply>;
+  createEventSource(body: CreateEventSourceBody): Promise<EventSourceReply>;
+  listEventSources(itemsMax: number): Promise<Page<EventSourceItem>>;
+  getEventSource(name: string): Promise<EventSourceReply>;
+  patchEventSource(name: string, body: PatchEventSourceBody): Promise<EventSourceReply>;
+  pauseEventSource(name: string, verb: "pause" | "resume"): Promise<EventSourceReply>;
+  eventSourceStatus(name: string): Promise<EventSourceStatusReply>;
+  deleteEventSource(name: string): Promise<DeletedReply>;
   createToken(body: CreateTokenBody): Promise<CreateTokenReply>;
   listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
   revokeToken(tokenId: string): Promise<DeletedReply>;
@@ -153,6 +165,9 @@ export function createApiClient(scope: ApiScope): ApiClient {
   const functions = `${namespace}/functions`;
   const secretPath = (name: string): string => `${namespace}/secrets/${segment(name, "name of the secret")}`;
   const schedules = `${namespace}/schedules`;
+  const eventSources = `${namespace}/event-sources`;
+  const eventSourcePath = (name: string): string =>
+    `${eventSources}/${segment(name, "name of the event source")}`;
   const schedulePath = (name: string): string => `${schedules}/${segment(name, "name of the schedule")}`;
   const workers = `${namespace}/cadence/workers`;
   const workerPath = (name: string): string => `${workers}/${segment(name, "name of the worker")}`;
@@ -247,6 +262,14 @@ export function createApiClient(scope: ApiScope): ApiClient {
     getCadenceWorker: (name) => get(workerPath(name)),
     patchCadenceWorker: (name, json) => http.sendJson({ method: "PATCH", path: workerPath(name), json }),
     deleteCadenceWorker: (name) => http.sendJson({ method: "DELETE", path: workerPath(name) }),
+    createEventSource: (json) => http.sendJson({ method: "POST", path: eventSources, json }),
+    listEventSources: (itemsMax) => readItems((page) => get(eventSources, page), itemsMax),
+    getEventSource: (name) => get(eventSourcePath(name)),
+    patchEventSource: (name, json) => http.sendJson({ method: "PATCH", path: eventSourcePath(name), json }),
+    pauseEventSource: (name, verb) =>
+      http.sendJson({ method: "POST", path: `${eventSourcePath(name)}:${verb}` }),
+    eventSourceStatus: (name) => get(`${eventSourcePath(name)}/status`),
+    deleteEventSource: (name) => http.sendJson({ method: "DELETE", path: eventSourcePath(name) }),
     createToken: (json) => http.sendJson({ method: "POST", path: "/v1/tokens", json }),
     listTokens: (itemsMax) =>
       readItems((page) => get("/v1/tokens", { ...page, tenant: scope.tenant }), itemsMax),

@@ -58,10 +58,16 @@ test("deploy does all of it at once, with admin in every role list, and prints h
   // The token itself must not end up in terminals and logs.
   assert.equal(deployed.curl, `curl -s -H "authorization: Bearer $SOUS_TOKEN" ${deployed.url}`);
   const { config } = JSON.parse(server.seen.findLast((request) => request.method === "POST")?.body ?? "");
-  const { invoke_schedule_roles, invoke_cadence_roles, ...others } = config.authz as Record<string, string[]>;
-  assert.deepEqual(invoke_schedule_roles, ["admin", "role:worker"], "the scheduler has a role of its own");
-  assert.deepEqual(invoke_cadence_roles, ["admin", "role:cadence"], "so have the workers of Cadence");
-  assert.deepEqual(Object.values(others), [["admin"], ["admin"], ["admin"]]);
+  const {
+    invoke_schedule_roles: schedule,
+    invoke_event_roles: event,
+    invoke_cadence_roles: cadence,
+    ...others
+  } = config.authz as Record<string, string[]>;
+  assert.deepEqual(schedule, ["admin", "role:worker"], "the scheduler has a role of its own");
+  assert.deepEqual(event, ["admin", "role:worker"], "so have event sources");
+  assert.deepEqual(cadence, ["admin", "role:cadence"], "so have the workers of Cadence");
+  assert.deepEqual(Object.values(others), [["admin"], ["admin"]]);
 
   const again = await runCommand(["fn", "deploy", "--api-url", server.url, "hello", "--alias", "beta"], {
     cwd,

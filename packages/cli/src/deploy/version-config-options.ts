@@ -24,8 +24,11 @@ export interface VersionConfigOptions {
 }
 
 const DESTINATIONS = "function:NAME@REF, topic:NAME or a URL";
-/** A role of the scheduler itself: whoever may make a schedule may run with it what is deployed without role lists. */
-export const SCHEDULER_ROLE = "role:worker";
+/**
+ * A role of the scheduler and of event sources themselves: whoever may make a schedule or an event source may run with
+ * it what is deployed without role lists.
+ */
+export const WORKER_ROLE = "role:worker";
 /** The role of Cadence workers. */
 export const CADENCE_ROLE = "role:cadence";
 
@@ -73,10 +76,10 @@ export function readVersionConfig(
 ): VersionConfigInput {
   const authz = defined({
     invoke_http_roles: options.invokeHttpRoles ?? defaultRoles?.slice(),
-    invoke_schedule_roles: options.invokeScheduleRoles ?? (defaultRoles && [...defaultRoles, SCHEDULER_ROLE]),
+    invoke_schedule_roles: options.invokeScheduleRoles ?? (defaultRoles && [...defaultRoles, WORKER_ROLE]),
     invoke_cadence_roles: options.invokeCadenceRoles ?? (defaultRoles && [...defaultRoles, CADENCE_ROLE]),
     invoke_api_roles: options.invokeApiRoles ?? defaultRoles?.slice(),
-    invoke_event_roles: options.invokeEventRoles ?? defaultRoles?.slice(),
+    invoke_event_roles: options.invokeEventRoles ?? (defaultRoles && [...defaultRoles, WORKER_ROLE]),
   });
   return defined({
     timeout_ms: options.timeoutMs,

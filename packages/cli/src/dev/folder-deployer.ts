@@ -6,7 +6,7 @@ import { CliError } from "../client/cli-error.ts";
 import { deployFunction } from "../deploy/deploy-function.ts";
 import { type FunctionFolder, hasManifest, readFunctionFolder } from "../deploy/function-folder.ts";
 import { syntaxWarnings } from "../deploy/syntax-warnings.ts";
-import { CADENCE_ROLE, SCHEDULER_ROLE } from "../deploy/version-config-options.ts";
+import { CADENCE_ROLE, WORKER_ROLE } from "../deploy/version-config-options.ts";
 
 /** What happens in a session, as it is told to people and programs. */
 export type DevEvent =
@@ -54,10 +54,10 @@ export interface FolderDeployer {
 /** Local development: whoever is let in at all may use every trigger. */
 const ADMIN_ONLY = {
   invoke_http_roles: ["admin"],
-  invoke_schedule_roles: ["admin", SCHEDULER_ROLE],
+  invoke_schedule_roles: ["admin", WORKER_ROLE],
   invoke_cadence_roles: ["admin", CADENCE_ROLE],
   invoke_api_roles: ["admin"],
-  invoke_event_roles: ["admin"],
+  invoke_event_roles: ["admin", WORKER_ROLE],
 };
 
 export function createFolderDeployer(options: FolderDeployerOptions): FolderDeployer {

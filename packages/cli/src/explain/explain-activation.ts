@@ -50,6 +50,7 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
       ["trigger", `${record.trigger.type}, ${record.mode}, by ${record.principal.sub}`],
       ...scheduleOf(record),
       ...activityOf(record),
+      ...eventSourceOf(record),
       ["attempt", `${record.attempt} of ${attemptsMax(record, options.version)}`],
       ["queued at", `${formatTime(record.enqueued_at_ms)} UTC`],
     ]),
@@ -69,6 +70,16 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
     }
   }
   return parts.join("\n");
+}
+
+/** Which event source it was, which of its messages, and for the how-many-eth time. */
+function eventSourceOf({ trigger }: ActivationRecord): [string, string][] {
+  const { event_source, event_source_type, partition, message_id, messages, attempt } = trigger.source;
+  if (trigger.type !== "event" || event_source === undefined) return [];
+  const others = typeof messages === "number" && messages > 1 ? ` and ${messages - 1} more` : "";
+  const place = partition === "all" ? "" : `, ${String(partition)}`;
+  const text = `${String(event_source)} (${String(event_source_type)}${place}), message ${String(message_id)}${others}`;
+  return [["event source", `${text}, attempt ${String(attempt)}`]];
 }
 
 /** Which schedule it was, and which of its ticks. */

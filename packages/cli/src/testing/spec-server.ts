@@ -72,6 +72,7 @@ export const ACTIVATION = {
 
 const NO_POWERS = { against: null, added: [], removed: [] };
 const SECRETS = "/v1/tenants/t_default/namespaces/default/secrets";
+const EVENT_SOURCES = "/v1/tenants/t_default/namespaces/default/event-sources";
 const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
 const WORKERS = "/v1/tenants/t_default/namespaces/default/cadence/workers";
 const SCOPE = "/v1/tenants/t_default/namespaces/default/functions";
@@ -147,6 +148,8 @@ function route(functions: Map<string, Fn>, request: SeenRequest, response: Serve
     const shown = { name: path.slice(SECRETS.length + 1), version: 1, key_id: "k1", updated_at_ms: 1 };
     const page = { items: [{ ...shown, name: "key" }], next_cursor: null };
     sendJson(response, 200, method === "GET" ? page : method === "PUT" ? shown : { status: "deleted" });
+  } else if (path.startsWith(EVENT_SOURCES)) {
+    routeEventSource(request, response);
   } else if (path.startsWith(SCHEDULES)) {
     routeSchedule(request, response);
   } else if (path.startsWith(WORKERS)) {
@@ -164,6 +167,56 @@ function route(functions: Map<string, Fn>, request: SeenRequest, response: Serve
   } else {
     sendError(response, 404, "CS_NOT_FOUND", `there is no ${path}`);
   }
+}
+
+/** An event source with every field of the contract; a body's fields stand over it. */
+const EVENT_SOURCE = {
+  tenant: "t_default",
+  namespace: "default",
+  name: "orders",
+  uid: "0b0f3c5e-9a70-4b4e-8a5c-3f1f4f2f6a02",
+  type: "codeq",
+  ref: { function: "hello", alias: "prod" },
+  codeq: { topic: "orders.created" },
+  batch_size: 10,
+  batch_window_ms: 0,
+  filters: [],
+  parallelism: 5,
+  bisect_on_error: true,
+  retry: { max_attempts: 3, backoff_ms: 1000, backoff_max_ms: 60_000 },
+  max_record_age_ms: 604_800_000,
+  start_position: "latest",
+  enabled: true,
+  generation: 1,
+  created_at_ms: 1_780_000_000_000,
+  updated_at_ms: 1_780_000_000_000,
+};
+
+const EVENT_SOURCE_STATUS = {
+  name: "orders",
+  state: "failing",
+  lag: 12,
+  lag_ms: 3000,
+  in_flight: 4,
+  partitions: 1,
+  received: 20,
+  filtered: 2,
+  succeeded: 13,
+  failed: 1,
+  last_error: { at_ms: 1_780_000_000_000, message: "connection refused" },
+  last_activation_id: ACTIVATION_ID,
+  updated_at_ms: 1_780_000_000_000,
+};
+
+function routeEventSource({ method, path, body }: SeenRequest, response: ServerResponse): void {
+  if (method === "DELETE") return sendJson(response, 200, { status: "deleted" });
+  if (path.endsWith("/status")) return sendJson(response, 200, EVENT_SOURCE_STATUS);
+  if (method === "GET" && path === EVENT_SOURCES) {
+    return sendJson(response, 200, { items: [EVENT_SOURCE], next_cursor: null });
+  }
+  const given = body === "" ? {} : (JSON.parse(body) as object);
+  const source = { ...EVENT_SOURCE, ...given, warnings: ["it will not work yet"] };
+  sendJson(response, method === "POST" && path === EVENT_SOURCES ? 201 : 200, source);
 }
 
 /** A schedule with every field of the contract; a body's fields stand over it. */

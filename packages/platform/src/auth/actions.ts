@@ -22,6 +22,7 @@ export const ACTIONS = [
   "cs:eventsource:create",
   "cs:eventsource:read",
   "cs:eventsource:delete",
+  "cs:eventsource:send",
   "cs:dlq:read",
   "cs:dlq:redrive",
   "cs:dlq:purge",

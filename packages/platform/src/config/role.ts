@@ -1,5 +1,5 @@
 /** The services of the platform that may run as processes of their own. */
-export const ROLES = ["control", "gateway", "invoker", "scheduler", "cadence"] as const;
+export const ROLES = ["control", "gateway", "invoker", "scheduler", "cadence", "event-sources"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** What `role` may say: each role, or all of them. */

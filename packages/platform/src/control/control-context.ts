@@ -1,4 +1,4 @@
-import type { Limits } from "@sous/contract";
+import type { EventSourceStatus, Limits } from "@sous/contract";
 import type { Store } from "@sous/store";
 import type { CancelRequests } from "../activations/cancellations.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
@@ -38,6 +38,12 @@ export interface ControlOptions {
   onCadenceChange?: () => void;
   /** Whether a Cadence server is configured (false). */
   hasCadence?: boolean;
+  /** Called after an event source was made, changed or deleted (nothing). */
+  onEventSourceChange?: () => void;
+  /** @returns how a source goes that this process reads, newer than what is written down (nothing) */
+  eventSourceStatus?: (uid: string) => EventSourceStatus | undefined;
+  /** Takes webhooks and CloudEvents, where this process does. */
+  webhooks?: RawRoute;
   metrics: Metrics;
   logger: Logger;
   /** Epoch milliseconds. */
@@ -64,9 +70,12 @@ export interface ControlOptions {
 }
 
 /** The options with their defaults, and what the parts of control share. */
-export interface ControlContext extends Required<Omit<ControlOptions, "gateway" | "cancellations">> {
+export interface ControlContext extends Required<
+  Omit<ControlOptions, "gateway" | "cancellations" | "webhooks">
+> {
   readonly gateway: RawRoute | undefined;
   readonly cancellations: CancelRequests | undefined;
+  readonly webhooks: RawRoute | undefined;
   /** Ends every open event stream when the server closes. */
   readonly closing: AbortSignal;
 }

@@ -12,6 +12,7 @@ import { registerCadenceRoutes } from "./cadence-routes.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext, ControlOptions } from "./control-context.ts";
 import { registerDlqRoutes } from "./dlq-routes.ts";
+import { registerEventSourceRoutes } from "./event-source-routes.ts";
 import { registerFunctionRoutes } from "./function-routes.ts";
 import { registerInvokeRoutes } from "./invoke-routes.ts";
 import { registerOpenapi } from "./openapi.ts";
@@ -50,9 +51,12 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     onScheduleChange: () => {},
     onCadenceChange: () => {},
     hasCadence: false,
+    onEventSourceChange: () => {},
+    eventSourceStatus: () => undefined,
     ...options,
     gateway: options.gateway,
     cancellations: options.cancellations,
+    webhooks: options.webhooks,
     closing: closing.signal,
   };
   const app = createApp(context);
@@ -65,6 +69,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerSecretRoutes(app, context);
   registerScheduleRoutes(app, context);
   registerCadenceRoutes(app, context);
+  registerEventSourceRoutes(app, context);
   registerShortRoutes(app, context);
   registerInvokeRoutes(app, context);
   registerServiceRoutes(app, context);

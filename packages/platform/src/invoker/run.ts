@@ -24,6 +24,8 @@ import { powerScope, secretScope } from "./power-scope.ts";
 import { programOf } from "./program-of.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
+import { isActivity, isTriedElsewhere, leavesDeadLetter } from "./further-attempts.ts";
+import { endOfLastAttempt } from "./last-attempt.ts";
 
 const RESTARTS_MAX = 2;
 /** How soon queued work asks again for a sandbox, in milliseconds. */
@@ -341,10 +343,11 @@ export class Run implements FleetClient {
     this.#delivery.nack(1000).catch(() => {});
   }
 
-  #end(outcome: SandboxOutcome): void {
+  #end(said: SandboxOutcome): void {
     const { now, meter, records } = this.#options;
     const live = this.#live as LiveActivation;
     const invocation = this.#invocation;
+    const outcome = invocation.source_attempt === "last" ? endOfLastAttempt(said) : said;
     const endMs = now();
     const { spending } = this.#options;
     if (spending !== undefined) this.#charge(spending, outcome);
@@ -383,9 +386,7 @@ export class Run implements FleetClient {
 
   #finish(record: TerminalRecord): Promise<void> {
     const failed = record.status !== "success" && record.status !== "cancelled";
-    if (failed && this.#invocation.mode === "async" && !isActivity(this.#invocation)) {
-      return this.#delivery.deadLetter(deadReason(record));
-    }
+    if (failed && leavesDeadLetter(this.#invocation)) return this.#delivery.deadLetter(deadReason(record));
     return this.#delivery.ack();
   }
 
@@ -395,7 +396,7 @@ export class Run implements FleetClient {
     const live = this.#live as LiveActivation;
     const { error } = outcome;
     if (invocation.mode !== "async" || error === undefined || !isRetryable(error.type)) return false;
-    if (isActivity(invocation)) return false;
+    if (isTriedElsewhere(invocation)) return false;
     const retry = this.#version?.config.retry;
     if (
       retry === undefined ||
@@ -465,9 +466,6 @@ const deadReason = (record: TerminalRecord): string =>
     0,
     1000,
   );
-
-/** Cadence owns the retries of its activities, and what becomes of a failure. */
-const isActivity = ({ trigger }: Invocation): boolean => trigger.type === "cadence";
 
 const isConflict = (error: unknown): boolean =>
   error instanceof PlatformError && error.code === "CS_CONFLICT";

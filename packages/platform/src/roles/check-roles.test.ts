@@ -30,7 +30,7 @@ test("all roles in one process need nothing, however they are named", () => {
 });
 
 test("each role starts alone on servers it shares with the others", () => {
-  for (const role of ["control", "gateway", "invoker", "scheduler", "gateway,control"]) {
+  for (const role of ["control", "gateway", "invoker", "scheduler", "event-sources", "gateway,control"]) {
     assert.deepEqual(check(role), []);
   }
 });
@@ -40,13 +40,15 @@ test("what belongs to one process is refused by the name of the setting, with wh
   refused("invoker", { ...SHARED, codeq: "memory:" }, /setting codeq memory: .*redis:\/\/…/);
 });
 
-test("control and invoker ask for the key they have in common, gateway and scheduler do not", () => {
+test("control, invoker and event-sources ask for the key they have in common, gateway and scheduler do not", () => {
   const { secrets_key: _, ...without } = SHARED;
   refused("control", without, /setting secrets_key is missing; set SOUS_SECRETS_KEY/);
   refused("invoker,scheduler", without, /secrets_key/);
   check("gateway", without);
   check("scheduler", without);
-  check("control,invoker", without);
+  refused("event-sources", without, /secrets_key/);
+  refused("control,invoker", without, /secrets_key/);
+  check("control,invoker,event-sources", without);
 });
 
 test("pollers of Cadence ask where it is", () => {

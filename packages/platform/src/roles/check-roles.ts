@@ -31,12 +31,12 @@ export function checkRoles(config: Checked, roles: ReadonlySet<Role>): string[] 
   if (roles.has("cadence") && config.cadence === "none") {
     throw refused(names, "cadence", "is none; set it to grpc://HOST:7833, where the Cadence server is");
   }
-  // One of the two writes secrets, the other reads them.
-  if (roles.has("control") !== roles.has("invoker") && config.secrets_key.length === 0) {
+  // One of them writes secrets, the others read them.
+  if (isShared(roles, ["control", "invoker", "event-sources"]) && config.secrets_key.length === 0) {
     throw refused(
       names,
       "secrets_key",
-      "is missing; set SOUS_SECRETS_KEY to the same key for control and invokers (openssl rand -base64 32)",
+      "is missing; set SOUS_SECRETS_KEY to the same key for control, invokers and event-sources (openssl rand -base64 32)",
     );
   }
   const bound = Object.entries(config.budgets).find(
@@ -50,9 +50,24 @@ export function checkRoles(config: Checked, roles: ReadonlySet<Role>): string[] 
       "is counted where work comes in and runs; set it to 0, or let one process be gateway and invoker",
     );
   }
-  if (!roles.has("scheduler") || config.leader !== "local:") return [];
-  return ["leader local: publishes ticks in every scheduler; set leader to store: unless there is only one"];
+  if (config.leader !== "local:") return [];
+  const warnings: string[] = [];
+  if (roles.has("scheduler")) {
+    warnings.push(
+      "leader local: publishes ticks in every scheduler; set leader to store: unless there is only one",
+    );
+  }
+  if (roles.has("event-sources")) {
+    warnings.push(
+      "leader local: reads every event source in every such process; set leader to store: unless there is only one",
+    );
+  }
+  return warnings;
 }
+
+/** Whether a process has some of these roles, and leaves others of them to other processes. */
+const isShared = (roles: ReadonlySet<Role>, names: readonly Role[]): boolean =>
+  names.some((name) => roles.has(name)) && names.some((name) => !roles.has(name));
 
 function refused(roles: string, key: string, problem: string): PlatformError {
   const message = `role ${roles} cannot start alone: setting ${key} ${problem}`;

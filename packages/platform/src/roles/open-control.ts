@@ -12,6 +12,7 @@ import type { SecretWriter } from "../secrets/secret-vault.ts";
 import { observeQueue } from "./observe.ts";
 import { isEmbedded } from "./open-codeq.ts";
 import type { Core } from "./open-core.ts";
+import type { OpenEventSources } from "./open-event-sources.ts";
 import type { ProcessContext } from "./process-context.ts";
 
 const SWEEP_MS = 60_000;
@@ -22,6 +23,9 @@ export interface OpenControlOptions {
   auth: Authenticator;
   /** Of this process, where it has one. */
   gateway: RawRoute | undefined;
+  /** The way in for webhooks, and the pollers of event sources, where this process has them. */
+  webhooks: RawRoute | undefined;
+  events: OpenEventSources | undefined;
   readiness: Readiness;
   timing: Timing;
   runs: RunSubmitter;
@@ -35,7 +39,7 @@ export interface OpenControlOptions {
 
 /** Puts the control plane together; it also removes what has outlived its time, and tells what waits in the queue. */
 export async function openControl(options: OpenControlOptions): Promise<Control> {
-  const { context, core, gateway, ...rest } = options;
+  const { context, core, gateway, webhooks, events, ...rest } = options;
   const { config, metrics, now, onFault } = context;
   const isShared = !isEmbedded(config.codeq);
   const control = await createControl({
@@ -46,6 +50,9 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     clock: now,
     randomBytes,
     ...(gateway === undefined ? {} : { gateway }),
+    ...(webhooks === undefined ? {} : { webhooks }),
+    onEventSourceChange: () => events?.wake(),
+    eventSourceStatus: (uid) => events?.status(uid),
     metricsPublic: config.metrics_public,
     durability: config.durability,
     approve: config.publish.approve,

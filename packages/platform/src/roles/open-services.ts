@@ -18,6 +18,7 @@ import { type Cadence, openCadence } from "./open-cadence.ts";
 import { isEmbedded } from "./open-codeq.ts";
 import { openControl } from "./open-control.ts";
 import { type Core, openCore } from "./open-core.ts";
+import { type OpenEventSources, openEventSources, openWebhookDoor } from "./open-event-sources.ts";
 import { openRunSubmitter, openScheduler } from "./open-scheduler.ts";
 import { createMeter } from "./platform-meter.ts";
 import type { ProcessContext } from "./process-context.ts";
@@ -43,8 +44,8 @@ export interface Services extends AsyncDisposable {
 
 /**
  * Opens what the roles of a process need, and nothing else: without an invoker no sandbox driver and no fleet, without
- * a gateway no way in, without either of control and gateway no authenticator, without either of control and invoker no
- * key of secrets.
+ * a gateway no way in, without control, gateway and event sources no authenticator, without control, invoker and event
+ * sources no key of secrets.
  * @throws CS_VALIDATION_FAILED, CS_CODEQ_PUBLISH_FAILED, CS_STORE_UNAVAILABLE
  */
 export async function openServices(context: ProcessContext, store: Store): Promise<Services> {
@@ -55,18 +56,30 @@ export async function openServices(context: ProcessContext, store: Store): Promi
       roles.has("control") && config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
     await recoverOwn(context, store);
     const core = stack.use(await openCore({ ...context, store }));
+    const vault =
+      roles.has("control") || roles.has("invoker") || roles.has("event-sources")
+        ? openVault(context, store)
+        : undefined;
     const assets =
-      roles.has("control") || roles.has("invoker") ? await openAssets(context, store, stack) : undefined;
+      vault !== undefined && (roles.has("control") || roles.has("invoker"))
+        ? await openAssets(context, store, vault, stack)
+        : undefined;
     const execution =
       assets !== undefined && roles.has("invoker")
         ? stack.use(await openInvoker(context, core, assets))
         : undefined;
-    const { cadence, ...entry } = await openEntry(context, core, assets, execution, stack);
+    const events =
+      vault !== undefined && roles.has("event-sources")
+        ? stack.use(await openEventSources({ ...context, core, secrets: vault }))
+        : undefined;
+    const { cadence, ...entry } = await openEntry(context, core, { assets, execution, events }, stack);
     const owned = stack.move();
     return {
       ...entry,
       firstToken: issued,
       async drain(timeoutMs) {
+        // What it has begun needs the invoker, which may be this process's.
+        await events?.drain(timeoutMs / 2);
         await execution?.drain(timeoutMs);
         await cadence?.drain(Math.min(timeoutMs, ANSWERS_MS));
       },
@@ -82,19 +95,22 @@ export async function openServices(context: ProcessContext, store: Store): Promi
 async function openEntry(
   context: ProcessContext,
   core: Core,
-  assets: Assets | undefined,
-  execution: Execution | undefined,
+  { assets, execution, events }: Opened,
   stack: AsyncDisposableStack,
 ): Promise<
   Pick<Services, "front" | "servesRequests" | "stopTicks" | "endStreams"> & { cadence: Cadence | undefined }
 > {
   const { config, roles, limits, now, draining } = context;
   const auth: Authenticator | undefined =
-    roles.has("control") || roles.has("gateway")
+    roles.has("control") || roles.has("gateway") || roles.has("event-sources")
       ? stack.use(openAuth(config, core.store.tokens, now))
       : undefined;
   const gateway =
     auth !== undefined && roles.has("gateway") ? await openFrontDoor({ ...context, core, auth }) : undefined;
+  const webhooks =
+    auth === undefined || events === undefined
+      ? undefined
+      : openWebhookDoor({ ...context, core, auth, events });
   const timing = createTiming();
   const runs = openRunSubmitter(core, limits, now);
   const scheduler: Scheduler | undefined = roles.has("scheduler")
@@ -110,6 +126,8 @@ async function openEntry(
             core,
             auth,
             gateway,
+            webhooks,
+            events,
             readiness,
             timing,
             runs,
@@ -121,7 +139,7 @@ async function openEntry(
         )
       : undefined;
   return {
-    front: openFront(context, gateway, control, readiness),
+    front: openFront(context, [gateway, webhooks], control, readiness),
     servesRequests: auth !== undefined,
     cadence,
     stopTicks: async () => {
@@ -133,7 +151,7 @@ async function openEntry(
 
 function openFront(
   { config, roles, metrics, onFault }: ProcessContext,
-  gateway: RawRoute | undefined,
+  ways: readonly (RawRoute | undefined)[],
   control: Control | undefined,
   readiness: Readiness,
 ): FrontServer {
@@ -143,7 +161,7 @@ function openFront(
       : undefined;
   const guard = localGuard(config.auth);
   return createFrontServer({
-    routes: [gateway, endpoints].filter((route) => route !== undefined),
+    routes: [...ways, endpoints].filter((route) => route !== undefined),
     fallback: control?.handle ?? answerNotServed([...roles].join(",")),
     onFault,
     ...(guard === undefined ? {} : { guard }),
@@ -175,6 +193,13 @@ async function openInvoker(
   return execution;
 }
 
+/** What a process has besides its ways in. */
+interface Opened {
+  assets: Assets | undefined;
+  execution: Execution | undefined;
+  events: OpenEventSources | undefined;
+}
+
 /** What belongs to functions, and neither ways in nor ticks have to do with: values of secrets, and bundles. */
 interface Assets {
   vault: SecretReader & SecretWriter;
@@ -184,18 +209,22 @@ interface Assets {
 async function openAssets(
   context: ProcessContext,
   store: Store,
+  vault: Assets["vault"],
   stack: AsyncDisposableStack,
 ): Promise<Assets> {
-  const { config, limits, now, metrics } = context;
+  const { metrics } = context;
   const { tiers } = stack.use(await openBundles({ ...context, versions: store.versions }));
   observeBundles(metrics, tiers);
-  const vault = createSecretVault({
+  return { vault, tiers };
+}
+
+function openVault({ config, limits, now }: ProcessContext, store: Store): Assets["vault"] {
+  return createSecretVault({
     store: store.secrets,
     keys: openSecretKeys({ configured: config.secrets_key, folder: config.data }),
     clock: now,
     bytesMax: limits.secretBytesMax,
   });
-  return { vault, tiers };
 }
 
 function checksOf(

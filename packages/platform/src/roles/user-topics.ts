@@ -1,5 +1,6 @@
 import { type CodeQ } from "@sous/codeq";
 import { newMessageId } from "@sous/contract";
+import { userTopic } from "../events/user-topic.ts";
 
 const DEPTH_MAX = 10_000;
 const MAX_AGE_MS = 24 * 3600 * 1000;
@@ -27,7 +28,7 @@ export function createUserTopics(codeq: CodeQ<unknown, unknown>, clock: () => nu
     await codeq.publish(
       {
         id: message.id ?? newMessageId(),
-        topic: `user/${tenant}/${namespace}/${topic}`,
+        topic: userTopic(tenant, namespace, topic),
         tenant,
         lane: `${namespace}/${topic}`,
         body: { payload_json: payloadJson, depth },

@@ -1,0 +1,172 @@
+import {
+  type CreateEventSourceBody,
+  type Destination,
+  EVENT_SOURCE_TYPES,
+  type EventSourceType,
+  WEBHOOK_SCHEMES,
+  type WebhookScheme,
+} from "@sous/contract";
+import { type Command, Option } from "commander";
+import type { CliDeps } from "../cli-deps.ts";
+import { CliError } from "../client/cli-error.ts";
+import { oneOf, wholeNumber } from "../command-context.ts";
+import { parseNamedRef } from "../function-ref.ts";
+import { parseDuration } from "../parse-duration.ts";
+import { readEvent } from "../read-input.ts";
+import { parseDestination } from "./version-config-options.ts";
+
+type Fields = Partial<Omit<CreateEventSourceBody, "name">>;
+
+/** Options that say what an event source reads and what it runs, as commander gives them. */
+export interface EventSourceOptions {
+  from?: string;
+  type?: EventSourceType;
+  fn?: string;
+  topic?: string;
+  queueUrl?: string;
+  url?: string;
+  stream?: string;
+  group?: string;
+  bucket?: string;
+  prefix?: string;
+  region?: string;
+  endpoint?: string;
+  credentials?: string;
+  signature?: WebhookScheme;
+  secret?: string;
+  header?: string;
+  batchSize?: number;
+  batchWindow?: number;
+  filter?: string[];
+  parallelism?: number;
+  orderingKey?: string;
+  bisect?: boolean;
+  maxAttempts?: number;
+  maxAge?: number;
+  onFailure?: Destination;
+  start?: string;
+}
+
+const collect = (value: string, others: string[] = []): string[] => [...others, value];
+
+/** Adds the options that `create` and `update` share. */
+export function addEventSourceOptions(command: Command): Command {
+  return command
+    .option("--from <json>", "all fields as JSON, @file, or - for standard input; other options go over it")
+    .option("--fn <ref>", "what to run: name, name@alias or name@version")
+    .option("--topic <topic>", "codeq: the topic functions publish to")
+    .option("--queue-url <url>", "sqs, and s3 with notifications: address of the queue")
+    .option("--url <url>", "redis_stream: redis://host:port")
+    .option("--stream <name>", "redis_stream: key of the stream; kinesis: name of the stream")
+    .option("--group <name>", "redis_stream: consumer group (sous-NAMESPACE-NAME)")
+    .option("--bucket <name>", "s3: the bucket; without --queue-url it is listed")
+    .option("--prefix <prefix>", "s3: only keys that begin so")
+    .option("--region <region>", "sqs, kinesis, s3")
+    .option("--endpoint <url>", "sqs, kinesis, s3: of a server that is not AWS itself")
+    .option("--credentials <secret>", "name of the secret with the keys or the password")
+    .option(
+      "--signature <scheme>",
+      `webhook: ${WEBHOOK_SCHEMES.join(", ")}; without one senders need a token`,
+      oneOf(WEBHOOK_SCHEMES),
+    )
+    .option("--secret <name>", "webhook: name of the secret of --signature")
+    .option("--header <name>", "webhook, hmac-sha256: header of the signature (x-signature)")
+    .option("--batch-size <n>", "most messages in a call (10; webhook 1)", wholeNumber(1, 1000))
+    .option("--batch-window <time>", "how long a call waits to be full, as 500ms or 5s (0)", parseDuration)
+    .option("--filter <json>", "EventBridge pattern; may be given again, one has to match", collect)
+    .option("--parallelism <n>", "calls at a time, of each shard where there are shards", wholeNumber(1, 64))
+    .option("--ordering-key <path>", "as body.order.id: messages with one value run in order")
+    .addOption(new Option("--bisect", "halve failed calls until the bad message is alone (the default)"))
+    .addOption(new Option("--no-bisect", "a call stands and falls as one"))
+    .option(
+      "--max-attempts <n>",
+      "attempts of a message (3); 0: the queue's own policy, sqs",
+      wholeNumber(0, 20),
+    )
+    .option("--max-age <time>", "older messages are given up, as 1h (7d)", parseDuration)
+    .option(
+      "--on-failure <destination>",
+      "told of messages given up: function:NAME@REF, topic:NAME or a URL",
+      parseDestination,
+    )
+    .option(
+      "--start <where>",
+      "streams and listings: latest, trim_horizon, or a time as 2026-11-28T02:00:00Z",
+    );
+}
+
+/** `--type`, which only `create` has. */
+export const addTypeOption = (command: Command): Command =>
+  command.option("--type <type>", EVENT_SOURCE_TYPES.join(", "), oneOf(EVENT_SOURCE_TYPES));
+
+/** @param type of the source; the options of its part are put there @returns the fields that were given */
+export async function readEventSourceOptions(
+  options: EventSourceOptions,
+  type: EventSourceType | undefined,
+  deps: CliDeps,
+): Promise<Fields> {
+  const fields: Fields = options.from === undefined ? {} : ((await readEvent(options.from, deps)) as Fields);
+  const kind = type ?? fields.type;
+  const part = partOf(options);
+  if (Object.keys(part).length > 0) {
+    if (kind === undefined) throw new CliError("--type is missing", { hint: EVENT_SOURCE_TYPES.join(", ") });
+    Object.assign(fields, { [kind]: { ...(fields[kind] as object | undefined), ...part } });
+  }
+  if (options.fn !== undefined) {
+    const { name, target } = parseNamedRef(options.fn);
+    fields.ref = { function: name, ...target };
+  }
+  if (options.batchSize !== undefined) fields.batch_size = options.batchSize;
+  if (options.batchWindow !== undefined) fields.batch_window_ms = options.batchWindow;
+  if (options.parallelism !== undefined) fields.parallelism = options.parallelism;
+  if (options.orderingKey !== undefined) fields.ordering_key = options.orderingKey;
+  if (options.bisect !== undefined) fields.bisect_on_error = options.bisect;
+  if (options.maxAttempts !== undefined)
+    fields.retry = { ...fields.retry, max_attempts: options.maxAttempts };
+  if (options.maxAge !== undefined) fields.max_record_age_ms = options.maxAge;
+  if (options.onFailure !== undefined) fields.on_failure = options.onFailure;
+  if (options.start !== undefined) fields.start_position = startOf(options.start);
+  if (options.filter !== undefined) {
+    const patterns = await Promise.all(options.filter.map((text) => readEvent(text, deps)));
+    fields.filters = patterns as NonNullable<Fields["filters"]>;
+  }
+  return fields;
+}
+
+/** What stands under the name of the type. */
+function partOf(options: EventSourceOptions): Record<string, unknown> {
+  const { topic, queueUrl, url, stream, group, bucket, prefix, region, endpoint, credentials } = options;
+  const { signature, secret, header } = options;
+  const given = {
+    topic,
+    queue_url: queueUrl,
+    url,
+    stream,
+    group,
+    bucket,
+    prefix,
+    region,
+    endpoint,
+    credentials,
+  };
+  const part: Record<string, unknown> = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  );
+  if (signature === undefined && secret === undefined) return part;
+  if (signature === undefined || secret === undefined) {
+    throw new CliError("--signature and --secret go together", {
+      hint: "Write --signature github --secret hub-key.",
+    });
+  }
+  part["signature"] = { scheme: signature, secret, ...(header === undefined ? {} : { header }) };
+  return part;
+}
+
+function startOf(text: string): NonNullable<Fields["start_position"]> {
+  if (text === "latest" || text === "trim_horizon") return text;
+  const at_ms = Date.parse(text);
+  if (!Number.isNaN(at_ms)) return { at_ms };
+  throw new CliError(`--start ${text} is not latest, trim_horizon or a time`, {
+    hint: "Write a time as 2026-11-28T02:00:00Z.",
+  });
+}

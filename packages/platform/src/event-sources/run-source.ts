@@ -1,0 +1,138 @@
+import type { EventSourceRecord } from "@sous/contract";
+import type { ResourceStore } from "@sous/store";
+import { compileFilters } from "../events/filter-pattern.ts";
+import type { PartitionInfo, SourceAdapter } from "./adapter.ts";
+import { openCheckpoint, readCheckpoint } from "./checkpoints.ts";
+import type { PartitionLeases, Tenure } from "./partition-leases.ts";
+import { runPartition } from "./run-partition.ts";
+import { backoffMs, type Sleep } from "./sleep.ts";
+import type { SourceProgress } from "./source-progress.ts";
+import type { EventSubmitter } from "./submit-events.ts";
+
+/** How often a source is asked for its partitions, milliseconds; sooner while others read some of them. */
+const LOOK_MS = 10_000;
+const LOOK_FOR_FREE_MS = 2000;
+const PAUSE_MS = 500;
+const PAUSE_MAX_MS = 60_000;
+
+export interface RunSourceOptions {
+  source: EventSourceRecord;
+  /** Makes the adapter; may fail while a secret is missing. */
+  openAdapter: (source: EventSourceRecord) => Promise<SourceAdapter>;
+  resources: ResourceStore;
+  leases: PartitionLeases;
+  submitter: EventSubmitter;
+  progress: SourceProgress;
+  depthMax: number;
+  clock: () => number;
+  random: () => number;
+  sleep: Sleep;
+  /** Ends reading; what runs is waited for. */
+  stop: AbortSignal;
+  /** Ends the waiting too. */
+  abandon: AbortSignal;
+}
+
+/**
+ * Reads one source until it is stopped: finds its partitions again and again, takes those that are free and whose
+ * parents are through, and works each off. Whatever fails is tried again, later each time.
+ */
+export async function runSource(options: RunSourceOptions): Promise<void> {
+  const { source, openAdapter, progress, stop, sleep, random } = options;
+  for (let failures = 0; !stop.aborted;) {
+    try {
+      await using adapter = await openAdapter(source);
+      await readPartitions(options, adapter, () => void (failures = 0));
+    } catch (error) {
+      progress.trouble("source", "failing", error);
+      await sleep(backoffMs(++failures, PAUSE_MS, PAUSE_MAX_MS, random), stop);
+    }
+  }
+}
+
+async function readPartitions(
+  options: RunSourceOptions,
+  adapter: SourceAdapter,
+  onLook: () => void,
+): Promise<void> {
+  const { source, progress, stop, sleep } = options;
+  const running = new Map<string, Promise<void>>();
+  const ended = new Set<string>();
+  try {
+    while (!stop.aborted) {
+      const infos = await adapter.partitions();
+      onLook();
+      progress.well("source");
+      let left = 0;
+      for (const info of infos) {
+        if (running.has(info.id) || ended.has(info.id)) continue;
+        if (await isThrough(options, info.id)) {
+          ended.add(info.id);
+          continue;
+        }
+        left++;
+        if (stop.aborted || !(await parentsAreThrough(options, info, infos, ended))) continue;
+        const tenure = await options.leases.take(`event-source/${source.uid}/${info.id}`);
+        if (tenure === undefined) continue;
+        const work = readOne(options, adapter, info.id, tenure).finally(() => running.delete(info.id));
+        running.set(info.id, work);
+        left--;
+      }
+      // Whoever ends makes room for its children.
+      const pause = sleep(left > 0 ? LOOK_FOR_FREE_MS : LOOK_MS, stop);
+      await (running.size === 0 ? pause : Promise.race([pause, ...running.values()]));
+    }
+  } finally {
+    await Promise.all(running.values());
+  }
+}
+
+async function isThrough({ source, resources }: RunSourceOptions, partition: string): Promise<boolean> {
+  if (source.type !== "kinesis") return false;
+  return (await readCheckpoint(resources, source, partition)).checkpoint.ended;
+}
+
+/** A parent the source does not know any more has nothing left to read. */
+async function parentsAreThrough(
+  options: RunSourceOptions,
+  { parents }: PartitionInfo,
+  infos: readonly PartitionInfo[],
+  ended: ReadonlySet<string>,
+): Promise<boolean> {
+  for (const parent of parents) {
+    if (ended.has(parent) || !infos.some(({ id }) => id === parent)) continue;
+    if (!(await isThrough(options, parent))) return false;
+  }
+  return true;
+}
+
+async function readOne(
+  options: RunSourceOptions,
+  adapter: SourceAdapter,
+  partitionId: string,
+  tenure: Tenure,
+): Promise<void> {
+  const { source, resources, progress, stop, abandon } = options;
+  const place = `${partitionId}:open`;
+  try {
+    await using _held = tenure;
+    const checkpoint = await openCheckpoint(resources, source, partitionId, tenure.fence);
+    await using partition = await adapter.open(partitionId, checkpoint);
+    progress.opened(partitionId);
+    progress.well(place);
+    const isAtEnd = await runPartition({
+      ...options,
+      partitionId,
+      partition,
+      filter: compileFilters(source.filters),
+      stop: AbortSignal.any([stop, tenure.lost]),
+      abandon: AbortSignal.any([abandon, tenure.lost]),
+    });
+    if (isAtEnd) await checkpoint.write({ ...checkpoint.read, ended: true });
+  } catch (error) {
+    progress.trouble(place, "failing", error);
+    await options.sleep(backoffMs(3, PAUSE_MS, PAUSE_MAX_MS, options.random), stop);
+  } finally {
+    progress.closed(partitionId);
+  }
+}

@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import type { ReplyChannel } from "@sous/codeq";
+import {
+  derivedActivationId,
+  type EventSourceRecord,
+  type FunctionError,
+  type FunctionResult,
+  type Invocation,
+  isTerminal,
+  type Limits,
+  newRequestId,
+  type Principal,
+} from "@sous/contract";
+import type { Store, TerminalRecord } from "@sous/store";
+import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
+import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
+import { LiveActivation } from "../activations/live-activation.ts";
+import { queueInvocation } from "../activations/queue-invocation.ts";
+import { requireTriggerRole, triggerRoles } from "../auth/authorize.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { EVENTS_PRINCIPAL } from "../events/events-principal.ts";
+import { refTargetOf } from "../events/ref-target.ts";
+import type { SourceMessage } from "./adapter.ts";
+import type { Sleep } from "./sleep.ts";
+
+/** How often an activation is asked after whose reply may have been lost, milliseconds. */
+const LOOK_MS = 2000;
+
+export interface EventSubmitterOptions {
+  codeq: Pick<InvocationCodeQ, "publish" | "held">;
+  replies: ReplyChannel<InvocationReply>;
+  store: Pick<Store, "activations">;
+  catalog: Catalog;
+  limits: Pick<Limits, "asyncDepthMax">;
+  /** Where what it submits will run, for the record. */
+  tier: string;
+  clock: () => number;
+  sleep: Sleep;
+}
+
+/** One call with messages of a source. */
+export interface EventBatch {
+  partition: string;
+  messages: readonly SourceMessage[];
+  /** Tells calls with the same messages apart. */
+  attempt: number;
+  /** A failure is for good. */
+  isLast: boolean;
+  /** Not run from this moment on, epoch milliseconds. */
+  expiresAtMs: number;
+}
+
+/** How a call ended. */
+export interface EventEnd {
+  activationId: string;
+  /** Absent where it went well. */
+  error: FunctionError | undefined;
+  result: FunctionResult | undefined;
+  /** Somebody stopped it. */
+  isCancelled: boolean;
+}
+
+/** Turns messages of sources into activations, and waits for their ends. */
+export interface EventSubmitter {
+  /**
+   * Queues a call, and waits for its end. Its id is made of the source and the messages: the same call is not run twice,
+   * but answered from its record.
+   * @returns `undefined` when the signal came first: the call goes on without us
+   * @throws CS_QUEUE_FULL, CS_NOT_FOUND, CS_AUTHZ_ROLE_MISSING, CS_CODEQ_PUBLISH_FAILED, CS_STORE_UNAVAILABLE
+   */
+  run(source: EventSourceRecord, batch: EventBatch, signal: AbortSignal): Promise<EventEnd | undefined>;
+  /** Leaves a record that says why a message is not run. */
+  refuse(source: EventSourceRecord, partition: string, message: SourceMessage, why: string): Promise<void>;
+}
+
+export function createEventSubmitter(options: EventSubmitterOptions): EventSubmitter {
+  const { codeq, replies, store, catalog, limits, tier, clock, sleep } = options;
+
+  /** Looks for the record of an end that nobody told us of: of a call that was queued before, or by another process. */
+  async function lookFor(
+    tenant: string,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<InvocationReply | undefined> {
+    while (!signal.aborted) {
+      await sleep(LOOK_MS, signal);
+      if (signal.aborted) break;
+      const record = await store.activations.get(tenant, id).catch(() => undefined);
+      if (record !== undefined && isTerminal(record.status)) return replyOf(record as TerminalRecord, true);
+    }
+    return undefined;
+  }
+
+  return {
+    async run(source, batch, signal) {
+      const { tenant, namespace, ref } = source;
+      const key = { tenant, namespace, name: ref.function };
+      const version = await catalog.resolve(key, refTargetOf(ref));
+      requireTriggerRole(EVENTS_PRINCIPAL, triggerRoles(version.config.authz, "event"));
+      const invocation = invocationOf(source, batch, version.version, clock());
+      const { retry, durability } = version.config;
+      invocation.expires_at_ms = Math.min(invocation.expires_at_ms, clock() + retry.max_age_ms);
+      invocation.strict = durability === "strict";
+      const { activation_id } = invocation;
+      const told = Promise.withResolvers<InvocationReply>();
+      const over = new AbortController();
+      const address = replies.expect(activation_id, told.resolve);
+      invocation.reply_to = address;
+      try {
+        await queueInvocation({ codeq, store, tier }, invocation, limits.asyncDepthMax);
+        const ends = AbortSignal.any([signal, over.signal]);
+        const reply = await Promise.race([told.promise, lookFor(tenant, activation_id, ends)]);
+        if (reply === undefined) return undefined;
+        if (reply.unrecorded !== undefined) throw reply.unrecorded;
+        return endOf(activation_id, reply);
+      } finally {
+        over.abort();
+        replies.forget(address, activation_id);
+      }
+    },
+    async refuse(source, partition, message, why) {
+      const batch = {
+        partition,
+        messages: [message],
+        attempt: message.attempt,
+        isLast: true,
+        expiresAtMs: 0,
+      };
+      const invocation = invocationOf(source, batch, 0, clock());
+      const nowMs = clock();
+      await store.activations.finish({
+        ...new LiveActivation(invocation, 0, tier).record(),
+        status: "error",
+        end_ms: nowMs,
+        duration_ms: 0,
+        error: { type: "BudgetExceeded", message: why },
+      });
+    },
+  };
+}
+
+const endOf = (activationId: string, { status, error, result }: InvocationReply): EventEnd => ({
+  activationId,
+  error:
+    status === "success" || status === "cancelled"
+      ? undefined
+      : (error ?? { type: "Exception", message: `it ended with ${status}` }),
+  result,
+  isCancelled: status === "cancelled",
+});
+
+function invocationOf(
+  source: EventSourceRecord,
+  batch: EventBatch,
+  version: number,
+  nowMs: number,
+): Invocation {
+  const { tenant, namespace, ref, on_failure } = source;
+  const { messages, isLast, expiresAtMs } = batch;
+  const [first] = messages as readonly [SourceMessage];
+  const invocation: Invocation = {
+    activation_id: eventActivationId(source, batch),
+    request_id: newRequestId(),
+    tenant,
+    namespace,
+    ref: version === 0 ? { ...ref } : { ...ref, version },
+    trigger: { type: "event", source: triggerSource(source, batch) },
+    principal: EVENTS_PRINCIPAL as Principal,
+    deadline_ms: 0,
+    mode: "async",
+    expires_at_ms: expiresAtMs,
+    attempt: 1,
+    enqueued_at_ms: nowMs,
+    new_id: false,
+    strict: false,
+    source_attempt: isLast ? "last" : "more",
+    event_json: `{"Records":[${messages.map(({ json }) => json).join(",")}]}`,
+  };
+  const depth = Math.max(...messages.map((message) => message.depth ?? 0));
+  if (depth > 0) invocation.depth = depth;
+  if (messages.length === 1 && first.traceparent !== undefined) invocation.traceparent = first.traceparent;
+  if (isLast && on_failure !== undefined) invocation.destinations = { on_failure };
+  return invocation;
+}
+
+/** What the activation's record says of where it comes from. */
+function triggerSource(source: EventSourceRecord, { partition, messages, attempt }: EventBatch) {
+  const ids = messages.map(({ id }) => id);
+  return {
+    event_source: source.name,
+    event_source_type: source.type,
+    partition,
+    message_id: ids[0],
+    ...(ids.length > 1 ? { last_message_id: ids.at(-1) } : {}),
+    messages: ids.length,
+    attempt,
+  };
+}
+
+function eventActivationId({ uid }: EventSourceRecord, { partition, messages, attempt }: EventBatch): string {
+  const hash = createHash("sha256");
+  for (const { id } of messages) hash.update(`${id.length}:${id}`);
+  return derivedActivationId("event", `${uid}:${partition}:${hash.digest("hex")}:${attempt}`);
+}
