@@ -1,7 +1,15 @@
 import type { PlatformPort } from "./platform-port.ts";
 import { CliError } from "./client/cli-error.ts";
 
-const NAMES = ["startPlatform", "runLocally", "inspectHost", "describeConfig"] as const;
+const NAMES = [
+  "startPlatform",
+  "runLocally",
+  "inspectHost",
+  "describeConfig",
+  "migrateData",
+  "backupData",
+  "restoreData",
+] as const;
 
 /**
  * Loads `@sous/platform` and checks that it offers what the command line needs.

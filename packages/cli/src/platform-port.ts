@@ -99,10 +99,64 @@ export interface ConfigEntry {
   source: string;
 }
 
+/** How far a long piece of work over data is. */
+export interface DataProgress {
+  step: "look" | "copy" | "verify" | "bundles";
+  /** `functions`, `activations`…; absent with bundles. */
+  kind?: string;
+  rows: number;
+}
+
+/** What was brought from one store to another. */
+export interface DataReport {
+  from: string;
+  to: string;
+  dry_run: boolean;
+  /** In the source, written to the target, there before and the same, there before and different. */
+  kinds: { kind: string; rows: number; written: number; same: number; kept: number }[];
+  /** Some of what was left as it was in the target. */
+  kept: string[];
+  /** Hashes that could not be brought over. */
+  damaged_bundles: string[];
+  warnings: string[];
+  bundles?: { to: string; written: number; same: number; damaged: string[] };
+}
+
+/** What is asked of bringing data over. */
+export interface DataOptions {
+  merge?: boolean | undefined;
+  dryRun?: boolean | undefined;
+  leaveQueue?: boolean | undefined;
+  onProgress?: (progress: DataProgress) => void;
+}
+
+export interface MigrateDataOptions extends DataOptions {
+  from: string;
+  to: string;
+  bundlesFrom?: string | undefined;
+  bundlesTo?: string | undefined;
+  /** Epoch milliseconds. */
+  sinceMs?: number | undefined;
+  withoutActivations?: boolean | undefined;
+  config?: string | undefined;
+}
+
+export interface BackupReport {
+  store: string;
+  file: string;
+  size_bytes: number;
+  warnings: string[];
+}
+
 /** What the command line needs of `@sous/platform`; loaded on first use, so that other commands start fast. */
 export interface PlatformPort {
   startPlatform(options: { mode: "dev" | "serve"; flags: PlatformFlags }): Promise<RunningPlatform>;
   runLocally(options: LocalRunOptions): Promise<LocalRun>;
   inspectHost(): Promise<DoctorReport>;
   describeConfig(flags: PlatformFlags): Promise<ConfigEntry[]>;
+  migrateData(options: MigrateDataOptions): Promise<DataReport>;
+  backupData(
+    options: Pick<DataOptions, "onProgress"> & { file: string; flags: PlatformFlags },
+  ): Promise<BackupReport>;
+  restoreData(options: DataOptions & { file: string; flags: PlatformFlags }): Promise<DataReport>;
 }

@@ -81,6 +81,21 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => [(await import("./commands/config-print.ts")).registerConfigPrint],
   },
+  migrate: {
+    summary: "bring all data from one store to another",
+    isGroup: false,
+    load: async () => [(await import("./commands/migrate.ts")).registerMigrate],
+  },
+  backup: {
+    summary: "copy all data into a file, while the platform serves",
+    isGroup: false,
+    load: async () => [(await import("./commands/backup.ts")).registerBackup],
+  },
+  restore: {
+    summary: "bring a backup into the store",
+    isGroup: false,
+    load: async () => [(await import("./commands/restore.ts")).registerRestore],
+  },
   doctor: {
     summary: "check what this machine offers",
     isGroup: false,

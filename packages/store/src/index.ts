@@ -5,6 +5,7 @@ export { createS3Bundles, type S3BundlesOptions } from "./bundles/s3-bundles.ts"
 export { EndedGroup } from "./ended-group.ts";
 export { createPostgresStore, type PostgresStoreOptions } from "./postgres/postgres-store.ts";
 export { createRedisStore, type RedisStoreOptions } from "./redis/redis-store.ts";
+export { backupSqlite } from "./sqlite/backup-file.ts";
 export { createSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type {
   ActivationFilter,
@@ -37,3 +38,14 @@ export type {
   VersionDraft,
   VersionStore,
 } from "./store.ts";
+export { copyBundles, type CopyBundlesReport } from "./transfer/copy-bundles.ts";
+export { type Kind } from "./transfer/kinds.ts";
+export {
+  type KindReport,
+  type MigrateOptions,
+  type MigrateReport,
+  migrateStore,
+  type Progress,
+} from "./transfer/migrate-store.ts";
+export { openStoreEnd } from "./transfer/open-end.ts";
+export type { StoreEnd } from "./transfer/store-end.ts";

@@ -25,9 +25,12 @@ export interface GroupIndex {
   failed: boolean;
 }
 
+/** What is written of a group. */
+export type WrittenGroup = Pick<EndedGroup, "size" | "span" | "parts" | "toText">;
+
 /** Groups of ended activations in Redis. */
 export interface Groups extends GroupSource {
-  append(group: EndedGroup): Promise<void>;
+  append(group: WrittenGroup): Promise<void>;
   /** Finds an end among the groups: few of them may hold the moment its id was made at. */
   find(tenant: string, id: string): Promise<End | undefined>;
 }
