@@ -34,6 +34,12 @@ export async function deploy(options: DeployOptions): Promise<void> {
   await send("POST", "", { name, runtime: "cs-js", entry: "function.js", handler: "default" });
   const files = { "function.js": encode(code), "manifest.json": encode(JSON.stringify(manifest)) };
   const draft = await send("PUT", `/${name}/draft`, { files });
-  const config = { authz: { invoke_http_roles: ["admin"], invoke_schedule_roles: ["role:worker"] } };
+  const config = {
+    authz: {
+      invoke_http_roles: ["admin"],
+      invoke_schedule_roles: ["role:worker"],
+      invoke_cadence_roles: ["role:cadence"],
+    },
+  };
   await send("POST", `/${name}/versions`, { draft_id: draft["draft_id"], config, alias: "prod" });
 }

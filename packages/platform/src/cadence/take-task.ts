@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   activityActivationId,
@@ -111,9 +111,8 @@ export const depthOf = (
 
 function entryOf(worker: CadenceWorkerRecord, task: ActivityTask, nowMs: number): TaskEntry {
   const { tenant, namespace, name, domain, tasklist, worker_id, result } = worker;
-  const sha256 = createHash("sha256").update(task.token).digest("hex");
   return {
-    activation_id: activityActivationId(sha256),
+    activation_id: activityActivationId(hash("sha256", task.token, "hex")),
     tenant,
     namespace,
     worker: name,

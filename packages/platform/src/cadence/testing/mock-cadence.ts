@@ -6,6 +6,7 @@ import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@co
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { PollForActivityTaskResponseSchema, WorkerAPI } from "../grpc/worker-api.generated.ts";
 import { type ActivityOutcome, MockActivity, type ScheduledActivity } from "./mock-activity.ts";
+import { mockWorkflows } from "./mock-workflows.ts";
 
 export interface MockCadenceOptions {
   /** Domains there are; polls of others are refused. */
@@ -46,7 +47,8 @@ interface Poller {
 
 /** Starts one on a free port of loopback. */
 export async function startMockCadence(options: MockCadenceOptions = {}): Promise<MockCadence> {
-  const { domains = ["shop"], pollMs = 1000 } = options;
+  const { pollMs = 1000 } = options;
+  const domains = new Set(options.domains ?? ["shop"]);
   const queues = new Map<string, { tasks: MockActivity[]; pollers: Set<Poller> }>();
   const byToken = new Map<string, MockActivity>();
   const violations: string[] = [];
@@ -120,13 +122,18 @@ export async function startMockCadence(options: MockCadenceOptions = {}): Promis
     return found;
   }
 
+  function schedule(scheduled: ScheduledActivity) {
+    const activity = new MockActivity(scheduled, ++made, dispatch);
+    return { activity, ended: activity.ended };
+  }
+
   const routes = (router: ConnectRouter): void => {
+    mockWorkflows(router, domains, schedule);
     router.service(WorkerAPI, {
       async pollForActivityTask(request, context) {
         check("poll", context, POLL_DEADLINE_MIN_MS);
         const { domain, taskList, identity } = request;
-        if (!domains.includes(domain))
-          throw new ConnectError(`domain ${domain} does not exist`, Code.NotFound);
+        if (!domains.has(domain)) throw new ConnectError(`domain ${domain} does not exist`, Code.NotFound);
         if (taskList?.name === undefined || taskList.name === "" || taskList.kind > 1) {
           throw new ConnectError("task list is not set on request", Code.InvalidArgument);
         }
@@ -186,10 +193,7 @@ export async function startMockCadence(options: MockCadenceOptions = {}): Promis
 
   return {
     url: `grpc://127.0.0.1:${port}`,
-    schedule(scheduled) {
-      const activity = new MockActivity(scheduled, ++made, dispatch);
-      return { activity, ended: activity.ended };
-    },
+    schedule,
     get polling() {
       return [...queues.values()].flatMap(({ pollers }) => [...pollers].map(({ identity }) => identity));
     },
