@@ -1,0 +1,4 @@
+import { embedded } from "../support/deployments.ts";
+import { describeDeployment } from "./describe-deployment.ts";
+
+describeDeployment(embedded);

@@ -1,0 +1,4 @@
+import { rolesOnRedis } from "../support/deployments.ts";
+import { describeDeployment } from "./describe-deployment.ts";
+
+describeDeployment(rolesOnRedis);

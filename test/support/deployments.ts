@@ -1,0 +1,98 @@
+import { missingPostgres, missingRedis, startPostgres, startRedis, startS3 } from "@sous/store/testing";
+import { type Api, createApi } from "./api.ts";
+import { startCluster } from "./cluster.ts";
+import { scratchFolder } from "./scratch.ts";
+import { startServer } from "./server.ts";
+
+/** A platform that runs somewhere, asked through its API. */
+export interface Deployed extends AsyncDisposable {
+  readonly api: Api;
+  /** Where functions are run: one process, or several gateways. */
+  readonly gatewayUrls: readonly string[];
+}
+
+/** A way to run the platform. */
+export interface Deployment {
+  readonly name: string;
+  /** Why it cannot be started on this machine, or `undefined`. */
+  readonly missing: string | undefined;
+  start(): Promise<Deployed>;
+}
+
+/** What each of them sets, so that the same tests mean the same. */
+const SETTINGS = { "limits.destination_backoff_ms": 20, "limits.destination_backoff_max_ms": 40 };
+
+/** One process that needs nothing else. */
+export const embedded: Deployment = {
+  name: "one process with everything in it",
+  missing: undefined,
+  start: () => oneProcess({}),
+};
+
+/** One process with its store in PostgreSQL. */
+export const onPostgres: Deployment = {
+  name: "one process on PostgreSQL",
+  missing: missingPostgres(),
+  start: () =>
+    assemble(async (stack) => {
+      const postgres = stack.use(await startPostgres());
+      return stack.use(await oneProcess({ store: `${postgres.database().url}?pool=6` }));
+    }),
+};
+
+/** Every role in processes of its own over one Redis. */
+export const rolesOnRedis: Deployment = {
+  name: "roles apart on Redis",
+  missing: missingRedis(),
+  start: () =>
+    assemble(async (stack) => {
+      const redis = stack.use(await startRedis());
+      const { url } = redis;
+      return stack.use(await startCluster({ store: url, codeq: url, settings: SETTINGS }));
+    }),
+};
+
+/** Every role in processes of its own, the store in PostgreSQL, the queue in Redis, bundles in S3. */
+export const rolesOnAll: Deployment = {
+  name: "roles apart on PostgreSQL, Redis and S3",
+  missing: missingPostgres() ?? missingRedis(),
+  start: () =>
+    assemble(async (stack) => {
+      const postgres = stack.use(await startPostgres());
+      const redis = stack.use(await startRedis());
+      const s3 = stack.use(await startS3());
+      return stack.use(
+        await startCluster({
+          store: `${postgres.database().url}?pool=3`,
+          codeq: redis.url,
+          settings: {
+            ...SETTINGS,
+            bundles: s3.url("sous"),
+            "s3.access_key_id": s3.credentials.accessKeyId,
+            "s3.secret_access_key": s3.credentials.secretAccessKey,
+          },
+        }),
+      );
+    }),
+};
+
+async function oneProcess(settings: Record<string, unknown>): Promise<Deployed> {
+  const data = scratchFolder();
+  const server = await startServer({ settings: { ...SETTINGS, data: data.path, ...settings } });
+  return {
+    api: createApi(server.url),
+    gatewayUrls: [server.url],
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      data[Symbol.dispose]();
+    },
+  };
+}
+
+/** Ends what was started when a later part does not start, or when all of it ends. */
+async function assemble(start: (stack: AsyncDisposableStack) => Promise<Deployed>): Promise<Deployed> {
+  await using stack = new AsyncDisposableStack();
+  const { api, gatewayUrls } = await start(stack);
+  const owned = stack.move();
+  return { api, gatewayUrls, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
