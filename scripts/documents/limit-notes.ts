@@ -357,6 +357,11 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     past: "the next attempt",
     test: ["test/cluster/failures.test.ts", "an invoker that is killed"],
   },
+  unwrittenEndsMax: {
+    what: "ends of activations a process keeps for a store that takes none",
+    past: "no more work is taken",
+    test: ["test/cluster/static-stability.test.ts", "past what may wait for the store"],
+  },
 
   tenantRateRps: { what: "requests a second of a tenant, when serving", past: "429", test: SERVING },
   functionRateRps: {

@@ -9,7 +9,7 @@ import {
   startPostgres,
   startRedis,
 } from "@sous/store/testing";
-import { type Api, createApi, type InvokeAnswer, manifest, until } from "../support/api.ts";
+import { type Api, createApi, manifest, until } from "../support/api.ts";
 import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -95,58 +95,6 @@ function describePlatform(name: string, startQueue: () => Promise<RedisServer | 
       }, "an end");
       return record;
     }
-
-    const logsOf = async (id: string): Promise<string[]> =>
-      (await api.expect<{ chunks: string[] }>(200, "GET", `/v1/tenants/t_default/activations/${id}/logs`))
-        .chunks;
-
-    test("publishes versions, moves an alias back and lists what there is", async () => {
-      const second = await api.publish({ name: "jobs", files: WORK, config: CONFIG });
-      assert.equal(second.version, 2);
-      await api.expect(200, "PUT", `${api.scope()}/jobs/aliases/prod`, { version: 1 });
-      const { items } = await api.expect<{ items: { version: number }[] }>(
-        200,
-        "GET",
-        `${api.scope()}/jobs/versions`,
-      );
-      assert.deepEqual(
-        items.map(({ version }) => version),
-        [2, 1],
-      );
-    });
-
-    test("answers synchronous calls, and keeps their records and logs", async () => {
-      const answers = await Promise.all(
-        Array.from({ length: 30 }, (_, at) => api.invoke("jobs", { key: `sync-${at}` })),
-      );
-      for (const { status, result } of answers) {
-        assert.equal(status, "success");
-        assert.equal(result?.body, '{"runs":1}');
-      }
-      const id = answers[7]?.activation_id ?? "";
-      assert.equal((await ended(id)).status, "success");
-      assert.deepEqual(await logsOf(id), ["[info] run 1 of sync-7"]);
-    });
-
-    test("tries failed work again and keeps the logs of its attempts", async () => {
-      const id = await enqueue({ key: "retried", failUntil: 3 });
-      const record = await ended(id);
-      assert.deepEqual([record.status, record["attempt"]], ["success", 3]);
-      assert.match((await logsOf(id)).join("\n"), /run 3 of retried/);
-    });
-
-    test("runs one key once, synchronous or not", async () => {
-      const key = { "idempotency-key": "the-same-key" };
-      const responses = await Promise.all(
-        [1, 2, 3].map(() => send({ key: "once", waitMs: 50 }, "sync", key)),
-      );
-      const answers = (await Promise.all(responses.map((response) => response.json()))) as InvokeAnswer[];
-      for (const answer of answers) assert.equal(answer.result?.body, '{"runs":1}');
-      const other = { "idempotency-key": "another-key" };
-      const ids = await Promise.all([1, 2].map(() => enqueue({ key: "once-later" }, other)));
-      assert.equal(ids[0], ids[1]);
-      assert.equal((await ended(ids[0] ?? "")).status, "success");
-    });
 
     test("hands a secret to the function it is bound to, and keeps it sealed", async () => {
       assert.equal((await api.invoke("jobs", { key: "s", secret: true })).result?.body, '{"length":14}');

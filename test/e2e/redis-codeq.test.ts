@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { createRedisCodeQ } from "@sous/codeq";
-import { TOPICS } from "@sous/contract";
 import { missingRedis, type RedisServer, startRedis } from "@sous/store/testing";
-import { type Api, createApi, type InvokeAnswer, manifest, until } from "../support/api.ts";
+import { type Api, createApi, manifest, until } from "../support/api.ts";
 import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -66,63 +64,6 @@ if (missing === undefined) {
       const counts = [...metrics.matchAll(/^cs_codeq_depth\{.*\} (\d+)$/gm)];
       return counts.reduce((sum, [, count]) => sum + Number(count), 0);
     };
-
-    test("answers synchronous calls, many at a time", async () => {
-      const answers = await Promise.all(
-        Array.from({ length: 40 }, (_, at) => api.invoke("work", { key: `sync-${at}` })),
-      );
-      for (const { status, result } of answers) {
-        assert.equal(status, "success");
-        assert.equal(result?.body, '{"runs":1}');
-      }
-    });
-
-    test("tries failed work again and remembers each attempt", async () => {
-      const record = await ended(await enqueue({ key: "retried", failUntil: 3 }));
-      assert.equal(record.status, "success");
-      assert.equal(record["attempt"], 3);
-      assert.deepEqual(
-        (record["attempts"] as { error: { message: string } }[]).map(({ error }) => error.message),
-        ["not yet 1", "not yet 2"],
-      );
-    });
-
-    test("keeps work that failed for good among the dead letters, with its reason", async () => {
-      const id = await enqueue({ key: "dead", failUntil: 9 });
-      assert.equal((await ended(id)).status, "error");
-      await using queue = await createRedisCodeQ<unknown, unknown>({ url: redis.url, clock: Date.now });
-      await until(async () => (await queue.dead(TOPICS.invoke, 10)).length === 1, "a dead letter");
-      const [letter] = await queue.dead(TOPICS.invoke, 10);
-      assert.equal(letter?.message.id, id);
-      assert.match(letter?.reason ?? "", /attempt 3: Exception: not yet 3/);
-    });
-
-    test("runs one key once, synchronous or not", async () => {
-      const key = { "idempotency-key": "the-same-key" };
-      const responses = await Promise.all(
-        [1, 2, 3].map(() => send({ key: "once", waitMs: 50 }, "sync", key)),
-      );
-      const answers = (await Promise.all(responses.map((response) => response.json()))) as InvokeAnswer[];
-      for (const answer of answers) assert.equal(answer.result?.body, '{"runs":1}');
-      const other = { "idempotency-key": "another-key" };
-      const ids = await Promise.all([1, 2].map(() => enqueue({ key: "once-later" }, other)));
-      assert.equal(ids[0], ids[1]);
-      assert.equal((await ended(ids[0] ?? "")).status, "success");
-    });
-
-    test("cancels what waits", async () => {
-      const manifestText = manifest({ limits: { maxConcurrency: 1, timeoutMs: 10_000 } });
-      const code = "export default () => new Promise((resolve) => setTimeout(resolve, 1500));";
-      await api.deploy({ name: "narrow", files: { "manifest.json": manifestText, "function.js": code } });
-      const first = await api.enqueue("narrow", null);
-      const second = ((await (await api.enqueue("narrow", null)).json()) as { activation_id: string })
-        .activation_id;
-      assert.equal(first.status, 202);
-      const path = `/v1/tenants/t_default/activations/${second}:cancel`;
-      assert.equal((await api.call("POST", path)).status, 202);
-      assert.equal((await ended(second)).status, "cancelled");
-      await until(async () => (await depth()) === 0, "an empty queue");
-    });
 
     test("refuses at once while the server is away, says so, and goes on when it is back", async () => {
       const kept = await enqueue({ key: "kept", waitMs: 500 });

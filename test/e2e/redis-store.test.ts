@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { missingRedis, type RedisServer, startRedis } from "@sous/store/testing";
-import { type Api, createApi, type InvokeAnswer, manifest, until } from "../support/api.ts";
+import { type Api, createApi, manifest, until } from "../support/api.ts";
 import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -65,43 +65,10 @@ if (missing === undefined) {
       return record;
     }
 
-    const logsOf = async (id: string): Promise<string> =>
-      await (await api.call("GET", `/v1/tenants/t_default/activations/${id}/logs`)).text();
-
-    test("answers synchronous calls, and keeps their records and logs", async () => {
-      const answers = await Promise.all(
-        Array.from({ length: 20 }, (_, at) => api.invoke("work", { key: `sync-${at}` })),
-      );
-      for (const { status, result } of answers) {
-        assert.equal(status, "success");
-        assert.equal(result?.body, '{"runs":1}');
-      }
-      const id = answers[3]?.activation_id ?? "";
-      assert.equal((await ended(id)).status, "success");
-      await until(async () => (await logsOf(id)).includes("sync-3"), "its log");
-    });
-
-    test("tries failed work again and remembers each attempt", async () => {
-      const id = await enqueue({ key: "retried", failUntil: 3 });
-      const record = await ended(id);
-      assert.equal(record.status, "success");
-      assert.equal(record["attempt"], 3);
-      assert.equal((record["attempts"] as unknown[]).length, 2);
-      await until(async () => (await logsOf(id)).includes("retried"), "its log");
-    });
-
-    test("runs one key once, synchronous or not", async () => {
-      const key = { "idempotency-key": "the-same-key" };
-      const responses = await Promise.all([1, 2, 3].map(() => send({ key: "once" }, "sync", key)));
-      const answers = (await Promise.all(responses.map((response) => response.json()))) as InvokeAnswer[];
-      for (const answer of answers) assert.equal(answer.result?.body, '{"runs":1}');
-      const other = { "idempotency-key": "another-key" };
-      const ids = await Promise.all([1, 2].map(() => enqueue({ key: "once-later" }, other)));
-      assert.equal(ids[0], ids[1]);
-      assert.equal((await ended(ids[0] ?? "")).status, "success");
-    });
-
     test("lists activations by function and status", async () => {
+      for (let at = 0; at < 5; at++) {
+        assert.equal((await api.invoke("work", { key: `sync-${at}` })).result?.body, '{"runs":1}');
+      }
       const path = "/v1/tenants/t_default/activations?namespace=default&function=work&status=success&limit=5";
       await until(async () => {
         const page = (await (await api.call("GET", path)).json()) as { items: { status: string }[] };

@@ -20,6 +20,8 @@ export interface Cluster extends AsyncDisposable {
   readonly api: Api;
   readonly processes: Record<RoleName, TestServer[]>;
   readonly gatewayUrls: string[];
+  /** Starts a control plane where the one before was, on the same port. */
+  restartControl(): Promise<void>;
   /** Starts one more process of a role. @param settings beside those of all */
   start(role: RoleName, settings?: Record<string, unknown>): Promise<TestServer>;
 }
@@ -71,11 +73,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await end();
     throw error;
   }
+  const restartControl = async (): Promise<void> => {
+    const [before] = processes.control.splice(0);
+    await start("control", { port: Number(new URL(before?.url ?? "").port) });
+  };
   const gatewayUrls = processes.gateway.map(({ url }) => url);
   return {
-    api: createApi(processes.control[0]?.url ?? "", undefined, gatewayUrls),
+    api: createApi(processes.control[0]?.url ?? "", processes.control[0]?.token, gatewayUrls),
     processes,
     gatewayUrls,
+    restartControl,
     start,
     [Symbol.asyncDispose]: end,
   };

@@ -81,6 +81,7 @@ export const LIMITS = {
   syncWaitMaxMs: 2 * SECOND,
   inflightMax: 2048,
   invocationLeaseMs: 30 * SECOND,
+  unwrittenEndsMax: 16_384,
   tenantRateRps: 200,
   functionRateRps: 20,
   clientRateRps: 100,

@@ -123,3 +123,50 @@ test("a store that is gone means unavailable, not invalid", async () => {
     code("CS_AUTHN_UNAVAILABLE"),
   );
 });
+
+test("while the store is away a token that was good stays good for ten minutes, never past its expiry", async () => {
+  const store = await createSqliteStore({ path: ":memory:" });
+  const state = { nowMs: BASE_MS, away: false, silent: false };
+  const clock = () => state.nowMs;
+  const tokens = {
+    ...store.tokens,
+    create: store.tokens.create.bind(store.tokens),
+    get(id: string) {
+      if (state.silent) return new Promise<never>(() => {});
+      return state.away ? Promise.reject(new Error("away")) : store.tokens.get(id);
+    },
+  };
+  const auth = createLocalAuthenticator({ tokens, clock });
+  const issue = (expiresAtMs: number | null) =>
+    issueToken({
+      tokens,
+      tenant: "t_default",
+      principal: { sub: "alice", roles: [] },
+      expiresAtMs,
+      clock,
+      randomBytes,
+    });
+  const lasting = `Bearer ${(await issue(null)).token}`;
+  const ending = `Bearer ${(await issue(BASE_MS + 120_000)).token}`;
+  const stranger = `Bearer ${(await issue(null)).token}`;
+  const known = await auth.authenticate(lasting);
+  await auth.authenticate(ending);
+
+  state.away = true;
+  state.nowMs += 61_000;
+  assert.equal(await auth.authenticate(lasting), known);
+  assert.equal(auth.authenticate(lasting), known, "it is not asked for again at once");
+  assert.equal((await auth.authenticate(ending)).principal.sub, "alice");
+  await assert.rejects(async () => auth.authenticate(stranger), code("CS_AUTHN_UNAVAILABLE"));
+  state.nowMs += 60_000;
+  await assert.rejects(async () => auth.authenticate(ending), code("CS_AUTHN_UNAVAILABLE"));
+  assert.equal(await auth.authenticate(lasting), known);
+  state.nowMs += 600_000;
+  await assert.rejects(async () => auth.authenticate(lasting), code("CS_AUTHN_UNAVAILABLE"));
+  state.away = false;
+  const again = await auth.authenticate(lasting);
+  state.silent = true;
+  state.nowMs += 61_000;
+  assert.equal(await auth.authenticate(lasting), again, "silence is no reason to wait");
+  await store[Symbol.asyncDispose]();
+});

@@ -12,12 +12,14 @@ export interface LocalAuthenticatorOptions {
   ttlMs?: number;
 }
 
+/** How long a token that was good is trusted while the store is away: calls of what is published go on meanwhile. */
+const STALE_MS = 10 * 60_000;
 /** Compared with when there is no such token, so that an unknown id costs as much as a wrong secret. */
 const NOBODY_SHA256 = "0".repeat(64);
 
 /**
  * `auth: local:`: API tokens of our own, kept hashed in the store. A revocation in this process counts at
- * once, one in another process within `ttlMs`.
+ * once, one in another process within `ttlMs`; while the store is away, what was good stays good for ten minutes.
  */
 export function createLocalAuthenticator(options: LocalAuthenticatorOptions): Authenticator {
   const { tokens, clock } = options;
@@ -42,6 +44,7 @@ export function createLocalAuthenticator(options: LocalAuthenticatorOptions): Au
   const cache = createVerdictCache({
     verify,
     clock,
+    staleMs: STALE_MS,
     ...(options.ttlMs === undefined ? {} : { ttlMs: options.ttlMs }),
   });
 

@@ -21,6 +21,11 @@ export interface VerdictCacheOptions {
   ttlMs?: number;
   /** How long a bad token is refused without asking again (5,000). */
   refusalTtlMs?: number;
+  /**
+   * How long beyond its time a good token is trusted while it cannot be verified, never past its expiry (0: not at all,
+   * the failure is the caller's).
+   */
+  staleMs?: number;
   /** Most headers kept, good and bad each (10,000). */
   entriesMax?: number;
 }
@@ -33,6 +38,10 @@ export interface VerdictCache {
 interface Trusted {
   readonly identity: Identity;
   readonly untilMs: number;
+  /** Until then it counts while nobody can verify it. */
+  readonly staleUntilMs: number;
+  /** When it is tried to verify it again. */
+  retryAtMs: number;
   readonly tokenId: string | undefined;
 }
 
@@ -43,6 +52,9 @@ interface Refused {
 
 /** Most characters of headers kept, good and bad each: garbage in long headers must not fill the memory. */
 const HEADER_CHARACTERS_MAX = 8 * 1024 * 1024;
+/** How long a caller with a token that was good waits for a verifier that says nothing, and how soon it is asked again. */
+const PATIENCE_MS = 500;
+const RETRY_MS = 1000;
 const sizeCalculation = (_value: Trusted | Refused, header: string): number => header.length + 1;
 
 /**
@@ -54,6 +66,7 @@ const sizeCalculation = (_value: Trusted | Refused, header: string): number => h
  */
 export function createVerdictCache(options: VerdictCacheOptions): VerdictCache {
   const { verify, clock, ttlMs = LIMITS.tokenCacheTtlMs, refusalTtlMs = 5000, entriesMax = 10_000 } = options;
+  const { staleMs = 0 } = options;
   const bounds = { max: entriesMax, maxSize: HEADER_CHARACTERS_MAX, sizeCalculation };
   const trusted = new LRUCache<string, Trusted>(bounds);
   const refused = new LRUCache<string, Refused>(bounds);
@@ -67,15 +80,45 @@ export function createVerdictCache(options: VerdictCacheOptions): VerdictCache {
       const { identity, expiresAtMs, tokenId } = await verify(bearerToken(header), requestId);
       const nowMs = clock();
       const untilMs = Math.min(nowMs + ttlMs, expiresAtMs ?? Infinity);
-      if (untilMs > nowMs && begun === generation) trusted.set(header, { identity, untilMs, tokenId });
+      if (untilMs > nowMs && begun === generation) {
+        const staleUntilMs = Math.min(untilMs + staleMs, expiresAtMs ?? Infinity);
+        trusted.set(header, { identity, untilMs, staleUntilMs, retryAtMs: 0, tokenId });
+      }
       return identity;
     } catch (error) {
       if (error instanceof PlatformError && error.status === 401) {
+        trusted.delete(header);
         refused.set(header, { error, untilMs: clock() + refusalTtlMs });
       }
       throw error;
     }
   };
+
+  const begin = (header: string, requestId: string | undefined): Promise<Identity> => {
+    const started = check(header, requestId);
+    const ended = () => {
+      if (pending.get(header) === started) pending.delete(header);
+    };
+    pending.set(header, started);
+    started.then(ended, ended);
+    return started;
+  };
+
+  /** What a check says; what was known before where it cannot be made, or takes too long. */
+  async function orKnown(known: Trusted, checking: Promise<Identity>): Promise<Identity> {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), PATIENCE_MS);
+    try {
+      const identity = await Promise.race([checking, late]);
+      if (identity !== undefined) return identity;
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.status < 500) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    known.retryAtMs = clock() + RETRY_MS;
+    return known.identity;
+  }
 
   return {
     authenticate(authorization, requestId) {
@@ -84,7 +127,12 @@ export function createVerdictCache(options: VerdictCacheOptions): VerdictCache {
       }
       const known = trusted.get(authorization);
       if (known !== undefined) {
-        if (clock() < known.untilMs) return known.identity;
+        const nowMs = clock();
+        if (nowMs < known.untilMs) return known.identity;
+        if (nowMs < known.staleUntilMs) {
+          if (nowMs < known.retryAtMs) return known.identity;
+          return orKnown(known, pending.get(authorization) ?? begin(authorization, requestId));
+        }
         trusted.delete(authorization);
       }
       const refusal = refused.get(authorization);
@@ -92,15 +140,7 @@ export function createVerdictCache(options: VerdictCacheOptions): VerdictCache {
         if (clock() < refusal.untilMs) throw new PlatformError(refusal.error.code, refusal.error.message);
         refused.delete(authorization);
       }
-      const running = pending.get(authorization);
-      if (running !== undefined) return running;
-      const started = check(authorization, requestId);
-      const ended = () => {
-        if (pending.get(authorization) === started) pending.delete(authorization);
-      };
-      pending.set(authorization, started);
-      started.then(ended, ended);
-      return started;
+      return pending.get(authorization) ?? begin(authorization, requestId);
     },
     forget(tokenId) {
       generation++;

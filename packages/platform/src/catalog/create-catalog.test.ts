@@ -11,13 +11,14 @@ const BASE_MS = 1_800_000_000_000;
 /** A real store whose reads are counted, and fail while it is told to be down. */
 async function setUp(options: Partial<CatalogOptions> = {}) {
   const store = await createSqliteStore({ path: ":memory:" });
-  const state = { nowMs: BASE_MS, point: 0, reads: 0, down: false };
+  const state = { nowMs: BASE_MS, point: 0, reads: 0, down: false, silent: false };
   const guarded = <T extends object>(part: T): T =>
     new Proxy(part, {
       get: (target, name) => {
         const method = Reflect.get(target, name) as (...parameters: unknown[]) => unknown;
         return (...parameters: unknown[]) => {
           state.reads++;
+          if (state.silent) return new Promise(() => {});
           if (state.down) return Promise.reject(new PlatformError("CS_STORE_UNAVAILABLE", "down"));
           return method.apply(target, parameters);
         };
@@ -149,6 +150,24 @@ test("while the store is down what is cached is served, however old; when it is 
   state.down = false;
   state.nowMs += 250;
   assert.equal((await catalog.resolve(KEY, undefined)).version, 2);
+});
+
+test("a store that says nothing holds a caller up once, for a second at most, and then nobody", async () => {
+  await using context = await setUp();
+  const { store, catalog, state } = context;
+  await publishSample(store, KEY, BASE_MS);
+  await catalog.resolve(KEY, undefined);
+  state.silent = true;
+  state.nowMs += 60_000;
+  const begun = performance.now();
+  assert.equal((await catalog.resolve(KEY, undefined)).version, 1);
+  const first = performance.now() - begun;
+  assert.ok(first < 2500, `${first} ms`);
+  assert.equal(atOnce(catalog.resolve(KEY, undefined)).version, 1);
+  state.nowMs += 60_000;
+  const again = performance.now();
+  assert.equal((await catalog.resolve(KEY, undefined)).version, 1);
+  assert.ok(performance.now() - again < first, "it is known to be silent");
 });
 
 test("a look-up that began before an invalidation is not remembered after it", async () => {

@@ -15,13 +15,19 @@ export interface CatalogOptions {
   entriesMax?: number;
 }
 
+/**
+ * Whoever has something cached waits no longer for a store that says nothing: the first time, and while it is known to be
+ * silent or down, milliseconds.
+ */
+const PATIENCE_MS = 1000;
+const DOWN_PATIENCE_MS = 50;
 /** After a failed look-up the store is left alone for so long, and what is cached is served without asking. */
 const DOWN_RETRY_MS = 250;
 
 /**
  * Makes the catalog of a process. Answers younger than half the allowed age come straight from memory; older
  * ones too, but they start a look-up beside it, one at a time; past the age a call waits for that look-up.
- * Only when the store fails is something older served, for as long as it fails (static stability).
+ * Only when the store fails, or says nothing, is something older served, for as long as it does (static stability).
  *
  * Unknown references are not remembered: what callers make up must not push out what is real.
  */
@@ -44,6 +50,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
         entry.split = split;
         entry.loadedAtMs = begunMs;
         entry.refreshing = undefined;
+        entry.isDown = false;
         return pick(entry, version, random);
       },
       (error: unknown) => {
@@ -52,6 +59,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
           table.remove(entry);
           throw error;
         }
+        entry.isDown = true;
         entry.downUntilMs = clock() + DOWN_RETRY_MS;
         return pick(entry, entry.version, random);
       },
@@ -59,6 +67,25 @@ export function createCatalog(options: CatalogOptions): Catalog {
     entry.refreshing = refreshing;
     return refreshing;
   };
+
+  /** Waits for a look-up only so long: then what is cached is served, and the look-up goes on beside it. */
+  async function patiently(
+    entry: Target,
+    version: VersionRecord,
+    refreshing: Promise<VersionRecord>,
+  ): Promise<VersionRecord> {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), entry.isDown ? DOWN_PATIENCE_MS : PATIENCE_MS);
+    try {
+      const found = await Promise.race([refreshing, late]);
+      if (found !== undefined) return found;
+      entry.isDown = true;
+      entry.downUntilMs = clock() + DOWN_RETRY_MS;
+      return pick(entry, version, random);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 
   return {
     resolve(key, target) {
@@ -70,7 +97,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       // A negative age is a clock that was set back: such an entry may be of any age.
       const isFresh = ageMs >= 0 && ageMs < refreshAfterMs;
       if (isFresh || nowMs < entry.downUntilMs) return pick(entry, version, random);
-      if (ageMs >= ttlMs || ageMs < 0) return refresh(key, target, entry);
+      if (ageMs >= ttlMs || ageMs < 0) return patiently(entry, version, refresh(key, target, entry));
       if (entry.refreshing === undefined) {
         // The next caller past the age hears of a failure; this one has its answer.
         refresh(key, target, entry).catch(() => {});

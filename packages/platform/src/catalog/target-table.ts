@@ -10,6 +10,8 @@ export interface Target {
   loadedAtMs: number;
   /** Until then the store is taken to be down. */
   downUntilMs: number;
+  /** The last look-up failed, or has not answered in time. */
+  isDown: boolean;
   refreshing: Promise<VersionRecord> | undefined;
   /** Used since eviction last came by. */
   used: boolean;
@@ -94,6 +96,7 @@ export function createTargetTable(entriesMax: number): TargetTable {
         split: undefined,
         loadedAtMs: 0,
         downUntilMs: 0,
+        isDown: false,
         refreshing: undefined,
         used: false,
         home,

@@ -7,6 +7,7 @@ import { type ClaimedPlace, createClaimWindow } from "./claim-window.ts";
 import type { Invoker, InvokerOptions } from "./invoker.ts";
 import { createRecordWriter } from "./record-writer.ts";
 import { Run, type RunOptions } from "./run.ts";
+import { createUnwritten } from "./unwritten.ts";
 import { unrun } from "./unrun.ts";
 
 /** Less would be lost to a slow round trip. */
@@ -25,9 +26,14 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   let stopping = false;
   let drained: (() => void) | undefined;
 
+  const unwritten = createUnwritten({
+    endsMax: limits.unwrittenEndsMax,
+    onRoom: () => (draining ? undefined : subscription.wake()),
+  });
   const records = createRecordWriter({
     store,
     live,
+    unwritten,
     onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });
   const runOptions: RunOptions = { ...options, records, startedMs: now(), stopping: () => stopping };
@@ -73,14 +79,14 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     const record = activation.terminal(outcome, now());
     if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
     // "Too much to do" is not the answer of a key: the same request may run later.
-    if (type === "Expired" && body.mode === "sync" && body.fingerprint !== undefined) return;
+    if (type === "Expired" && sync && (body.fingerprint !== undefined || unwritten.isFull)) return;
     records.finish(activation, record, () => told ?? done());
   }
 
   const subscription = await codeq.consume({
     topic: TOPICS.invoke,
     leaseMs,
-    capacity: () => (draining ? 0 : limits.inflightMax - claimed.size),
+    capacity: () => (draining || unwritten.isFull ? 0 : limits.inflightMax - claimed.size),
     accepts: (message) => window.accepts(message),
     deliver(delivery) {
       const slot = claimed.add(delivery);

@@ -1,18 +1,20 @@
 import { PlatformError } from "@sous/contract";
 import { EndedGroup, type Store, type TerminalRecord } from "@sous/store";
 import type { LiveRegistry } from "../activations/live-registry.ts";
+import { bytesOfEnd, type Unwritten } from "./unwritten.ts";
 
 /** How long an end waits for others before they are written together. */
 const COLLECT_MS = 20;
 /** Ends that go together at most. */
 const COLLECTED_MAX = 512;
 const RETRY_MS = 1000;
-/** Ends held back for a store that takes none; what comes past it is lost, and counted. */
-const HELD_MAX = 5000;
+/** Ends held back for a store that takes none. Work is refused long before; what comes past it all the same is lost, and counted. */
+const HELD_MAX = 32_768;
 
 export interface EndCollectorOptions {
   store: Pick<Store, "activations">;
   live: LiveRegistry;
+  unwritten: Unwritten;
   /** Told of every record that was given up. */
   onLost: (record: TerminalRecord, error: PlatformError) => void;
 }
@@ -23,8 +25,11 @@ export interface EndCollector extends AsyncDisposable {
   add(record: TerminalRecord, lines: readonly string[]): boolean;
 }
 
-export function createEndCollector({ store, live, onLost }: EndCollectorOptions): EndCollector {
+export function createEndCollector({ store, live, unwritten, onLost }: EndCollectorOptions): EndCollector {
   let group = new EndedGroup();
+  /** Of the results of groups that are not written. */
+  const bytes = new WeakMap<EndedGroup, number>();
+  let groupBytes = 0;
   let collector: NodeJS.Timeout | undefined;
   let writing: Promise<unknown> = Promise.resolve();
   let held: EndedGroup[] = [];
@@ -35,17 +40,24 @@ export function createEndCollector({ store, live, onLost }: EndCollectorOptions)
     collector = undefined;
     if (group.size === 0) return;
     const full = group;
+    bytes.set(full, groupBytes);
     group = new EndedGroup();
+    groupBytes = 0;
     writing = write(full);
   }
 
   async function write(full: EndedGroup): Promise<void> {
     try {
       await store.activations.append(full);
-      live.release(full);
+      release(full);
     } catch {
       hold(full);
     }
+  }
+
+  function release(full: EndedGroup): void {
+    live.release(full);
+    unwritten.done(full.size, bytes.get(full) ?? 0);
   }
 
   function hold(full: EndedGroup): void {
@@ -60,7 +72,7 @@ export function createEndCollector({ store, live, onLost }: EndCollectorOptions)
   }
 
   function lose(full: EndedGroup, error: PlatformError): void {
-    live.release(full);
+    release(full);
     for (const { record } of full.ends()) onLost(record, error);
   }
 
@@ -77,6 +89,9 @@ export function createEndCollector({ store, live, onLost }: EndCollectorOptions)
         flush();
         if (!group.add(record, lines)) return false;
       }
+      const size = bytesOfEnd(record);
+      groupBytes += size;
+      unwritten.add(1, size);
       if (group.size === 1) live.retain(group);
       if (group.size >= COLLECTED_MAX) flush();
       else collector ??= setTimeout(flush, COLLECT_MS);

@@ -3,14 +3,16 @@ import type { Store, TerminalRecord } from "@sous/store";
 import type { LiveActivation } from "../activations/live-activation.ts";
 import type { LiveRegistry } from "../activations/live-registry.ts";
 import { createEndCollector } from "./end-collector.ts";
+import { bytesOfEnd, type Unwritten } from "./unwritten.ts";
 
 const RETRY_MS = 1000;
-/** Records held back for a store that takes none; what ends past it is lost, and counted. */
-const HELD_MAX = 5000;
+/** Records held back for a store that takes none. Work is refused long before; what ends past it all the same is lost, and counted. */
+const HELD_MAX = 32_768;
 
 export interface RecordWriterOptions {
   store: Pick<Store, "activations" | "logs">;
   live: LiveRegistry;
+  unwritten: Unwritten;
   /** Told of every record that was given up. */
   onLost: (record: TerminalRecord, error: PlatformError) => void;
 }
@@ -39,14 +41,16 @@ interface Entry {
   lines: readonly string[];
 }
 
-export function createRecordWriter({ store, live, onLost }: RecordWriterOptions): RecordWriter {
-  const collector = createEndCollector({ store, live, onLost });
+export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
+  const { store, live, unwritten, onLost } = options;
+  const collector = createEndCollector(options);
   const held = new Set<Entry>();
   let retrier: NodeJS.Timeout | undefined;
 
   function done({ record, activation }: Entry): void {
     if (!activation.closed) activation.close(record);
     live.remove(activation);
+    unwritten.done(1, bytesOfEnd(record));
   }
 
   async function write(entry: Entry, together?: () => Promise<void>): Promise<PlatformError | undefined> {
@@ -90,6 +94,7 @@ export function createRecordWriter({ store, live, onLost }: RecordWriterOptions)
         return;
       }
       const entry = { record, activation, lines: activation.logs };
+      unwritten.add(1, bytesOfEnd(record));
       void write(entry, together).then(written);
     },
     async [Symbol.asyncDispose]() {

@@ -31,6 +31,9 @@ export interface RedisServer extends AsyncDisposable {
   configure(name: string, value: string): Promise<void>;
   /** `SIGKILL`, and waits until it is gone. */
   kill(): Promise<void>;
+  /** `SIGSTOP`: it keeps its connections and says nothing any more, until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Starts it again on the same port with the files it left. */
   restart(): Promise<void>;
 }
@@ -76,6 +79,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       await command(port, `CONFIG SET ${name} ${value}`);
     },
     kill: () => end("SIGKILL"),
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     async restart() {
       child = launch(folder, port, options);
       await answers(child, port);
