@@ -39,3 +39,10 @@ export async function hasCadenceWork(resources: Pick<ResourceStore, "all">): Pro
   }
   return false;
 }
+
+/**
+ * @param domains `TENANT/DOMAIN` and `TENANT/*`, as the operator has them; none lets every tenant have every domain
+ * @returns whether a tenant may take the tasks of a domain
+ */
+export const mayTakeFrom = (domains: readonly string[], tenant: string, domain: string): boolean =>
+  domains.length === 0 || domains.includes(`${tenant}/${domain}`) || domains.includes(`${tenant}/*`);

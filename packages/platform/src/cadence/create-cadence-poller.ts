@@ -4,7 +4,7 @@ import type { CodeQ } from "@sous/codeq";
 import type { ResourceStore } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { HeartbeatMessage } from "../cadence-workers/heartbeat-message.ts";
-import { allWorkers } from "../cadence-workers/worker-records.ts";
+import { allWorkers, mayTakeFrom } from "../cadence-workers/worker-records.ts";
 import type { ActivityServer } from "./activity-server.ts";
 import type { CadenceMeter } from "./cadence-meter.ts";
 import type { CadencePoller } from "./cadence-poller.ts";
@@ -24,6 +24,8 @@ export interface CadencePollerOptions
   resources: ResourceStore;
   codeq: InvocationCodeQ;
   meter: CadenceMeter;
+  /** Whose tasks a tenant may take, see `mayTakeFrom`. */
+  domains: readonly string[];
   /** How often workers are read, milliseconds. */
   refreshMs: number;
   /** Whether other processes may look after tasks of the same store. */
@@ -79,12 +81,14 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
     running.delete(key);
   }
 
+  /** Asked again here: the operator may have changed his mind since it was made. */
+  const mayPoll = ({ enabled, tenant, domain }: CadenceWorkerItem): boolean =>
+    enabled && mayTakeFrom(options.domains, tenant, domain);
+
   async function refresh(): Promise<void> {
     const workers = await allWorkers(resources);
     if (draining) return;
-    const wanted = new Map(
-      workers.filter(({ enabled }) => enabled).map((each) => [keyOf(each, each.name), each]),
-    );
+    const wanted = new Map(workers.filter(mayPoll).map((each) => [keyOf(each, each.name), each]));
     for (const [key, { generation }] of running) {
       if (wanted.get(key)?.generation !== generation) stop(key);
     }
@@ -115,7 +119,9 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
       const { promise, resolve } = Promise.withResolvers<void>();
       wake = resolve;
       const timer = setTimeout(resolve, refreshMs).unref();
-      await keeper.adopt().then(refresh).catch(onFault);
+      // Apart: an entry that cannot be read must not keep workers from polling.
+      await keeper.adopt().catch(onFault);
+      await refresh().catch(onFault);
       await promise;
       clearTimeout(timer);
     }

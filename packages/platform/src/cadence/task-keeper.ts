@@ -77,7 +77,11 @@ export function createTaskKeeper(options: TaskKeeperOptions): TaskKeeper {
         task.generation = generation + 1;
         task.unwatched = true;
         task.beatSoon();
-        await resume(options, task).catch(onFault);
+        await resume(options, task).catch((error: unknown) => {
+          // The store or the queue did not answer: it is found again at the next look.
+          onFault(error);
+          tracker.leave(task);
+        });
       }
     },
     async [Symbol.asyncDispose]() {

@@ -36,6 +36,8 @@ export interface TaskTracker extends AsyncDisposable {
   expect(task: OpenTask): string;
   /** Answers a task; tried until Cadence has it, or does not want it any more. Settles then. */
   settle(task: OpenTask, answer: ActivityAnswer): Promise<void>;
+  /** Looks after a task no more, and leaves it in the book for whoever finds it next. */
+  leave(task: OpenTask): void;
   /** Looks whether the activation of a task has ended. @returns `false` when there is none */
   look(task: OpenTask): Promise<boolean>;
 }
@@ -56,14 +58,19 @@ export function createTaskTracker(options: TaskTrackerOptions): TaskTracker {
     cancel(tenant, activation_id).catch(() => {});
   };
 
+  function leave(task: OpenTask): void {
+    const { activation_id } = task.entry;
+    task.close();
+    tasks.delete(activation_id);
+    const address = addresses.get(activation_id);
+    if (address !== undefined) replies.forget(address, activation_id);
+    addresses.delete(activation_id);
+  }
+
   function close(task: OpenTask, outcome: TaskOutcome): void {
     if (task.state === "over") return;
     const { entry } = task;
-    task.close();
-    tasks.delete(entry.activation_id);
-    const address = addresses.get(entry.activation_id);
-    if (address !== undefined) replies.forget(address, entry.activation_id);
-    addresses.delete(entry.activation_id);
+    leave(task);
     meter.ended(entry, outcome, clock() - entry.taken_at_ms);
     // What stays in the book is answered once more by whoever finds it, and refused.
     if (task.generation === 0) return;
@@ -142,6 +149,7 @@ export function createTaskTracker(options: TaskTrackerOptions): TaskTracker {
       return address;
     },
     settle,
+    leave,
     async look(task) {
       task.lookedMs = clock();
       const { tenant, activation_id } = task.entry;

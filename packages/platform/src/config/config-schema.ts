@@ -86,6 +86,17 @@ const fields = {
     "Cadence server whose activities functions do: none or grpc://HOST:7833",
   ),
   cadence_token: Type.String({ maxLength: 8192, description: "JWT for the Cadence server" }),
+  cadence_domains: Type.Array(
+    Type.String({
+      pattern: "^t_[a-z0-9]{6,32}/.{1,128}$",
+      maxLength: 256,
+      description: "TENANT/DOMAIN or TENANT/*",
+    }),
+    {
+      maxItems: 1024,
+      description: "domains of Cadence whose tasks a tenant may take; none: every tenant every one",
+    },
+  ),
   cadence_refresh_seconds: Type.Integer({
     minimum: 1,
     maximum: 3600,
@@ -202,6 +213,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     auth_cache_seconds: LIMITS.tokenCacheTtlMs / 1000,
     cadence: "none",
     cadence_token: "",
+    cadence_domains: [],
     cadence_refresh_seconds: 10,
     secrets_key: [],
     cluster_name: "",

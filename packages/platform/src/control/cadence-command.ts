@@ -10,7 +10,12 @@ import {
 } from "@sous/contract";
 import type { FunctionKey } from "@sous/store";
 import { requireTriggerRole } from "../auth/authorize.ts";
-import { CADENCE_PRINCIPAL, CADENCE_WORKER_KIND, workerOf } from "../cadence-workers/worker-records.ts";
+import {
+  CADENCE_PRINCIPAL,
+  CADENCE_WORKER_KIND,
+  mayTakeFrom,
+  workerOf,
+} from "../cadence-workers/worker-records.ts";
 import { targetOf } from "../schedules/submit-run.ts";
 import type { ControlContext } from "./control-context.ts";
 
@@ -19,7 +24,8 @@ const TRIES = 5;
 
 /**
  * Creates a Cadence worker; it polls from now on.
- * @throws CS_VALIDATION_FAILED, CS_NOT_FOUND for a ref that names nothing, CS_CONFLICT, CS_PAYLOAD_TOO_LARGE
+ * @throws CS_VALIDATION_FAILED, CS_AUTHZ_DENIED for a domain the tenant may not have, CS_NOT_FOUND for a ref that names
+ *   nothing, CS_CONFLICT, CS_PAYLOAD_TOO_LARGE
  */
 export async function createWorker(
   context: ControlContext,
@@ -38,6 +44,7 @@ export async function createWorker(
     updated_at_ms: nowMs,
     ...body,
   };
+  checkDomain(context, record);
   for (const ref of Object.values(record.activity_map)) await resolve(context, record, ref);
   const { resources } = context.store;
   const max = context.limits.cadenceWorkersPerNamespaceMax;
@@ -58,6 +65,7 @@ export async function patchWorker(
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const { generation, ...before } = await findWorker(context, key);
     const record: CadenceWorkerRecord = { ...before, ...body, updated_at_ms: context.clock() };
+    if (body.domain !== undefined) checkDomain(context, record);
     // Whoever only pauses it must be able to, whatever has become of its functions.
     for (const ref of Object.values(body.activity_map ?? {})) await resolve(context, record, ref);
     const json = JSON.stringify(record);
@@ -94,6 +102,16 @@ export async function describeWorker(
     warnings.unshift("nothing polls: no Cadence server is configured; set cadence to grpc://host:7833");
   }
   return { ...worker, warnings };
+}
+
+/** @throws CS_AUTHZ_DENIED */
+function checkDomain(
+  { cadenceDomains }: ControlContext,
+  { tenant, domain }: Pick<CadenceWorkerRecord, "tenant" | "domain">,
+): void {
+  if (mayTakeFrom(cadenceDomains, tenant, domain)) return;
+  const message = `tenant ${tenant} may not take tasks of domain ${domain}; ask the operator (cadence_domains)`;
+  throw new PlatformError("CS_AUTHZ_DENIED", message);
 }
 
 /** @returns the version an activity would run now. @throws CS_VALIDATION_FAILED, CS_NOT_FOUND */

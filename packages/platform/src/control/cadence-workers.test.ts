@@ -155,3 +155,13 @@ test("what will not work is told of: no server, no role, no function", async () 
   const paused = await control.call("PATCH", `${WORKERS}/orders`, { enabled: false });
   assert.equal(paused.status, 200, "what runs nothing any more can still be paused");
 });
+
+test("where the operator says whose domains are whose, others are refused", async () => {
+  const cadenceDomains = ["t_default/shop", "t_another/*"];
+  await using control = await startWithHello(AUTHZ, { cadenceDomains });
+  assert.equal((await control.call("POST", WORKERS, orders)).status, 201);
+  const other = await control.call("POST", WORKERS, { ...orders, name: "other", domain: "bank" });
+  assert.deepEqual(outcome(other), [403, "CS_AUTHZ_DENIED"]);
+  const moved = await control.call("PATCH", `${WORKERS}/orders`, { domain: "bank" });
+  assert.deepEqual(outcome(moved), [403, "CS_AUTHZ_DENIED"]);
+});

@@ -38,6 +38,8 @@ export interface ControlOptions {
   onCadenceChange?: () => void;
   /** Whether a Cadence server is configured (false). */
   hasCadence?: boolean;
+  /** Whose tasks of Cadence a tenant may take: `TENANT/DOMAIN`, `TENANT/*` (every tenant those of every domain). */
+  cadenceDomains?: readonly string[];
   /** Called after an event source was made, changed or deleted (nothing). */
   onEventSourceChange?: () => void;
   /** @returns how a source goes that this process reads, newer than what is written down (nothing) */

@@ -51,6 +51,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     onScheduleChange: () => {},
     onCadenceChange: () => {},
     hasCadence: false,
+    cadenceDomains: [],
     onEventSourceChange: () => {},
     eventSourceStatus: () => undefined,
     ...options,

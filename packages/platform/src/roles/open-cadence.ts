@@ -13,7 +13,7 @@ import { isEmbedded } from "./open-codeq.ts";
 import type { Core } from "./open-core.ts";
 
 export interface OpenCadenceOptions {
-  config: Pick<Config, "codeq" | "cadence" | "cadence_token" | "cadence_refresh_seconds">;
+  config: Pick<Config, "codeq" | "cadence" | "cadence_token" | "cadence_domains" | "cadence_refresh_seconds">;
   limits: Limits;
   core: Core;
   metrics: Metrics;
@@ -107,6 +107,7 @@ async function startPoller(
       clientVersion: CLIENT_VERSION,
     }),
     resources: store.resources,
+    domains: config.cadence_domains,
     activations: store.activations,
     codeq,
     catalog,

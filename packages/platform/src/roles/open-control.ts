@@ -57,6 +57,7 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     durability: config.durability,
     approve: config.publish.approve,
     hasCadence: config.cadence !== "none",
+    cadenceDomains: config.cadence_domains,
     runsElsewhere: isShared,
     ...(isShared ? { cancellations: createCancelRequests({ kv: core.store.kv, now }) } : {}),
   });
