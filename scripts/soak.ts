@@ -1,0 +1,42 @@
+import { spawn } from "node:child_process";
+import { parseArgs } from "node:util";
+
+/**
+ * The long versions of suites that every test run has short ones of: a cluster under failures, and the fuzzer. Runs one
+ * after the other and ends with 1 when any fails. A failing run prints the seed that repeats it.
+ */
+const { values } = parseArgs({
+  options: {
+    /** Calls enqueued while parts of a cluster are killed, stopped and cut off. */
+    calls: { type: "string", default: "100000" },
+    /** Where the random choices begin (another one each run). */
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    /** Seconds for the fuzzer. */
+    fuzz: { type: "string", default: "600" },
+  },
+});
+
+const suites: { name: string; file: string; env: Record<string, string> }[] = [
+  {
+    name: `a cluster under failures: ${values.calls} calls, seed ${values.seed}`,
+    file: "test/crash/cluster.test.ts",
+    env: { SOUS_SOAK_CALLS: values.calls, SOUS_SOAK_SEED: values.seed },
+  },
+  {
+    name: `the fuzzer: ${values.fuzz} s`,
+    file: "test/fuzz/fuzz.test.ts",
+    env: { SOUS_FUZZ_SECONDS: values.fuzz },
+  },
+];
+
+function run({ file, env }: (typeof suites)[number]): Promise<number> {
+  const args = ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=spec", file];
+  const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...env } });
+  return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
+}
+
+for (const suite of suites) {
+  console.log(`\n${suite.name}`);
+  const code = await run(suite);
+  if (code !== 0) process.exitCode = 1;
+}

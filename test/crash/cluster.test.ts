@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createRedisStore } from "@sous/store";
+import { missingRedis, type RedisServer, startProxy, startRedis, type TcpProxy } from "@sous/store/testing";
+import { createApi, manifest, until } from "../support/api.ts";
+import { type Cluster, startCluster } from "../support/cluster.ts";
+import {
+  type AliasMove,
+  checkHistory,
+  isTerminal,
+  type NotedRun,
+  type SeenRecord,
+} from "../support/history.ts";
+import { createNemesis } from "../support/nemesis.ts";
+import { seeded, skipUnlessRequired } from "../support/scratch.ts";
+
+/** How much of it: a short one with every test run, a long one by `npm run soak`. */
+const CALLS = Number(process.env["SOUS_SOAK_CALLS"] ?? 600);
+const SEED = Number(process.env["SOUS_SOAK_SEED"] ?? 0x50551);
+/** Callers at a time: more where more is to be sent. */
+const SENDERS = CALLS > 10_000 ? 24 : 6;
+const READERS = 3;
+const VERSIONS = 3;
+const LEASE_MS = 2000;
+const ATTEMPTS_MAX = 20;
+/** A process asks again for an alias a second after it has last seen it; the rest is for the time that takes. */
+const STALE_MS = 3000;
+const POISONED = 0.05;
+const TENANT = "t_default";
+const NAME = "work";
+const SCHEDULES = `/v1/tenants/${TENANT}/namespaces/default/schedules`;
+const DLQ = `/v1/tenants/${TENANT}/namespaces/default/dlq`;
+
+/** Notes each of its runs; sometimes fails at first, sometimes always, sometimes takes its time. */
+const WORK = `export default async ({ n, waitMs, failUntil, poisoned }, ctx) => {
+  const noted = { atMs: Date.now(), version: ctx.version };
+  await cs.kv.set("run/" + ctx.activation_id + "/" + ctx.attempt, JSON.stringify(noted));
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  if (poisoned || ctx.attempt < failUntil) throw new Error("not this time");
+  return { n };
+};`;
+
+interface Call {
+  n: number;
+  poisoned: boolean;
+  sentMs: number;
+}
+
+const missing = missingRedis();
+
+test("a cluster whose parts are killed, stopped and cut off", (context) => {
+  if (missing !== undefined) skipUnlessRequired(context, missing);
+});
+
+if (missing === undefined) describeCluster();
+
+function describeCluster(): void {
+  describe(`a cluster whose parts are killed, stopped and cut off, seed ${SEED}`, () => {
+    const random = seeded(SEED);
+    const calls = new Map<string, Call>();
+    const records = new Map<string, SeenRecord[]>();
+    const moves: AliasMove[] = [];
+    let engine: RedisServer;
+    let proxy: TcpProxy;
+    let cluster: Cluster;
+    let sent = 0;
+
+    before(async () => {
+      engine = await startRedis({ durable: true });
+      proxy = await startProxy(engine.port);
+      const url = `redis://127.0.0.1:${proxy.port}`;
+      const settings = { "limits.invocation_lease_ms": LEASE_MS, "limits.async_depth_max": 100_000 };
+      cluster = await startCluster({ store: url, codeq: url, settings });
+      await deploy();
+    });
+    after(async () => {
+      await cluster[Symbol.asyncDispose]();
+      await proxy[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
+    });
+
+    /** Asks whoever serves now: parts of the cluster are replaced all the time. */
+    const api = () =>
+      createApi(
+        cluster.processes.control[0]?.url ?? "http://127.0.0.1:9",
+        undefined,
+        cluster.processes.gateway.map(({ url }) => url),
+      );
+
+    async function deploy(): Promise<void> {
+      const capabilities = { kv: { prefixes: ["run/"], ops: ["set"] } };
+      const retry = {
+        max_attempts: ATTEMPTS_MAX,
+        backoff_ms: 20,
+        backoff_max_ms: 200,
+        max_age_ms: 3_600_000,
+      };
+      const authz = { invoke_http_roles: ["admin"], invoke_schedule_roles: ["role:worker"] };
+      const source = (version: number) => ({
+        name: NAME,
+        files: {
+          "function.js": `${WORK}\n// ${version}`,
+          "manifest.json": manifest({ capabilities, limits: { timeoutMs: 10_000 } }),
+        },
+        config: { retry, authz },
+      });
+      await api().deploy(source(1));
+      for (let version = 2; version <= VERSIONS; version++) await api().publish(source(version));
+      await move(1);
+      await api().expect(201, "POST", SCHEDULES, {
+        name: "each-second",
+        every_seconds: 1,
+        overlap_policy: "parallel",
+        ref: { function: NAME, alias: "prod" },
+        payload: { n: -1 },
+      });
+    }
+
+    async function move(version: number): Promise<void> {
+      const askedMs = Date.now();
+      const path = `${api().scope()}/${NAME}/aliases/prod`;
+      const response = await api().call("PUT", path, { version });
+      await response.arrayBuffer();
+      // What was refused may have been done all the same; both versions are allowed until the next move.
+      moves.push({ version, askedMs, answeredMs: response.ok ? Date.now() : Infinity });
+    }
+
+    async function send(): Promise<void> {
+      while (sent < CALLS) {
+        const n = sent++;
+        const poisoned = random() < POISONED;
+        const waitMs = random() < 0.3 ? Math.floor(random() * 60) : 0;
+        const event = { n, waitMs, failUntil: random() < 0.1 ? 2 : 0, poisoned };
+        const sentMs = Date.now();
+        const answer = await api()
+          .enqueue(NAME, event)
+          .then(async (response) => ({ status: response.status, body: (await response.json()) as object }))
+          .catch(() => undefined);
+        if (answer?.status === 202) {
+          calls.set((answer.body as { activation_id: string }).activation_id, { n, poisoned, sentMs });
+        } else {
+          // Nobody serves, or the engine is away: as a client would.
+          await sleep(50);
+        }
+      }
+    }
+
+    /** Reads a record, and keeps it where it differs from what was seen before. */
+    async function read(id: string): Promise<SeenRecord | undefined> {
+      const path = `/v1/tenants/${TENANT}/activations/${id}`;
+      const response = await api()
+        .call("GET", path)
+        .catch(() => undefined);
+      if (response?.status !== 200) {
+        await response?.arrayBuffer();
+        return undefined;
+      }
+      const record = (await response.json()) as SeenRecord;
+      const seen = records.get(id) ?? [];
+      if (JSON.stringify(seen.at(-1)) !== JSON.stringify(record)) seen.push(record);
+      records.set(id, seen);
+      return record;
+    }
+
+    async function readAll(ids: readonly string[]): Promise<void> {
+      let next = 0;
+      const reader = async (): Promise<void> => {
+        while (next < ids.length) {
+          const id = ids[next++] as string;
+          await until(
+            async () => isTerminal((await read(id)) ?? { status: "queued" }),
+            `${id} to end`,
+            60_000,
+          );
+        }
+      };
+      await Promise.all(Array.from({ length: 8 }, reader));
+    }
+
+    test(`${CALLS} calls while one part after another fails: all end, once, and nothing runs that should not`, async (context) => {
+      let loading = true;
+      const load = Promise.all(Array.from({ length: SENDERS }, send)).finally(() => (loading = false));
+      const watch = async (): Promise<void> => {
+        while (loading) {
+          const ids = [...calls.keys()];
+          const id = ids[Math.floor(random() * ids.length)];
+          if (id !== undefined) await read(id);
+          await sleep(20);
+        }
+      };
+      const readers = Array.from({ length: READERS }, watch);
+      const mover = (async () => {
+        while (loading) {
+          await sleep(1000);
+          await move(1 + Math.floor(random() * VERSIONS)).catch(() => {});
+        }
+      })();
+      const nemesis = createNemesis({ cluster, proxy, engine, random, leaseMs: LEASE_MS });
+      const done: string[] = [];
+      // At the least every kind once.
+      while (loading || done.length < 10) {
+        await sleep(500 + random() * 1000);
+        done.push(await nemesis.strike());
+      }
+      await Promise.all([load, mover, ...readers]);
+      context.diagnostic(done.join("; "));
+      await readAll([...calls.keys()]);
+      const problems = checkHistory(
+        { calls, records, runs: await runs(), moves, dead: await dead() },
+        { attemptsMax: ATTEMPTS_MAX, staleMs: STALE_MS },
+      );
+      assert.deepEqual(problems.slice(0, 10), []);
+      assert.ok(calls.size > CALLS / 3, `${calls.size} of ${CALLS} were taken`);
+      const again = [...records.values()].filter((seen) => (seen.at(-1)?.attempt ?? 0) > 1).length;
+      context.diagnostic(`${calls.size} of ${CALLS} acknowledged, ${again} took more than one attempt`);
+    });
+
+    test("the schedule that ran meanwhile had no tick twice and left none out beyond the cap", async () => {
+      await api().expect(200, "PATCH", `${SCHEDULES}/each-second`, { enabled: false });
+      const ticks = new Map<number, string[]>();
+      let cursor = "";
+      do {
+        const path = `/v1/tenants/${TENANT}/activations?trigger=schedule&limit=500${cursor}`;
+        const page = await api().expect<{
+          items: { activation_id: string; trigger: { source: { tick_seq: number } } }[];
+          next_cursor: string | null;
+        }>(200, "GET", path);
+        for (const { activation_id: id, trigger } of page.items) {
+          ticks.set(trigger.source.tick_seq, [...(ticks.get(trigger.source.tick_seq) ?? []), id]);
+        }
+        cursor = page.next_cursor === null ? "" : `&cursor=${page.next_cursor}`;
+      } while (cursor !== "");
+      const twice = [...ticks].filter(([, ids]) => ids.length > 1);
+      assert.deepEqual(twice, []);
+      const numbers = [...ticks.keys()].toSorted((a, b) => a - b);
+      assert.ok(numbers.length > 5, `${numbers.length} ticks`);
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: numbers.length }, (_, at) => (numbers[0] ?? 0) + at),
+      );
+    });
+
+    /** Every run the handlers noted, read past the platform. */
+    async function runs(): Promise<Map<string, NotedRun[]>> {
+      await using store = await createRedisStore({ url: engine.url });
+      const scope = { tenant: TENANT, namespace: "default" };
+      const noted = new Map<string, NotedRun[]>();
+      for (const id of calls.keys()) {
+        const of: NotedRun[] = [];
+        const last = records.get(id)?.at(-1)?.attempt ?? 0;
+        // One more than its record says, to see a run that came after.
+        for (let attempt = 1; attempt <= last + 1; attempt++) {
+          const text = await store.kv.get(scope, `run/${id}/${attempt}`, Date.now());
+          if (text === undefined) continue;
+          const value: unknown = JSON.parse(text);
+          of.push({ attempt, ...(JSON.parse(String(value)) as Omit<NotedRun, "attempt">) });
+        }
+        noted.set(id, of);
+      }
+      return noted;
+    }
+
+    async function dead(): Promise<Set<string>> {
+      const ids = new Set<string>();
+      let cursor = "";
+      do {
+        const page = await api().expect<{ items: { activation_id: string }[]; next_cursor: string | null }>(
+          200,
+          "GET",
+          `${DLQ}?limit=500${cursor}`,
+        );
+        for (const { activation_id: id } of page.items) ids.add(id);
+        cursor = page.next_cursor === null ? "" : `&cursor=${page.next_cursor}`;
+      } while (cursor !== "");
+      return ids;
+    }
+  });
+}

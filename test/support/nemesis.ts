@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RedisServer, TcpProxy } from "@sous/store/testing";
+import type { Cluster, RoleName } from "./cluster.ts";
+import type { TestServer } from "./server.ts";
+
+export interface NemesisOptions {
+  cluster: Cluster;
+  /** Where every process reaches the engine, and where the one apart does. */
+  proxy: TcpProxy;
+  engine: RedisServer;
+  random: () => number;
+  /** How long a claim lasts, ms: pauses are shorter and longer than that. */
+  leaseMs: number;
+}
+
+export interface Nemesis {
+  /** Does one thing to the cluster and mends it. @returns what it did */
+  strike(): Promise<string>;
+}
+
+/** Breaks one part of a running cluster at a time: kills, pauses, cut connections, a restart of the engine. */
+export function createNemesis(options: NemesisOptions): Nemesis {
+  const { cluster, proxy, engine, random, leaseMs } = options;
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+
+  async function kill(role: RoleName): Promise<string> {
+    const victim = pick(cluster.processes[role]);
+    await victim.kill();
+    cluster.processes[role] = cluster.processes[role].filter((server) => server !== victim);
+    await sleep(random() * 500);
+    await cluster.start(role);
+    return `killed ${role} ${victim.pid}`;
+  }
+
+  async function pause(role: RoleName): Promise<string> {
+    const { pid }: TestServer = pick(cluster.processes[role]);
+    const forMs = Math.round(leaseMs * (0.3 + random() * 1.7));
+    process.kill(pid, "SIGSTOP");
+    await sleep(forMs);
+    process.kill(pid, "SIGCONT");
+    return `stopped ${role} ${pid} for ${forMs} ms`;
+  }
+
+  const strikes: (() => Promise<string>)[] = [
+    () => kill("invoker"),
+    () => kill("gateway"),
+    () => kill("scheduler"),
+    () => kill("control"),
+    () => pause("invoker"),
+    () => pause("scheduler"),
+    () => pause("gateway"),
+    async () => {
+      proxy.cut();
+      return "cut every connection";
+    },
+    async () => {
+      const forMs = Math.round(200 + random() * leaseMs);
+      proxy.hold(true);
+      await sleep(forMs);
+      proxy.hold(false);
+      return `let nothing through for ${forMs} ms`;
+    },
+    async () => {
+      await engine.kill();
+      await sleep(random() * 500);
+      await engine.restart();
+      return "killed the engine";
+    },
+  ];
+  let left: (() => Promise<string>)[] = [];
+
+  return {
+    async strike() {
+      // Every kind comes once before any comes again.
+      if (left.length === 0) left = [...strikes];
+      const strike = pick(left);
+      left = left.filter((other) => other !== strike);
+      return await strike();
+    },
+  };
+}
