@@ -145,6 +145,22 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
       "behind by more than the bound the oldest ticks are made up for, then it goes on from now",
     ],
   },
+  auditTtlMs: {
+    what: "audit events are kept",
+    past: "swept",
+    test: [
+      "packages/store/src/contract-suite/audit-suite.ts",
+      "sweep removes the events that have outlived their time, of all tenants, with their ends",
+    ],
+  },
+  auditDataBytesMax: {
+    what: "details of an audit event",
+    past: "left out, with a mark",
+    test: [
+      "packages/platform/src/control/audit.test.ts",
+      "details that are too large are left out, with a mark",
+    ],
+  },
   resourceRecordBytesMax: {
     what: "record of an event source, worker or member in the store",
     past: "413",

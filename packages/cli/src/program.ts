@@ -76,6 +76,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => (await import("./commands/token.ts")).tokenCommands,
   },
+  audit: {
+    summary: "who changed what",
+    isGroup: true,
+    load: async () => [(await import("./commands/audit-list.ts")).registerAuditList],
+  },
   config: {
     summary: "the platform's configuration",
     isGroup: true,

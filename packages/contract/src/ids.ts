@@ -54,6 +54,8 @@ function encodeTime(now: number): string {
 export const newRequestId = (): string => `req_${nextUlid()}`;
 /** @returns a draft id, `drf_` and a ULID */
 export const newDraftId = (): string => `drf_${nextUlid()}`;
+/** @returns the id of an audit event, `aud_` and a ULID */
+export const newAuditEventId = (): string => `aud_${nextUlid()}`;
 /** @returns a message id, `msg_` and a ULID */
 export const newMessageId = (): string => `msg_${nextUlid()}`;
 /** Three hexadecimal digits for each number below 4096. */

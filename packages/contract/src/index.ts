@@ -52,6 +52,8 @@ export {
   InvokeBody,
   InvokeReply,
 } from "./api/invoke.ts";
+export { AuditEventPage, ListAuditEventsQuery } from "./api/audit.ts";
+export { AUDIT_OUTCOMES, type AuditEnd, AuditEvent, type AuditOutcome } from "./audit.ts";
 export { DeletedReply, pageOf, PageQuery, pageQueryWith } from "./api/paging.ts";
 export {
   ActivationParams,
@@ -143,6 +145,7 @@ export {
   type IdempotencyScope,
   idempotentActivationId,
   newActivationId,
+  newAuditEventId,
   newDraftId,
   newMessageId,
   newRequestId,

@@ -52,6 +52,8 @@ export const LIMITS = {
   openFetchesMax: 16,
   draftTtlMs: 24 * HOUR,
   activationTtlMs: 7 * 24 * HOUR,
+  auditTtlMs: 90 * 24 * HOUR,
+  auditDataBytesMax: 16 * KiB,
   webTimeoutDefaultMs: 3 * SECOND,
   webTimeoutMaxMs: 30 * SECOND,
   workerTimeoutDefaultMs: 30 * SECOND,

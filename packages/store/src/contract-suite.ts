@@ -1,6 +1,7 @@
 import { describe, test } from "node:test";
 import { activationSuite } from "./contract-suite/activation-suite.ts";
 import { appendSuite } from "./contract-suite/append-suite.ts";
+import { auditSuite } from "./contract-suite/audit-suite.ts";
 import { functionSuite } from "./contract-suite/function-suite.ts";
 import { journalSuite } from "./contract-suite/journal-suite.ts";
 import { kvSuite } from "./contract-suite/kv-suite.ts";
@@ -45,6 +46,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describe(`${name} store: schedules`, () => scheduleSuite(storeTest));
   describe(`${name} store: leases`, () => leaseSuite(storeTest));
   describe(`${name} store: resources`, () => resourceSuite(storeTest));
+  describe(`${name} store: audit events`, () => auditSuite(storeTest));
   describe(`${name} store: tokens`, () => tokenSuite(storeTest));
   describe(`${name} store: queue journal`, () => journalSuite(storeTest));
   describe(`${name} store: transactions`, () => transactionSuite(storeTest));

@@ -11,6 +11,8 @@ export type {
   ActivationFilter,
   ActivationStore,
   AliasStore,
+  AuditFilter,
+  AuditStore,
   DraftStore,
   Fence,
   FunctionKey,

@@ -1,6 +1,9 @@
 import type {
   ActivationRecord,
   AliasRecord,
+  AuditEnd,
+  AuditEvent,
+  AuditOutcome,
   DraftRecord,
   FunctionRecord,
   ScheduleRecord,
@@ -57,11 +60,12 @@ export interface Store extends AsyncDisposable {
   readonly schedules: ScheduleStore;
   readonly leases: LeaseStore;
   readonly resources: ResourceStore;
+  readonly audit: AuditStore;
   readonly journal: QueueJournal;
   /** Proves that the store can take a write now. @throws CS_STORE_UNAVAILABLE */
   check(): Promise<void>;
   /**
-   * Removes what has outlived its time: drafts, terminal activations with their logs, kv entries.
+   * Removes what has outlived its time: drafts, terminal activations with their logs, audit events, kv entries.
    * @returns rows removed
    */
   sweep(nowMs: number): Promise<number>;
@@ -359,6 +363,34 @@ export interface ResourceStore {
    * @returns whether there was one
    */
   delete(kind: string, key: FunctionKey, generation?: number): Promise<boolean>;
+}
+
+/** Which audit events of a tenant. */
+export interface AuditFilter {
+  tenant: string;
+  sub?: string | undefined;
+  action?: string | undefined;
+  type?: string | undefined;
+  /** Beginning of the resource. */
+  resource?: string | undefined;
+  outcome?: AuditOutcome | undefined;
+  /** At or after this moment. */
+  sinceMs?: number | undefined;
+  /** At or before this moment. */
+  untilMs?: number | undefined;
+}
+
+/**
+ * Who changed what. An event is kept before its change is tried, and gets its end once: what no end was written for may
+ * have happened or not.
+ */
+export interface AuditStore {
+  /** Keeps an event whose outcome is `unknown`. @throws CS_CONFLICT when the id exists */
+  begin(event: AuditEvent): Promise<void>;
+  /** @returns whether this was its end; `false` where it has one, or there is no such event */
+  end(tenant: string, eventId: string, end: AuditEnd): Promise<boolean>;
+  /** Newest first. Looks at so many events a page and no more: one may hold fewer than its limit, and go on. */
+  list(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEvent>>;
 }
 
 /** One durable message of the embedded queue, as it must come back after a crash. */

@@ -2,6 +2,7 @@ import type {
   ActivationRecord,
   AliasesReply,
   AliasRecord,
+  AuditEvent,
   Base64Files,
   CadenceWorkerItem,
   CadenceWorkerReply,
@@ -61,6 +62,19 @@ export interface ActivationQuery {
   trigger?: string | undefined;
   /** Queued at or after, epoch milliseconds. */
   since?: number | undefined;
+}
+
+export interface AuditQuery {
+  sub?: string | undefined;
+  action?: string | undefined;
+  type?: string | undefined;
+  /** Beginning of the resource. */
+  resource?: string | undefined;
+  outcome?: string | undefined;
+  /** At or after, epoch milliseconds. */
+  since?: number | undefined;
+  /** At or before, epoch milliseconds. */
+  until?: number | undefined;
 }
 
 export interface InvokeOptions {
@@ -156,6 +170,7 @@ export interface ApiClient {
   createToken(body: CreateTokenBody): Promise<CreateTokenReply>;
   listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
   revokeToken(tokenId: string): Promise<DeletedReply>;
+  listAuditEvents(query: AuditQuery, itemsMax: number): Promise<Page<AuditEvent>>;
 }
 
 export function createApiClient(scope: ApiScope): ApiClient {
@@ -273,6 +288,8 @@ export function createApiClient(scope: ApiScope): ApiClient {
     createToken: (json) => http.sendJson({ method: "POST", path: "/v1/tokens", json }),
     listTokens: (itemsMax) =>
       readItems((page) => get("/v1/tokens", { ...page, tenant: scope.tenant }), itemsMax),
+    listAuditEvents: (query, itemsMax) =>
+      readItems((page) => get(`${tenant}/audit-events`, { ...query, ...page }), itemsMax),
     revokeToken: (tokenId) =>
       http.sendJson({
         method: "DELETE",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand, temporaryFolder } from "../testing/run-command.ts";
-import { sendError, startSpecServer } from "../testing/spec-server.ts";
+import { AUDIT_EVENT, sendError, startSpecServer } from "../testing/spec-server.ts";
 
 const FUNCTIONS = "/v1/tenants/t_default/namespaces/default/functions";
 
@@ -118,6 +118,35 @@ test("a token is made with subject, roles, tenant and end", async () => {
     tenant: "t_default",
     expires_in_seconds: 60,
   });
+});
+
+test("audit list shows who changed what, as the filters say, and the whole events as JSON", async () => {
+  await using server = await startSpecServer();
+  const filters = [
+    "--sub",
+    "ada",
+    "--outcome",
+    "refused",
+    "--resource",
+    "cs:t_default:default:",
+    "--since",
+    "1780000000000",
+  ];
+  const argv = ["audit", "list", ...filters, "--api-url", server.url];
+  const { stdout } = await runCommand([...argv, "--json"]);
+  assert.deepEqual(JSON.parse(stdout).items, [AUDIT_EVENT]);
+  const { path, query } = server.seen[0] ?? {};
+  assert.equal(path, "/v1/tenants/t_default/audit-events");
+  assert.deepEqual(
+    ["sub", "outcome", "resource", "since", "type"].map((name) => query?.get(name)),
+    ["ada", "refused", "cs:t_default:default:", "1780000000000", null],
+  );
+  const people = await runCommand(argv, { tty: true });
+  assert.match(
+    people.stdout,
+    /ada +cs:function:create +cs:t_default:default:function\/hello +refused \(CS_CONFLICT\)/,
+  );
+  assert.equal((await runCommand(["audit", "list", "--outcome", "maybe", "--api-url", server.url])).code, 1);
 });
 
 test("doctor shows each check and exits with 1 when one fails", async () => {

@@ -162,6 +162,8 @@ function route(functions: Map<string, Fn>, request: SeenRequest, response: Serve
     sendJson(response, 200, { chunks: ["[info] one", "[warn] two\u001b[31m"], cursor: null });
   } else if (path === `/v1/tenants/t_default/activations/${ACTIVATION_ID}:cancel`) {
     sendJson(response, 202, { activation_id: ACTIVATION_ID, status: "success" });
+  } else if (path === "/v1/tenants/t_default/audit-events") {
+    sendJson(response, 200, { items: [AUDIT_EVENT], next_cursor: null });
   } else if (path === "/v1/tokens" && method === "POST") {
     sendJson(response, 201, { token: "cs_secret", record: { token_id: "abc", sub: "ci", roles: ["admin"] } });
   } else {
@@ -218,6 +220,23 @@ function routeEventSource({ method, path, body }: SeenRequest, response: ServerR
   const source = { ...EVENT_SOURCE, ...given, warnings: ["it will not work yet"] };
   sendJson(response, method === "POST" && path === EVENT_SOURCES ? 201 : 200, source);
 }
+
+export const AUDIT_EVENT = {
+  schema: "cs.audit.v1",
+  event_id: "aud_01J00000000000000000000000",
+  ts_ms: 1_780_000_000_000,
+  tenant: "t_default",
+  actor: { sub: "ada", roles: ["admin"] },
+  action: "cs:function:create",
+  type: null,
+  resource: "cs:t_default:default:function/hello",
+  request_id: "req_01J00000000000000000000000",
+  outcome: "refused",
+  status: 409,
+  code: "CS_CONFLICT",
+  ended_at_ms: 1_780_000_000_002,
+  data: {},
+};
 
 /** A schedule with every field of the contract; a body's fields stand over it. */
 export const SCHEDULE = {

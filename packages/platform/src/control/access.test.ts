@@ -58,6 +58,7 @@ const ENDPOINTS: [string, string, string, unknown?][] = [
   ["PUT", `${SECRETS}/key`, "cs:secret:create", { value: "value" }],
   ["GET", SECRETS, "cs:secret:read"],
   ["DELETE", `${SECRETS}/key`, "cs:secret:delete"],
+  ["GET", "/v1/tenants/t_default/audit-events", "cs:audit:read"],
   ["POST", "/v1/tokens", "cs:token:create", { sub: "bob", roles: [] }],
   ["GET", "/v1/tokens", "cs:token:read"],
   ["DELETE", "/v1/tokens/0", "cs:token:delete"],

@@ -28,7 +28,7 @@ export type AuditType =
   | "TokenCreated"
   | "TokenRevoked";
 
-/** Writes who changed what to the log, once the change is made. */
+/** Says what a request changed, once the change is made: to the log at once, to the audit trail with its answer. */
 export function audit(
   { logger, clock }: ControlContext,
   request: FastifyRequest,
@@ -36,6 +36,7 @@ export function audit(
   type: AuditType,
   data: Record<string, unknown>,
 ): void {
+  request.auditTrail?.made.push({ tenant, type, data });
   const { principal } = request.identity;
   const event = {
     schema: "cs.audit.v1",

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyTypeProvider } from "fa
 import type { Static, TSchema } from "typebox";
 import type { Action } from "../auth/actions.ts";
 import type { Identity } from "../auth/identity.ts";
+import type { AuditTrail } from "./audit-trail.ts";
 
 /** Types requests by the very schemas that validate them. */
 export interface TypeboxProvider extends FastifyTypeProvider {
@@ -27,5 +28,7 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Who calls; set where the route has an action. */
     identity: Identity;
+    /** Of a request that changes something, from before its change on. */
+    auditTrail: AuditTrail | undefined;
   }
 }

@@ -9,6 +9,8 @@ import { requestIdOf } from "../http/request-id.ts";
 import { API_SECURITY_HEADERS } from "../http/security-headers.ts";
 import { registerActivationRoutes } from "./activation-routes.ts";
 import { registerCadenceRoutes } from "./cadence-routes.ts";
+import { registerAuditRoutes } from "./audit-routes.ts";
+import { beginAudit, endAudit } from "./audit-trail.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext, ControlOptions } from "./control-context.ts";
 import { registerDlqRoutes } from "./dlq-routes.ts";
@@ -38,6 +40,8 @@ export interface Control extends AsyncDisposable {
 /**
  * Makes the control plane: lifecycle of functions, reads, schedules, Cadence workers, secrets, tokens, health, metrics and the API's description.
  * Every request passes the same way: id → sizes → token → action and tenant → schema → command.
+ * Makes the control plane: lifecycle of functions, reads, schedules, secrets, tokens, health, metrics and the API's description.
+ * Every request passes the same way: id → sizes → token → action and tenant → schema → audit event → command → its end.
  */
 export async function createControl(options: ControlOptions): Promise<Control> {
   const closing = new AbortController();
@@ -67,6 +71,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerActivationRoutes(app, context);
   registerDlqRoutes(app, context);
   registerTokenRoutes(app, context);
+  registerAuditRoutes(app, context);
   registerSecretRoutes(app, context);
   registerScheduleRoutes(app, context);
   registerCadenceRoutes(app, context);
@@ -89,6 +94,7 @@ function createApp(context: ControlContext): ControlApp {
   const { limits, logger, metrics, auth } = context;
   const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = toPlatformError(error);
+    if (request.auditTrail !== undefined) request.auditTrail.code = refusal.code;
     if (refusal.status >= 500) {
       logger.error({ request_id: request.id, code: refusal.code, error }, "a request failed");
     }
@@ -128,6 +134,7 @@ function createApp(context: ControlContext): ControlApp {
   });
   parseJsonStrictly(app);
   app.decorateRequest("identity");
+  app.decorateRequest("auditTrail");
 
   app.addHook("onRequest", async (request) => {
     checkSizes(request, limits);
@@ -138,7 +145,9 @@ function createApp(context: ControlContext): ControlApp {
     authorize(identity, action, tenant ?? homeTenant(identity));
     request.identity = identity;
   });
+  app.addHook("preHandler", (request) => beginAudit(context, request));
   app.addHook("onSend", async (request, reply) => {
+    await endAudit(context, request, reply);
     reply.header("x-request-id", request.id);
     // The pages of /docs bring a policy of their own.
     if (reply.hasHeader("content-security-policy")) return;

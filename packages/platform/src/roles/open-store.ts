@@ -30,8 +30,20 @@ export interface OpenStoreOptions {
  */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
   const { url, limits, now, holdsQueue, onFault: onError, onWarning } = options;
-  const { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax, schedulesPerNamespaceMax } = limits;
-  const bounds = { activationTtlMs, kvNamespaceBytesMax, secretsPerNamespaceMax, schedulesPerNamespaceMax };
+  const {
+    activationTtlMs,
+    kvNamespaceBytesMax,
+    secretsPerNamespaceMax,
+    schedulesPerNamespaceMax,
+    auditTtlMs,
+  } = limits;
+  const bounds = {
+    activationTtlMs,
+    kvNamespaceBytesMax,
+    secretsPerNamespaceMax,
+    schedulesPerNamespaceMax,
+    auditTtlMs,
+  };
   if (/^postgres(ql)?:/.test(url)) {
     const store = await createPostgresStore({ url, now, isSoleWriter: holdsQueue, ...bounds });
     return { store, lock: undefined };

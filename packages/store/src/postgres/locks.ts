@@ -45,6 +45,8 @@ const RULES: Rules = {
   resourceCreate: (...path) => [one("resources", path)],
   resourceReplace: (...values) => (values[6] === null ? [] : [shared("leases")]),
   resourceDelete: (...path) => [one("resources", path)],
+  auditBegin: () => [],
+  auditEnd: () => [],
   tokenCreate: () => [],
   tokenRevoke: () => [],
   journalAppend: () => [],
@@ -58,6 +60,7 @@ const RULES: Rules = {
   sweepDrafts: () => [whole("bundles")],
   // It takes entries of any namespace.
   sweepKv: () => [whole("kv")],
+  sweepAudit: () => [],
 };
 
 const KEYS = new Map<string, bigint>();

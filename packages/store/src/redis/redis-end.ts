@@ -1,6 +1,7 @@
 import { loadScripts, RedisLink, shownAddress } from "../redis-link/index.ts";
 import type { Kind } from "../transfer/kinds.ts";
 import type { OpenEndOptions, StoreEnd } from "../transfer/store-end.ts";
+import { auditPart } from "./end-audit.ts";
 import { aliasPart, bundlePart, draftPart, functionPart, versionPart } from "./end-catalogue.ts";
 import { kvPart, resourcePart, secretPart, tokenPart } from "./end-data.ts";
 import type { EndAccess, EndPart } from "./end-part.ts";
@@ -101,6 +102,7 @@ function partsOf(access: EndAccess): Record<Kind, EndPart> {
     kv: kvPart(access),
     schedules: schedulePart(access),
     resources: resourcePart(access),
+    audit: auditPart(access),
     activations: activationPart(access),
     groups: groupPart(access),
     logs: logPart(access),

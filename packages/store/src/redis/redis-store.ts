@@ -2,6 +2,7 @@ import { LIMITS, type PlatformError } from "@sous/contract";
 import { hasNoLog, invalidUrl, loadScripts, RedisLink } from "../redis-link/index.ts";
 import type { Store } from "../store.ts";
 import type { Access } from "./access.ts";
+import { createAuditStore } from "./audit-store.ts";
 import { createActivationStore, createLogStore } from "./activation-store.ts";
 import { createAliasStore, createFunctionStore } from "./function-stores.ts";
 import { createKvStore } from "./kv-store.ts";
@@ -13,7 +14,7 @@ import { createScheduleStore } from "./schedule-store.ts";
 import { createQueueJournal, createSecretStore, createTokenStore } from "./small-stores.ts";
 import { createStoreKeys } from "./store-keys.ts";
 import { readStoreScripts } from "./store-scripts.ts";
-import { sweepStore } from "./sweep.ts";
+import { sweepAudit, sweepStore } from "./sweep.ts";
 import { TickWriter } from "./tick-writer.ts";
 import { createDraftStore, createVersionStore } from "./version-stores.ts";
 
@@ -28,6 +29,8 @@ export interface RedisStoreOptions {
   unwrittenBytesMax?: number | undefined;
   /** Age at which activations and their logs are swept, milliseconds (LIMITS.activationTtlMs). */
   activationTtlMs?: number | undefined;
+  /** Age at which audit events are swept, milliseconds (LIMITS.auditTtlMs). */
+  auditTtlMs?: number | undefined;
   /** Bytes of keys and values a namespace may keep (LIMITS.kvNamespaceBytesMax). */
   kvNamespaceBytesMax?: number | undefined;
   /** Secrets a namespace may keep (LIMITS.secretsPerNamespaceMax). */
@@ -111,11 +114,14 @@ function storeOf(access: Access, options: RedisStoreOptions, link: RedisLink): S
     }),
     leases: createLeaseStore(access),
     resources: createResourceStore(access),
+    audit: createAuditStore(access),
     journal: createQueueJournal(access),
     async check() {
       await writer.write("probe", [keys.probe], [now()]);
     },
-    sweep: (nowMs) => sweepStore(access, nowMs, nowMs - activationTtlMs),
+    sweep: async (nowMs) =>
+      (await sweepStore(access, nowMs, nowMs - activationTtlMs)) +
+      (await sweepAudit(access, nowMs - (options.auditTtlMs ?? LIMITS.auditTtlMs))),
     [Symbol.asyncDispose]() {
       closing ??= (async () => {
         const written = writer.close();

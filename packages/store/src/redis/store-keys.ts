@@ -78,6 +78,12 @@ export function createStoreKeys(prefix: string) {
     /** Tenant, namespace and name of each. */
     resourcePlaces: (kind: string) => `${prefix}resource:${kind}:index`,
 
+    auditEvents: (tenant: string) => `${prefix}audit:${tenant}:events`,
+    auditEnds: (tenant: string) => `${prefix}audit:${tenant}:ends`,
+    /** Moment and id of each of a tenant, and moment, tenant and id of all. */
+    auditOfTenant: (tenant: string) => `${prefix}audit:${tenant}:index`,
+    auditOfAll: `${prefix}audit:index`,
+
     token: (id: string) => `${prefix}token:${id}`,
     tokensOfTenant: (tenant: string) => `${prefix}tokens:${tenant}:index`,
 

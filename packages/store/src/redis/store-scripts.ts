@@ -12,6 +12,7 @@ export const WRITE_PARTS = [
   "leases",
   "schedules",
   "resources",
+  "audit",
   "dispatch",
 ] as const;
 

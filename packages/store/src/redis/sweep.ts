@@ -89,6 +89,24 @@ function sweepDrafts({ reader, writer, keys }: Access, nowMs: number): Promise<n
   );
 }
 
+/** Removes audit events of before a moment. @returns how many */
+export function sweepAudit({ reader, writer, keys }: Access, beforeMs: number): Promise<number> {
+  const range = ["-", `(${padded(beforeMs)}`, "LIMIT", 0, STEP];
+  return inSteps(
+    () => reader.send<string[]>("ZRANGEBYLEX", keys.auditOfAll, range),
+    async (place) => {
+      const [moment = "", tenant = "", id = ""] = place.split(SEPARATOR);
+      const touched = [
+        keys.auditEvents(tenant),
+        keys.auditEnds(tenant),
+        keys.auditOfTenant(tenant),
+        keys.auditOfAll,
+      ];
+      return Number(await writer.write("sweepAudit", touched, [id, moment + SEPARATOR + id, place]));
+    },
+  );
+}
+
 async function sweepKv({ reader, writer, keys }: Access, nowMs: number): Promise<number> {
   let all = 0;
   for (;;) {

@@ -18,6 +18,7 @@ export function compileMigrations(db: Kysely<Tables>, dialect: SqlDialect): Migr
     { name: "secrets", build: [secretTables] },
     { name: "schedules", build: [scheduleTables] },
     { name: "resources", build: [resourceTables] },
+    { name: "audit events", build: [auditTables] },
   ];
   return steps.map((step, index) => ({
     number: index + 1,
@@ -262,4 +263,17 @@ const resourceTables: Build = (db, { text, integer }) => [
     .addColumn("generation", integer, (c) => c.notNull())
     .addColumn("doc", text, (c) => c.notNull())
     .addPrimaryKeyConstraint("resources_pk", ["kind", ...FUNCTION_KEY]),
+];
+
+const auditTables: Build = (db, { text, integer }) => [
+  db.schema
+    .createTable("audit_events")
+    .addColumn("tenant", text, (c) => c.notNull())
+    .addColumn("id", text, (c) => c.notNull())
+    .addColumn("at_ms", integer, (c) => c.notNull())
+    .addColumn("doc", text, (c) => c.notNull())
+    .addColumn("end_doc", text)
+    .addPrimaryKeyConstraint("audit_events_pk", ["tenant", "id"]),
+  db.schema.createIndex("audit_events_by_time").on("audit_events").columns(["tenant", "at_ms", "id"]),
+  db.schema.createIndex("audit_events_by_age").on("audit_events").column("at_ms"),
 ];

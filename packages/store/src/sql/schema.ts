@@ -156,6 +156,16 @@ export interface ResourceTable {
   doc: string;
 }
 
+export interface AuditEventTable {
+  tenant: string;
+  id: string;
+  at_ms: number;
+  /** JSON of the event as it began. */
+  doc: string;
+  /** JSON of its end, null before. */
+  end_doc: string | null;
+}
+
 export interface TokenTable {
   token_id: string;
   tenant: string;
@@ -205,6 +215,7 @@ export interface Tables {
   schedules: ScheduleTable;
   leases: LeaseTable;
   resources: ResourceTable;
+  audit_events: AuditEventTable;
   journal: JournalTable;
   probe: ProbeTable;
 }

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { SqlDialect } from "./dialect.ts";
 import { activationStatements } from "./activation-statements.ts";
+import { auditStatements } from "./audit-statements.ts";
 import { functionStatements } from "./function-statements.ts";
 import { groupStatements } from "./group-statements.ts";
 import { journalStatements } from "./journal-statements.ts";
@@ -30,6 +31,7 @@ export function compileStatements(db: Kysely<Tables>, dialect: SqlDialect) {
     schedules: scheduleStatements(db),
     leases: leaseStatements(db),
     resources: resourceStatements(db),
+    audit: auditStatements(db),
     tokens: tokenStatements(db),
     journal: journalStatements(db, dialect),
     probe: {

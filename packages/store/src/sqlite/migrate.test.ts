@@ -28,6 +28,7 @@ test("a database is kept over restarts and remembers its schema version", async 
       [3, "secrets"],
       [4, "schedules"],
       [5, "resources"],
+      [6, "audit events"],
     ],
   );
 });
@@ -40,7 +41,7 @@ test("a database of a newer release is refused and left alone", async () => {
   db.close();
   await assert.rejects(createSqliteStore({ path }), {
     code: "CS_STORE_UNAVAILABLE",
-    message: /schema version 7.*knows 5 at most.*newer release/,
+    message: /schema version 7.*knows 6 at most.*newer release/,
   });
 });
 

@@ -134,6 +134,13 @@ export const KINDS = {
     order: ["kind", ...NAME],
     batch: 100,
   },
+  audit: {
+    table: "audit_events",
+    columns: { tenant: "text", id: "text", at_ms: "integer", doc: "text", end_doc: "text" },
+    key: ["tenant", "id"],
+    order: ["at_ms", "tenant", "id"],
+    batch: 200,
+  },
   activations: {
     table: "activations",
     columns: {

@@ -228,7 +228,7 @@ void describe("migration", () => {
     const { url } = await filled("sqlite");
     const path = url.slice("sqlite:".length);
     const db = new DatabaseSync(path);
-    db.exec("drop table resources; delete from schema_migrations where number >= 5");
+    db.exec("drop table resources; drop table audit_events; delete from schema_migrations where number >= 5");
     const before = db.prepare("select max(number) as number from schema_migrations").get();
     db.close();
     const report = await migrate(url, engines.freshUrl("sqlite"));

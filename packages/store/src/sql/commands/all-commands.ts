@@ -1,5 +1,6 @@
 import type { Statements } from "../statements.ts";
 import type { CommandSteps } from "./commands.ts";
+import { auditCommands } from "./audit-commands.ts";
 import { functionCommands } from "./function-commands.ts";
 import { groupCommands } from "./group-commands.ts";
 import { kvCommands } from "./kv-commands.ts";
@@ -21,6 +22,7 @@ export function allCommands(sql: Statements): CommandSteps {
     ...secretCommands(sql),
     ...scheduleCommands(sql),
     ...resourceCommands(sql),
+    ...auditCommands(sql),
     ...queueCommands(sql),
   };
 }

@@ -167,6 +167,8 @@ export interface Commands {
   ): boolean;
   /** @param generation the row must have, 0 for any */
   resourceDelete(kind: string, tenant: string, namespace: string, name: string, generation: number): boolean;
+  auditBegin(tenant: string, id: string, atMs: number, doc: string): void;
+  auditEnd(tenant: string, id: string, doc: string): boolean;
   tokenCreate(
     tokenId: string,
     tenant: string,
@@ -205,6 +207,7 @@ export interface Commands {
   sweepLogs(beforeMs: number, limit: number): number;
   sweepDrafts(nowMs: number, limit: number): number;
   sweepKv(nowMs: number, limit: number): number;
+  sweepAudit(beforeMs: number, limit: number): number;
 }
 
 export type CommandName = keyof Commands;
@@ -255,6 +258,8 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   resourceCreate: {},
   resourceReplace: {},
   resourceDelete: { single: true },
+  auditBegin: { single: true },
+  auditEnd: { single: true },
   tokenCreate: { single: true },
   tokenRevoke: { single: true },
   journalAppend: { single: true },
@@ -266,6 +271,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   sweepLogs: { savepoint: true },
   sweepDrafts: { savepoint: true },
   sweepKv: { savepoint: true },
+  sweepAudit: { savepoint: true },
 };
 
 /** Commands by number: a batch names them by their place here. */

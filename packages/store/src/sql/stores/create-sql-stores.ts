@@ -2,6 +2,7 @@ import { LIMITS } from "@sous/contract";
 import type { Store } from "../../store.ts";
 import type { CommandName } from "../commands/commands.ts";
 import type { Access, SqlWriter } from "./access.ts";
+import { createAuditStore } from "./audit-store.ts";
 import { createActivationStore, createLogStore } from "./activation-store.ts";
 import {
   createAliasStore,
@@ -18,6 +19,8 @@ import { createSecretStore } from "./secret-store.ts";
 export interface StoreBounds {
   /** Age at which activations and their logs are swept, milliseconds (LIMITS.activationTtlMs). */
   activationTtlMs?: number | undefined;
+  /** Age at which audit events are swept, milliseconds (LIMITS.auditTtlMs). */
+  auditTtlMs?: number | undefined;
   /** Bytes of keys and values a namespace may keep (LIMITS.kvNamespaceBytesMax). */
   kvNamespaceBytesMax?: number | undefined;
   /** Secrets a namespace may keep (LIMITS.secretsPerNamespaceMax). */
@@ -54,6 +57,7 @@ export function createSqlStores(
     }),
     leases: createLeaseStore(access),
     resources: createResourceStore(access),
+    audit: createAuditStore(access),
     journal: createQueueJournal(access),
     check: () => writer.write("probe", now()),
     async sweep(nowMs) {
@@ -63,7 +67,8 @@ export function createSqlStores(
         (await sweepAll(writer, "sweepGroups", outlivedMs)) +
         (await sweepAll(writer, "sweepLogs", outlivedMs)) +
         (await sweepAll(writer, "sweepDrafts", nowMs)) +
-        (await sweepAll(writer, "sweepKv", nowMs))
+        (await sweepAll(writer, "sweepKv", nowMs)) +
+        (await sweepAll(writer, "sweepAudit", nowMs - (bounds.auditTtlMs ?? LIMITS.auditTtlMs)))
       );
     },
   };

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { newActivationId } from "@sous/contract";
+import { sampleEnd, sampleEvent } from "../../contract-suite/audit-suite.ts";
 import { sampleSchedule } from "../../contract-suite/schedule-suite.ts";
 import {
   finished,
@@ -72,6 +73,11 @@ async function fillData(store: Store): Promise<void> {
   await store.resources.create("event-source", { ...SCOPE, name: "orders:a@b/c" }, '{ "n": 1.50 }', 10);
   await store.resources.replace("event-source", { ...SCOPE, name: "orders:a@b/c" }, 1, '{"n":2}');
   await store.resources.create("member", { ...OTHER, name: "one" }, "{}", 10);
+  for (const [n, tenant] of [SCOPE.tenant, OTHER.tenant, SCOPE.tenant].entries()) {
+    const event = sampleEvent({ tenant, ts_ms: NOW_MS + n });
+    await store.audit.begin(event);
+    if (n < 2) await store.audit.end(tenant, event.event_id, sampleEnd());
+  }
   const start = { next_tick_ms: NOW_MS, due_at_ms: NOW_MS };
   await store.schedules.create(sampleSchedule("running"), start);
   await store.schedules.create(sampleSchedule("paused", { enabled: false }), {
@@ -162,6 +168,7 @@ export async function readSample(store: Store, sample: Sample): Promise<object> 
     draft: await store.drafts.get(sample.draft.key, sample.draft.id),
     data: await Promise.all([SCOPE, OTHER].map(scoped)),
     members: (await store.resources.all("member", PAGE)).items,
+    audit: await Promise.all([SCOPE, OTHER].map(({ tenant }) => store.audit.list({ tenant }, PAGE))),
     tokens: await Promise.all(["tok1", "tok2"].map((id) => store.tokens.get(id))),
     ofTenant: (await store.tokens.list("t_default", PAGE)).items,
     schedules: (await store.schedules.list(SCOPE, PAGE)).items,
