@@ -16,5 +16,7 @@ export type { SetTimer } from "./memory/alarm.ts";
 export { createMemoryCodeQ, type MemoryCodeQOptions } from "./memory/create-memory-codeq.ts";
 export { type Identified, IdTable } from "./memory/id-table.ts";
 export type { BodyCodec } from "./memory/durable-log.ts";
+export { createNatsCodeQ } from "./nats/create-nats-codeq.ts";
+export type { NatsCodeQOptions } from "./nats/nats-options.ts";
 export { createRedisCodeQ } from "./redis/create-redis-codeq.ts";
 export type { RedisCodeQOptions } from "./redis/redis-options.ts";

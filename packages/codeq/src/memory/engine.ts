@@ -152,6 +152,23 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     }
   }
 
+  /** Takes in a message that another process's engine knew as claimed. */
+  adoptClaimed(entry: Entry<Body>, leaseMs: number): Claim<Body> {
+    this.#entries.set(entry.message.id, entry);
+    // Through its lane, which gives it its place in the order for when it comes back.
+    entry.lane.add(entry);
+    entry.lane.take(entry);
+    entry.moveTo("claimed");
+    return this.claim(entry, leaseMs, this.clock());
+  }
+
+  /** Takes in a message that another process's engine knew as dead. */
+  adoptDead(entry: Entry<Body>, reason: string): void {
+    this.#entries.set(entry.message.id, entry);
+    entry.moveTo("dead");
+    this.topic(entry.message.topic).dead.add(entry, reason);
+  }
+
   /** Takes out a waiting message. */
   async cancel(entry: Entry<Body>): Promise<void> {
     const { queue } = this.topic(entry.message.topic);

@@ -1,8 +1,8 @@
 import { PlatformError } from "@sous/contract";
 import type { Consumer, Message } from "../codeq.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
+import { LaneRooms } from "../remote/lane-rooms.ts";
 import { Claim, type Settler } from "./claim.ts";
-import { LaneRooms } from "./lane-rooms.ts";
 import type { RawMessage } from "./message-fields.ts";
 import type { ClaimReply, Shard } from "./shard.ts";
 

@@ -11,7 +11,7 @@ import type { ContractBody, ContractResult } from "../contract/index.ts";
 import { createRedisCodeQ } from "./create-redis-codeq.ts";
 import { withRedis } from "@sous/store/testing";
 
-const HOLD_ONE = fileURLToPath(new URL("./testing/hold-one.ts", import.meta.url));
+const HOLD_ONE = fileURLToPath(new URL("../remote/testing/hold-one.ts", import.meta.url));
 const durable = { depthMax: 1000, durable: true };
 
 async function open(url: string) {

@@ -14,9 +14,9 @@ import type {
 } from "../codeq.ts";
 import type { Subscription } from "../codeq.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
+import { checkMessage, checkTopic } from "../remote/check-message.ts";
 import type { Settler } from "./claim.ts";
 import { ConsumerLoop } from "./consumer-loop.ts";
-import { checkMessage, checkTopic } from "./message-fields.ts";
 import type { RedisCodeQOptions } from "./redis-options.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import { RedisReplies, type RepliesOptions, ReplySender } from "./replies.ts";

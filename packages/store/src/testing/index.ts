@@ -1,3 +1,4 @@
+export { missingNats, type NatsServer, type NatsServerOptions, startNats } from "./nats-server.ts";
 export { monitorRedis, type RedisMonitor, type UndeclaredKey } from "./redis-monitor.ts";
 export { readListedCommands } from "./listed-commands.ts";
 export { type LuaCall, luaCode, readLuaCalls, readSends } from "./redis-sources.ts";
@@ -11,4 +12,5 @@ export {
 export { missingRedis, type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.ts";
 export { type S3Server, startS3 } from "./s3-server.ts";
 export { startProxy, type TcpProxy } from "./tcp-proxy.ts";
+export { withNats } from "./with-nats.ts";
 export { withRedis } from "./with-redis.ts";

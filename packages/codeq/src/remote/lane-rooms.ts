@@ -13,9 +13,8 @@ interface LaneRoom {
 }
 
 /**
- * What one consumer takes of each lane, learned from what it refused. The server cannot ask it, and a message that
- * is claimed in vain costs two steps: so a claim says which lanes to leave out, and of which to take only as much as
- * is known to fit.
+ * What one consumer takes of each lane, learned from what it refused. Who is far away cannot ask it, and a message
+ * that is claimed in vain costs two steps: so lanes are left out, or only as much is taken of them as is known to fit.
  */
 export class LaneRooms {
   readonly #lanes = new Map<string, LaneRoom>();
@@ -76,15 +75,25 @@ export class LaneRooms {
     const nowMs = this.#clock();
     for (const [key, lane] of this.#lanes) {
       if (pairs.length === 2 * ROOMS_MAX) break;
-      // Its functions may have changed since: try twice as many, and learn anew.
-      if (lane.most !== Infinity && nowMs - lane.learnedAtMs >= LEARNED_MS) {
-        lane.most = 2 * lane.most;
-        lane.learnedAtMs = nowMs;
-      }
-      if (lane.isParked) pairs.push(key, 0);
-      else if (lane.most !== Infinity) pairs.push(key, Math.max(0, lane.most - lane.held));
+      const room = this.#roomIn(lane, nowMs);
+      if (room !== Infinity) pairs.push(key, room);
     }
     return pairs;
+  }
+
+  /** @returns how many more messages of one lane are taken */
+  room(key: string): number {
+    const lane = this.#lanes.get(key);
+    return lane === undefined ? Infinity : this.#roomIn(lane, this.#clock());
+  }
+
+  #roomIn(lane: LaneRoom, nowMs: number): number {
+    // Its functions may have changed since: try twice as many, and learn anew.
+    if (lane.most !== Infinity && nowMs - lane.learnedAtMs >= LEARNED_MS) {
+      lane.most = 2 * lane.most;
+      lane.learnedAtMs = nowMs;
+    }
+    return lane.isParked ? 0 : Math.max(0, lane.most - lane.held);
   }
 
   #lane(key: string): LaneRoom {

@@ -1,8 +1,10 @@
-import { createRedisCodeQ } from "../create-redis-codeq.ts";
+import { createNatsCodeQ } from "../../nats/create-nats-codeq.ts";
+import { createRedisCodeQ } from "../../redis/create-redis-codeq.ts";
 
 /** A consumer in a process of its own for a test to kill: holds one message and says which. URL, topic and lease are arguments. */
 const [url = "", topic = "", leaseMs = ""] = process.argv.slice(2);
-const queue = await createRedisCodeQ<unknown, unknown>({ url, clock: Date.now });
+const create = url.startsWith("nats") ? createNatsCodeQ : createRedisCodeQ;
+const queue = await create<unknown, unknown>({ url, clock: Date.now });
 let held = 0;
 await queue.consume({
   topic,

@@ -1,0 +1,225 @@
+import { PlatformError } from "@sous/contract";
+import type { Consumer, Message } from "../codeq.ts";
+import type { BodyCodec } from "../memory/durable-log.ts";
+import type { Calls } from "./calls.ts";
+import { Claim, type Settler } from "./claim.ts";
+import { laneKeyOf } from "./remote-consumer.ts";
+import { fromWire, type WireItem, type WireMessage } from "./wire.ts";
+
+/** It says that it is there, and what it takes, this often at least; see the coordinator's patience. */
+const PRESENT_MS = 1000;
+const AGAIN_MS = 250;
+
+export interface ConsumerSessionOptions<Body> {
+  /** No other consumer of the cluster has it. */
+  name: string;
+  consumer: Consumer<Body>;
+  calls: Calls;
+  settler: Settler;
+  codec: BodyCodec<Body>;
+  report: (error: PlatformError) => void;
+}
+
+type Delivered = Extract<WireItem, ["deliver", ...unknown[]]>;
+type Expired = Extract<WireItem, ["expired", ...unknown[]]>;
+
+/**
+ * One consumer: introduces itself to every coordinator anew, with what it holds, and says what it takes whenever that
+ * is other than the coordinator must think. What was sent to an earlier session of it does not count.
+ */
+export class ConsumerSession<Body> {
+  readonly #options: ConsumerSessionOptions<Body>;
+  /** What it has and whose end was not yet heard. */
+  readonly #claims = new Map<string, Claim<Body>>();
+  /** Lanes with a refusal on its way: what else comes of them was sent before it was heard. */
+  readonly #refusing = new Map<string, number>();
+  readonly #ticker: NodeJS.Timeout;
+  #session = 0;
+  #introduced = false;
+  #introducing = false;
+  /** Deliveries of this session. */
+  #seen = 0;
+  /** What the coordinator was told that it takes, less what came since. */
+  #told = 0;
+  #wakesAll = false;
+  #wakes = new Map<string, [tenant: string, lane: string]>();
+  #telling = false;
+  #closed = false;
+
+  constructor(options: ConsumerSessionOptions<Body>) {
+    this.#options = options;
+    this.#ticker = setInterval(() => this.#tell(), PRESENT_MS);
+    this.#ticker.unref();
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** Introduces itself. @throws CS_CODEQ_PUBLISH_FAILED where nobody is there */
+  async introduce(): Promise<void> {
+    const { consumer, calls, name } = this.#options;
+    this.#session++;
+    this.#introduced = false;
+    this.#seen = 0;
+    this.#told = Math.max(0, this.#capacity());
+    const { topic, leaseMs } = consumer;
+    const session = this.#session;
+    await calls.call("consume", name, session, topic, Math.ceil(leaseMs), this.#told, [
+      ...this.#claims.keys(),
+    ]);
+    if (session !== this.#session) return;
+    this.#introduced = true;
+    this.changed();
+  }
+
+  /** Introduces itself again, until somebody hears. */
+  async introduceAgain(): Promise<void> {
+    this.#introduced = false;
+    if (this.#introducing) {
+      // The one under way may have reached a coordinator that is gone by now: it is not the last.
+      this.#session++;
+      return;
+    }
+    this.#introducing = true;
+    while (!this.#introduced && !this.#closed && !this.#options.settler.isClosed) {
+      try {
+        await this.introduce();
+      } catch (error) {
+        if (!(error instanceof PlatformError)) throw error;
+        await this.#options.settler.pause(AGAIN_MS);
+      }
+    }
+    this.#introducing = false;
+  }
+
+  /** Hears what is for it. */
+  take(item: WireItem): void {
+    if (item[2] !== this.#session) return;
+    if (item[0] === "deliver") this.#deliver(item);
+    else if (item[0] === "expired") this.#expire(item);
+    else if (item[0] === "again" && !this.#closed && this.#introduced) void this.introduceAgain();
+  }
+
+  wake(lane: Pick<Message<unknown>, "tenant" | "lane"> | undefined): void {
+    if (lane === undefined) this.#wakesAll = true;
+    else this.#wakes.set(laneKeyOf(lane), [lane.tenant, lane.lane]);
+    this.changed();
+  }
+
+  /** What it takes may be another number now. */
+  changed(): void {
+    if (this.#telling || this.#closed) return;
+    this.#telling = true;
+    queueMicrotask(() => {
+      this.#telling = false;
+      const isWoken = this.#wakesAll || this.#wakes.size > 0;
+      if (isWoken || this.#told !== this.#capacity()) this.#tell();
+    });
+  }
+
+  /** Takes nothing more. Settles when nothing more comes. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#ticker);
+    // Where nobody hears it, nobody sends either.
+    await this.#options.calls.call("leave", this.#options.name, this.#session).catch(() => {});
+  }
+
+  #tell(): void {
+    if (this.#closed || !this.#introduced) return;
+    const { calls, name } = this.#options;
+    this.#told = Math.max(0, this.#capacity());
+    const lanes = this.#wakesAll ? null : [...this.#wakes.values()];
+    this.#wakesAll = false;
+    this.#wakes.clear();
+    calls.tell("credit", name, this.#session, this.#told, this.#seen, lanes);
+  }
+
+  #deliver([, , , token, leaseUntilMs, wire]: Delivered): void {
+    this.#seen++;
+    this.#told--;
+    const message = this.#decoded(token, wire);
+    if (message === undefined) return;
+    const key = laneKeyOf(message);
+    const claim = this.#claimOf(token, message, leaseUntilMs);
+    if (this.#closed || this.#refusing.has(key) || this.#capacity() <= 0) {
+      this.#behind(claim.release());
+    } else if (this.#accepts(message)) {
+      this.#guard("deliver", () => this.#options.consumer.deliver(claim));
+    } else {
+      this.#refusing.set(key, (this.#refusing.get(key) ?? 0) + 1);
+      this.#behind(claim.refuse().finally(() => this.#refused(key)));
+    }
+    this.changed();
+  }
+
+  #refused(key: string): void {
+    const left = (this.#refusing.get(key) ?? 1) - 1;
+    if (left > 0) this.#refusing.set(key, left);
+    else this.#refusing.delete(key);
+  }
+
+  #claimOf(token: string, message: Message<Body>, leaseUntilMs: number): Claim<Body> {
+    const claim = new Claim({
+      message,
+      token,
+      settler: this.#options.settler,
+      leaseUntilMs,
+      onEnd: () => this.changed(),
+      onSettled: () => {
+        this.#claims.delete(token);
+        // After whoever waits for the end has heard of it.
+        setImmediate(() => this.changed());
+      },
+    });
+    this.#claims.set(token, claim);
+    return claim;
+  }
+
+  #expire([, , , token, wire]: Expired): void {
+    const { settler } = this.#options;
+    const message = this.#decoded(token, wire);
+    if (message === undefined) return;
+    this.#guard("onExpired", () => this.#options.consumer.onExpired(message));
+    // Only now is it gone for good: had this process ended before, another consumer would have heard of it.
+    this.#behind(settler.settle("e", token, ""));
+  }
+
+  #decoded(token: string, wire: WireMessage): Message<Body> | undefined {
+    const message = fromWire(wire);
+    try {
+      return { ...message, body: this.#options.codec.decode(message.body) };
+    } catch (cause) {
+      const text = `Message ${message.id} of ${message.topic} cannot be read; it is put to the dead letters.`;
+      this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
+      this.#behind(this.#options.settler.settle("d", token, "its body cannot be read"));
+      this.#behind(this.#options.settler.settle("e", token, ""));
+      return undefined;
+    }
+  }
+
+  /** Nobody waits for it: an outage is reported by the connection, and what did not arrive ends with its lease. */
+  #behind(settled: Promise<unknown>): void {
+    settled.catch(() => {});
+  }
+
+  #capacity(): number {
+    return this.#guard("capacity", () => this.#options.consumer.capacity()) ?? 0;
+  }
+
+  #accepts(message: Message<Body>): boolean {
+    return this.#guard("accepts", () => this.#options.consumer.accepts(message)) ?? false;
+  }
+
+  #guard<T>(method: string, call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (cause) {
+      const text = `A consumer's ${method} threw; see the cause and mend the consumer.`;
+      this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
+      return undefined;
+    }
+  }
+}
