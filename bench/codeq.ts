@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
-import { type CodeQ, createMemoryCodeQ, createRedisCodeQ, type Message } from "@sous/codeq";
-import { missingRedis, startRedis } from "@sous/store/testing";
+import { type CodeQ, createMemoryCodeQ, createNatsCodeQ, createRedisCodeQ, type Message } from "@sous/codeq";
+import { missingNats, missingRedis, startNats, startRedis } from "@sous/store/testing";
 
 /**
  * The queue alone: messages that are published, claimed and acknowledged a second, and what a call takes there and
- * back over a reply channel. In memory, and on a Redis of this machine if there is one.
+ * back over a reply channel. In memory, and on a Redis and a NATS server of this machine where there are any.
  */
 const { values } = parseArgs({
   options: {
@@ -145,5 +145,12 @@ if (missing === undefined) {
     report[name] = await medianOf(() => createRedisCodeQ({ url: redis.url, clock: Date.now }));
   }
 } else if (!values.json) console.log(missing);
+const missingJetStream = missingNats();
+if (missingJetStream === undefined) {
+  await using nats = await startNats();
+  report["nats: JetStream in files"] = await medianOf(() =>
+    createNatsCodeQ({ url: nats.url, clock: Date.now }),
+  );
+} else if (!values.json) console.log(missingJetStream);
 if (values.json) console.log(JSON.stringify(report));
 else console.table(report);

@@ -16,8 +16,7 @@ import type { LogStream } from "./log-stream.ts";
 const REPLAYS_MAX = 20;
 const REPLAY_PAUSE_MS = 50;
 /** A clean-up begins when the log is twice as long as what it holds and so much more. */
-const SLACK_MESSAGES = 20_000;
-const SLACK_BYTES = 32 * 1024 * 1024;
+const SLACK = { messages: 20_000, bytes: 32 * 1024 * 1024 };
 /** Messages written again at a time. */
 const MOVED_AT_ONCE = 64;
 
@@ -26,6 +25,8 @@ export interface CoordinatorLogOptions {
   /** The sequence of this coordinator's own record. */
   sequence: number;
   lengthMax: number;
+  /** By how much the log may be longer than twice what it holds (20,000 messages, 32 MiB). */
+  slack?: { messages: number; bytes: number } | undefined;
   /** Called once, when nothing can be written any more. */
   onLost: (error: PlatformError) => void;
   /** Hears of a clean-up that failed. */
@@ -193,8 +194,9 @@ export class CoordinatorLog implements QueueJournal {
   #cleanIfDue(): void {
     if (this.#cleaning) return;
     const messages = this.#append.lastSequence - this.#firstSequence;
+    const { slack = SLACK } = this.#options;
     const isDue =
-      messages > 2 * this.#live.size + SLACK_MESSAGES || this.#bytes > 2 * this.#liveBytes + SLACK_BYTES;
+      messages > 2 * this.#live.size + slack.messages || this.#bytes > 2 * this.#liveBytes + slack.bytes;
     if (!isDue) return;
     this.#cleaning = true;
     this.#clean()

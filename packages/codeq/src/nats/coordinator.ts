@@ -8,28 +8,25 @@ import { CoordinatorEntry } from "./coordinator-entry.ts";
 import { CoordinatorLog } from "./coordinator-log.ts";
 import { type LoggedMessage, messageOf } from "./log-records.ts";
 import { deposed, type LogStream } from "./log-stream.ts";
+import { CoordinatorOutgoing } from "./coordinator-outgoing.ts";
 import type { NatsLink } from "./nats-link.ts";
-import { Outbox } from "./outbox.ts";
 import { RemoteConsumer } from "./remote-consumer.ts";
 import {
   type CallFrame,
   fromWire,
-  isUnheard,
   MOVED,
   type SettleOp,
   type Subjects,
   toWire,
   type WireCall,
-  type WireItem,
   type WireMessage,
 } from "./wire.ts";
 
 const SWEEP_MS = 1000;
 /** A consumer that says nothing for so long is taken for gone; it says something every second. */
 const SILENT_MS = 5000;
-/** Frames whose deliveries are remembered, should nobody have heard them. */
-const FRAMES_MAX = 1024;
-const FRAME_LENGTH_MAX = 256 * 1024;
+/** Of one append, and of one answer. */
+const LENGTH_MAX = 256 * 1024;
 /** An expired message is kept this long for somebody to hear of it, in milliseconds. */
 const EXPIRED_HOLD_MS = 30 * 24 * 3_600_000;
 const LANES_PAGE = 2000;
@@ -59,12 +56,9 @@ export class Coordinator {
   readonly #durable: DurableLog<string>;
   readonly #claims: CoordinatorClaims;
   readonly #consumers = new Map<string, RemoteConsumer>();
-  readonly #outbox: Outbox<string | undefined>;
-  /** Tokens that went out in a frame. */
-  readonly #frames = new Map<number, { process: string; tokens: string[] }>();
+  readonly #outgoing: CoordinatorOutgoing;
   readonly #stops: (() => void)[] = [];
   readonly #sweeper: NodeJS.Timeout;
-  #frame = 0;
   #closed = false;
 
   private constructor(options: CoordinatorOptions, log: CoordinatorLog) {
@@ -90,16 +84,13 @@ export class Coordinator {
       epoch,
       log,
       clock,
-      post: (process, item, token) => this.#post(process, item, token),
+      post: (process, item, token) => this.#outgoing.post(process, item, token),
     });
-    this.#outbox = new Outbox({
-      frameLengthMax: FRAME_LENGTH_MAX,
-      send: (process, items) => {
-        const tokens = items.flatMap(({ about }) => (about === undefined ? [] : [about]));
-        const reply =
-          tokens.length === 0 ? undefined : subjects.unheard(epoch, this.#remember(process, tokens));
-        this.#say(subjects.process(process, 0), `[${items.map(({ text }) => text).join(",")}]`, reply);
-      },
+    this.#outgoing = new CoordinatorOutgoing({
+      epoch,
+      link: options.link,
+      subjects: options.subjects,
+      onUnheard: (process, tokens) => this.#unheard(process, tokens),
     });
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
@@ -110,7 +101,7 @@ export class Coordinator {
     const { epoch, stream, link, subjects, report } = options;
     let coordinator: Coordinator | undefined;
     const onLost = (): void => coordinator?.stop();
-    const lengthMax = Math.min(FRAME_LENGTH_MAX, Math.floor(link.payloadBytesMax / 4));
+    const lengthMax = Math.min(LENGTH_MAX, Math.floor(link.payloadBytesMax / 4));
     const { log, messages } = await CoordinatorLog.open({
       stream,
       sequence: epoch,
@@ -125,7 +116,8 @@ export class Coordinator {
     for (const message of dead.sort((a, b) => a.entry.due_at_ms - b.entry.due_at_ms)) {
       coordinator.#engine.adoptDead(coordinator.#entryOf(message), message.entry.dead_reason ?? "unknown");
     }
-    coordinator.#listen(link, subjects);
+    const { calls } = subjects;
+    coordinator.#stops.push(link.subscribe(calls(epoch), (frame) => coordinator.#take(frame.string())));
     if (!log.isLost) return coordinator;
     coordinator.stop();
     throw deposed();
@@ -140,7 +132,6 @@ export class Coordinator {
     await new Promise((resolve) => setImmediate(resolve));
     this.#end();
     await this.#options.link.flush();
-    for (const stop of this.#stops) stop();
     this.#log.lose(deposed());
   }
 
@@ -150,13 +141,14 @@ export class Coordinator {
     if (this.#closed) return;
     this.#closed = true;
     this.#end();
-    // Its callers ask the next one.
-    for (const stop of this.#stops) stop();
     this.#options.onLost();
   }
 
+  /** Its callers find nobody from here on, and ask the next one. */
   #end(): void {
     clearInterval(this.#sweeper);
+    for (const stop of this.#stops) stop();
+    this.#outgoing.stop();
     void this.#engine.close();
   }
 
@@ -178,15 +170,6 @@ export class Coordinator {
     return new CoordinatorEntry(message, lane, logged.durable);
   }
 
-  #listen(link: NatsLink, subjects: Subjects): void {
-    this.#stops.push(
-      link.subscribe(subjects.calls(this.epoch), (message) => this.#take(message.string())),
-      link.subscribe(subjects.unheard(this.epoch, "*"), (message) => {
-        if (isUnheard(message)) this.#unheard(Number(message.subject.split(".").at(-1)));
-      }),
-    );
-  }
-
   #take(text: string): void {
     const [process, calls] = JSON.parse(text) as CallFrame;
     for (const call of calls) void this.#answer(process, call);
@@ -194,19 +177,19 @@ export class Coordinator {
 
   async #answer(process: string, [call, op, ...args]: WireCall): Promise<void> {
     if (this.#closed) {
-      if (call > 0) this.#post(process, ["no", call, { code: MOVED, message: MOVED }]);
+      if (call > 0) this.#outgoing.post(process, ["no", call, { code: MOVED, message: MOVED }]);
       return;
     }
     try {
       const value = await this.#run(process, op, args);
-      if (call > 0) this.#post(process, ["ok", call, value ?? null]);
+      if (call > 0) this.#outgoing.post(process, ["ok", call, value ?? null]);
     } catch (error) {
       const { code, message } =
         error instanceof PlatformError
           ? error
           : new PlatformError("CS_INTERNAL", String(error), { cause: error });
       if (code === "CS_INTERNAL") this.#options.report(error as PlatformError);
-      if (call > 0) this.#post(process, ["no", call, { code, message }]);
+      if (call > 0) this.#outgoing.post(process, ["no", call, { code, message }]);
     }
   }
 
@@ -303,7 +286,7 @@ export class Coordinator {
     ];
     const remote = this.#consumers.get(name);
     if (remote === undefined || remote.session !== session) {
-      this.#post(process, ["again", name, session]);
+      this.#outgoing.post(process, ["again", name, session]);
       return;
     }
     remote.credit(capacity, seen);
@@ -348,7 +331,7 @@ export class Coordinator {
       .dead.list(from + count)
       .slice(from)) {
       length += message.body.length;
-      if (letters.length > 0 && length > FRAME_LENGTH_MAX) break;
+      if (letters.length > 0 && length > LENGTH_MAX) break;
       letters.push([toWire(message), reason]);
     }
     return letters;
@@ -375,34 +358,13 @@ export class Coordinator {
     return [went.filter(Boolean).length, dead.size];
   }
 
-  #post(process: string, item: WireItem, token?: string): void {
-    this.#outbox.post(process, JSON.stringify(item), token);
-  }
-
-  #say(subject: string, text: string, reply: string | undefined): void {
-    try {
-      this.#options.link.publish(subject, text, reply);
-    } catch {
-      // A connection that is down ends this coordinator: its consumers say to the next one what they have.
-    }
-  }
-
-  #remember(process: string, tokens: string[]): number {
-    const frame = ++this.#frame;
-    this.#frames.set(frame, { process, tokens });
-    this.#frames.delete(frame - FRAMES_MAX);
-    return frame;
-  }
-
-  /** Nobody was there to hear a frame: its process is gone, or not yet back. */
-  #unheard(number: number): void {
-    const frame = this.#frames.get(number);
-    if (frame === undefined || this.#closed) return;
-    this.#frames.delete(number);
+  /** What was sent to a process found nobody: it is gone, or not yet back. */
+  #unheard(process: string, tokens: readonly string[]): void {
+    if (this.#closed) return;
     for (const remote of this.#consumers.values()) {
-      if (remote.process === frame.process) this.#drop(remote);
+      if (remote.process === process) this.#drop(remote);
     }
-    this.#claims.unheard(frame.tokens);
+    this.#claims.unheard(tokens);
   }
 
   #sweep(): void {
