@@ -154,7 +154,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
 
   /** Takes in a message that another process's engine knew as claimed. */
   adoptClaimed(entry: Entry<Body>, leaseMs: number): Claim<Body> {
-    this.#entries.set(entry.message.id, entry);
+    this.#entries.set(entry);
     // Through its lane, which gives it its place in the order for when it comes back.
     entry.lane.add(entry);
     entry.lane.take(entry);
@@ -164,7 +164,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
 
   /** Takes in a message that another process's engine knew as dead. */
   adoptDead(entry: Entry<Body>, reason: string): void {
-    this.#entries.set(entry.message.id, entry);
+    this.#entries.set(entry);
     entry.moveTo("dead");
     this.topic(entry.message.topic).dead.add(entry, reason);
   }
