@@ -22,7 +22,7 @@ export const addPlatformFlags = (command: Command): Command =>
     .option("--host <address>", "address to listen on")
     .option("--data <folder>", "folder of the embedded store and the key file")
     .option("--store <url>", "store: sqlite:FILE, postgres://USER@HOST/DATABASE, redis://HOST:PORT")
-    .option("--codeq <url>", "queue: memory:, redis://HOST:PORT")
+    .option("--codeq <url>", "queue: memory:, redis://HOST:PORT, nats://HOST:PORT")
     .option("--bundles <url>", "bundles: store:, file:FOLDER, s3://BUCKET/PREFIX")
     .option("--auth <url>", "authentication: none, local:, tikti+https://…")
     .option("--cadence <url>", "Cadence server whose activities functions do: grpc://HOST:7833")

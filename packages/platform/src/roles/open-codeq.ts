@@ -1,4 +1,4 @@
-import { createMemoryCodeQ, createRedisCodeQ } from "@sous/codeq";
+import { createMemoryCodeQ, createNatsCodeQ, createRedisCodeQ } from "@sous/codeq";
 import { type Invocation, PlatformError } from "@sous/contract";
 import type { QueueJournal } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
@@ -6,7 +6,7 @@ import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { REPLY_CODEC } from "../activations/reply-codec.ts";
 
 export interface OpenCodeQOptions {
-  /** `memory:` or `redis[s]://…`. */
+  /** `memory:`, `redis[s]://…` or `nats[s]://…`. */
   url: string;
   /** Where the embedded queue keeps what must survive. */
   journal: QueueJournal;
@@ -26,20 +26,13 @@ export const isEmbedded = (url: string): boolean => url === "memory:";
  *   cannot be reached
  */
 export async function openCodeQ(options: OpenCodeQOptions): Promise<InvocationCodeQ> {
-  const { url, journal, now, onFault, onWarning } = options;
-  if (isEmbedded(url)) {
-    return await createMemoryCodeQ<Invocation, InvocationReply>({ clock: now, journal, onError: onFault });
-  }
-  if (!/^rediss?:/.test(url)) {
-    const scheme = url.split(":", 1)[0] ?? "";
-    const message = `codeq: this release has no driver for ${scheme}:; use memory: or redis://…`;
-    throw new PlatformError("CS_VALIDATION_FAILED", message);
-  }
-  return await createRedisCodeQ<Invocation, InvocationReply>({
-    url,
-    clock: now,
-    resultCodec: REPLY_CODEC,
-    onError: onFault,
-    onWarning,
-  });
+  const { url, journal, now: clock, onFault: onError, onWarning } = options;
+  if (isEmbedded(url))
+    return await createMemoryCodeQ<Invocation, InvocationReply>({ clock, journal, onError });
+  const remote = { url, clock, resultCodec: REPLY_CODEC, onError, onWarning };
+  if (/^rediss?:/.test(url)) return await createRedisCodeQ<Invocation, InvocationReply>(remote);
+  if (/^natss?:/.test(url)) return await createNatsCodeQ<Invocation, InvocationReply>(remote);
+  const scheme = url.split(":", 1)[0] ?? "";
+  const message = `codeq: this release has no driver for ${scheme}:; use memory:, redis://… or nats://…`;
+  throw new PlatformError("CS_VALIDATION_FAILED", message);
 }

@@ -1,0 +1,11 @@
+import { createNatsCodeQ } from "@sous/codeq";
+import { missingNats, startNats } from "@sous/store/testing";
+import { describeQueueServer } from "../support/queue-server-suite.ts";
+
+describeQueueServer({
+  name: "NATS",
+  missing: missingNats(),
+  start: () => startNats(),
+  openQueue: (url) => createNatsCodeQ({ url, clock: Date.now }),
+  scheme: "nats://me",
+});
