@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { type CodeQ, createMemoryCodeQ, createNatsCodeQ, createRedisCodeQ, type Message } from "@sous/codeq";
 import { missingNats, missingRedis, startNats, startRedis } from "@sous/store/testing";
@@ -11,6 +13,8 @@ const { values } = parseArgs({
     messages: { type: "string", default: "20000" },
     rounds: { type: "string", default: "3" },
     json: { type: "boolean", default: false },
+    /** Only coordinates the queue at this URL, for the figures of another process. */
+    coordinate: { type: "string" },
   },
 });
 const messages = Number(values.messages);
@@ -135,6 +139,20 @@ async function medianOf(open: () => Promise<Queue>): Promise<Figures> {
   };
 }
 
+if (values.coordinate !== undefined) {
+  await createNatsCodeQ({ url: values.coordinate, clock: Date.now });
+  console.log("open");
+  await new Promise(() => setInterval(() => {}, 60_000));
+}
+
+/** @returns a process that has the queue before all others, and so coordinates it */
+async function startCoordinator(url: string): Promise<Disposable> {
+  const program = [process.argv[1] ?? "", "--coordinate", url];
+  const child = spawn(process.execPath, program, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  return { [Symbol.dispose]: () => void child.kill("SIGKILL") };
+}
+
 const report: Record<string, Figures> = {};
 report["memory:"] = await medianOf(() => createMemoryCodeQ({ clock: Date.now }));
 const missing = missingRedis();
@@ -148,9 +166,10 @@ if (missing === undefined) {
 const missingJetStream = missingNats();
 if (missingJetStream === undefined) {
   await using nats = await startNats();
-  report["nats: JetStream in files"] = await medianOf(() =>
-    createNatsCodeQ({ url: nats.url, clock: Date.now }),
-  );
+  const open = (): Promise<Queue> => createNatsCodeQ({ url: nats.url, clock: Date.now });
+  report["nats: coordinated in this process"] = await medianOf(open);
+  using _ = await startCoordinator(nats.url);
+  report["nats: coordinated in another"] = await medianOf(open);
 } else if (!values.json) console.log(missingJetStream);
 if (values.json) console.log(JSON.stringify(report));
 else console.table(report);

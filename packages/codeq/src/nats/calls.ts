@@ -9,8 +9,20 @@ const FRAME_LENGTH_MAX = 256 * 1024;
 const FRAMES_MAX = 4096;
 /** A coordinator that does not answer for so long is taken for gone. */
 const ANSWER_TIMEOUT_MS = 4000;
-/** How often a call that was certainly not taken is said again, to the next coordinator. */
-const MOVES_MAX = 20;
+/** How long a call is said again, to the next coordinator. */
+const AGAIN_MS = 10_000;
+/** What may be done twice: it is said again where it is not known whether it was done. */
+const REPEATABLE = new Set<Op>([
+  "consume",
+  "credit",
+  "leave",
+  "settle",
+  "depth",
+  "dead",
+  "headings",
+  "weight",
+  "check",
+]);
 
 export interface CallsOptions {
   /** This process. */
@@ -32,6 +44,9 @@ interface Pending {
 
 /** A call nobody took. */
 class NotTaken extends Error {}
+
+/** A call whose coordinator changed, or is silent: nobody knows whether it was done. */
+class NotAnswered extends Error {}
 
 /** What this process asks of whoever coordinates. Calls of one turn share a message, and their answers one. */
 export class Calls implements Disposable {
@@ -77,14 +92,16 @@ export class Calls implements Disposable {
   /** Asks. @throws CS_CODEQ_PUBLISH_FAILED where it is not known whether it was done, or nobody is there */
   async call(op: Op, ...args: unknown[]): Promise<unknown> {
     const { leadership, link } = this.#options;
-    for (let moves = 0; moves < MOVES_MAX; moves++) {
+    const endMs = performance.now() + AGAIN_MS;
+    while (performance.now() < endMs) {
       const found = leadership.find();
       const epoch = typeof found === "number" ? found : await found;
       try {
         return await this.#ask(epoch, op, args);
       } catch (error) {
-        if (!(error instanceof NotTaken)) throw error;
-        leadership.lost(epoch);
+        if (error instanceof NotTaken) leadership.lost(epoch);
+        else if (!(error instanceof NotAnswered)) throw error;
+        else if (!REPEATABLE.has(op)) throw link.failure(error);
       }
     }
     throw link.failure(new Error("its coordinator changes again and again"));
@@ -143,7 +160,7 @@ export class Calls implements Disposable {
 
   #failWhere(isLost: (pending: Pending) => boolean): void {
     const lost = [...this.#pending].filter(([, pending]) => isLost(pending)).map(([call]) => call);
-    this.#fail(lost, this.#options.link.failure(new Error("its coordinator has changed")));
+    this.#fail(lost, new NotAnswered("its coordinator has changed"));
   }
 
   #sweep(): void {

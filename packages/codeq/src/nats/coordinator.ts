@@ -29,6 +29,8 @@ const SILENT_MS = 5000;
 const LENGTH_MAX = 256 * 1024;
 /** An expired message is kept this long for somebody to hear of it, in milliseconds. */
 const EXPIRED_HOLD_MS = 30 * 24 * 3_600_000;
+/** Messages taken over before other work of the process gets its turn. */
+const ADOPTED_AT_ONCE = 1000;
 const LANES_PAGE = 2000;
 const REDRIVEN_AT_ONCE = 500;
 const LEASE_TICK_MS = 100;
@@ -111,7 +113,11 @@ export class Coordinator {
     });
     coordinator = new Coordinator(options, log);
     const dead = messages.filter(({ entry }) => entry.dead);
-    for (const message of messages) if (!message.entry.dead) coordinator.#adopt(message);
+    for (const [at, message] of messages.entries()) {
+      // Others must hear that it lives, however much there is.
+      if (at % ADOPTED_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (!message.entry.dead) coordinator.#adopt(message);
+    }
     // The moment of death stands where others say when they are due.
     for (const message of dead.sort((a, b) => a.entry.due_at_ms - b.entry.due_at_ms)) {
       coordinator.#engine.adoptDead(coordinator.#entryOf(message), message.entry.dead_reason ?? "unknown");

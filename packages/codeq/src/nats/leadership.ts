@@ -2,7 +2,7 @@ import type { PlatformError } from "@sous/contract";
 import { Coordinator } from "./coordinator.ts";
 import { leadRecord } from "./log-records.ts";
 import type { LogStream } from "./log-stream.ts";
-import { isNoResponders, type NatsLink } from "./nats-link.ts";
+import type { NatsLink } from "./nats-link.ts";
 import type { Subjects } from "./wire.ts";
 
 const BEAT_MS = 500;
@@ -159,34 +159,22 @@ export class Leadership implements AsyncDisposable {
     this.#seeking = true;
     try {
       while (this.#known === undefined && !this.#closed && this.#options.link.isUp) {
-        if (!(await this.#ask()) && !(await this.#tryTakeOver())) {
-          const pauseMs = RETRY_MS * (0.5 + this.#options.random());
-          await new Promise((resolve) => setTimeout(resolve, pauseMs));
-        }
+        if (await this.#tryTakeOver()) continue;
+        const pauseMs = RETRY_MS * (0.5 + this.#options.random());
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     } finally {
       this.#seeking = false;
     }
   }
 
-  /** @returns whether somebody said that he coordinates */
-  async #ask(): Promise<boolean> {
-    const { link, subjects } = this.#options;
-    try {
-      this.#heard(JSON.parse(await link.request(subjects.who, "", ASK_TIMEOUT_MS)) as Beat);
-      return this.#known !== undefined;
-    } catch (error) {
-      // Nobody, or one who does not answer: both are to be replaced.
-      if (isNoResponders(error) || link.isUp) return false;
-      return true;
-    }
-  }
-
   async #tryTakeOver(): Promise<boolean> {
     try {
-      const here = await this.#takeOver();
+      // Seen before anybody is asked: whoever takes over after that makes the append fail.
+      const { lastSequence } = await this.#options.stream.state();
+      const isKnown = (await this.#isAnswered()) || (await this.#takeOver(lastSequence));
       this.#reported = false;
-      return here;
+      return isKnown;
     } catch (error) {
       // It is tried again and again; that it fails is said once.
       if (this.#options.link.isUp && !this.#reported) this.#options.report(error as PlatformError);
@@ -195,15 +183,37 @@ export class Leadership implements AsyncDisposable {
     }
   }
 
+  /** @returns whether somebody says that he coordinates */
+  async #isAnswered(): Promise<boolean> {
+    const { link, subjects } = this.#options;
+    try {
+      this.#heard(JSON.parse(await link.request(subjects.who, "", ASK_TIMEOUT_MS)) as Beat);
+    } catch {
+      // Nobody, or one who does not answer: both are to be replaced.
+    }
+    return this.#known !== undefined;
+  }
+
   /** @returns whether this process coordinates now */
-  async #takeOver(): Promise<boolean> {
+  async #takeOver(lastSequence: number): Promise<boolean> {
     const { link, stream, subjects, process, clock, report } = this.#options;
-    const { lastSequence } = await stream.state();
-    const epoch = await stream.append(`[${leadRecord(process)}]`, lastSequence);
-    if (epoch === undefined || this.#closed) return false;
+    // Before the append: who sees that one asks after it, and is heard.
+    const appended = Promise.withResolvers<boolean>();
+    const stop = link.subscribe(subjects.who, (message) => {
+      void appended.promise.then((isHere) => isHere && message.respond(JSON.stringify(this.#present())));
+    });
+    const epoch = await stream.append(`[${leadRecord(process)}]`, lastSequence).catch((error: unknown) => {
+      appended.resolve(false);
+      stop();
+      throw error;
+    });
+    appended.resolve(epoch !== undefined);
+    if (epoch === undefined || this.#closed) {
+      stop();
+      return false;
+    }
     const here: { epoch: number; coordinator: Coordinator | undefined } = { epoch, coordinator: undefined };
     this.#here = here;
-    const stop = link.subscribe(subjects.who, (message) => message.respond(JSON.stringify(this.#present())));
     const onLost = (): void => {
       stop();
       if (this.#here !== here) return;
@@ -218,6 +228,7 @@ export class Leadership implements AsyncDisposable {
       if (this.#closed) {
         await coordinator.close();
         this.#beat([epoch, "ended"]);
+        stop();
         return false;
       }
       here.coordinator = coordinator;

@@ -139,10 +139,6 @@ export class NatsLink implements AsyncDisposable {
   }
 }
 
-/** @returns whether nobody listened where something was asked: it was certainly not taken */
-export const isNoResponders = (error: unknown): boolean =>
-  error instanceof Error && (error.name === "NoRespondersError" || isNoResponders(error.cause));
-
 function clientOptions({ target, random }: NatsLinkOptions): NodeConnectionOptions {
   const { host, port, user, password, tls } = target;
   return {
