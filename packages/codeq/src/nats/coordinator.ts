@@ -64,7 +64,7 @@ export class Coordinator {
   #closed = false;
 
   private constructor(options: CoordinatorOptions, log: CoordinatorLog) {
-    const { epoch, clock, subjects } = options;
+    const { epoch, clock } = options;
     this.epoch = epoch;
     this.#options = options;
     this.#log = log;
