@@ -70,10 +70,10 @@ export interface SeenRecord {
 }
 
 /** Event sources over the API, and what functions saw of them. */
-export function createEventApi(api: Api) {
+export function createEventApi(api: Api, hasReaderAlready = false) {
   const namespace = "/v1/tenants/t_default/namespaces/default";
   const path = `${namespace}/event-sources`;
-  let hasReader = false;
+  let hasReader = hasReaderAlready;
 
   async function read(keys: string[]): Promise<SeenRecord[]> {
     if (!hasReader) {

@@ -11,6 +11,7 @@ const held = (id: string, more: Partial<Held> = {}): Held => ({
   bytes: 10,
   readAtMs: 0,
   attempt: 1,
+  tries: 1,
   alone: false,
   dueAtMs: 0,
   ...more,

@@ -10,6 +10,11 @@ export interface Held {
   readonly readAtMs: number;
   /** The attempt that its next call is. */
   attempt: number;
+  /**
+   * Calls of this process before the next one, and one. It is what ids are made of: where a source gives a message
+   * again, the calls of before are found again, one by one.
+   */
+  tries: number;
   /** Runs in a call of its own: it was found to be bad. */
   alone: boolean;
   /** Not run before. */

@@ -12,6 +12,7 @@ const held = (id: string, key?: string, attempt = 1): Held => ({
   bytes: 2,
   readAtMs: 0,
   attempt,
+  tries: 1,
   alone: false,
   dueAtMs: 0,
 });

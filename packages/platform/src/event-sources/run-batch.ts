@@ -93,6 +93,7 @@ export async function runBatch(options: RunBatchOptions, batch: readonly Held[])
           partition,
           messages: part.map(({ message }) => message),
           attempt: Math.max(...part.map(({ attempt }) => attempt)),
+          tries: Math.max(...part.map(({ tries }) => tries)),
           isLast,
           expiresAtMs: Math.min(...part.map(options.expiresAtMs)),
         },

@@ -154,6 +154,8 @@ class PartitionWorker {
         readAtMs: nowMs,
         // One that is too old ends by itself, as its last attempt.
         attempt: isOld ? Math.max(message.attempt, source.retry.max_attempts) : message.attempt,
+        // Where the source counts attempts, each delivery is to run.
+        tries: source.retry.max_attempts === 0 ? message.attempt : 1,
         alone: isOld,
         dueAtMs: 0,
       });
@@ -244,6 +246,7 @@ class PartitionWorker {
     for (const held of failed) {
       held.dueAtMs = nowMs + backoffMs(held.attempt, backoff_ms, backoff_max_ms, random);
       held.attempt = Math.min(held.attempt + 1, Math.max(max_attempts, held.attempt));
+      held.tries++;
       held.alone = source.bisect_on_error;
     }
     for (const held of untried) held.dueAtMs = nowMs + UNTRIED_PAUSE_MS;

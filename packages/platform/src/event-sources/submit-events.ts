@@ -16,6 +16,7 @@ import { type InvocationReply, replyOf } from "../activations/invocation-reply.t
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { queueInvocation } from "../activations/queue-invocation.ts";
+import { reportedFailures } from "../activations/reported-failures.ts";
 import { requireTriggerRole, triggerRoles } from "../auth/authorize.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { EVENTS_PRINCIPAL } from "../events/events-principal.ts";
@@ -42,8 +43,10 @@ export interface EventSubmitterOptions {
 export interface EventBatch {
   partition: string;
   messages: readonly SourceMessage[];
-  /** Tells calls with the same messages apart. */
+  /** For the record. */
   attempt: number;
+  /** Tells calls with the same messages apart. */
+  tries: number;
   /** A failure is for good. */
   isLast: boolean;
   /** Not run from this moment on, epoch milliseconds. */
@@ -91,9 +94,24 @@ export function createEventSubmitter(options: EventSubmitterOptions): EventSubmi
     return undefined;
   }
 
+  /** A message whose last attempt it would be may have ended well before, and its source was not told. */
+  async function endedWell(source: EventSourceRecord, batch: EventBatch): Promise<EventEnd | undefined> {
+    if (!batch.messages.some(({ attempt }) => attempt > 1)) return undefined;
+    const id = eventActivationId(source, { ...batch, tries: 1, isLast: false });
+    const record = await store.activations.get(source.tenant, id);
+    if (record?.status !== "success") return undefined;
+    const reported = reportedFailures(record.result);
+    if (reported === "malformed" || reported.failed.length > 0) return undefined;
+    return endOf(id, replyOf(record as TerminalRecord, true));
+  }
+
   return {
     async run(source, batch, signal) {
       const { tenant, namespace, ref } = source;
+      if (batch.isLast) {
+        const before = await endedWell(source, batch);
+        if (before !== undefined) return before;
+      }
       const key = { tenant, namespace, name: ref.function };
       const version = await catalog.resolve(key, refTargetOf(ref));
       requireTriggerRole(EVENTS_PRINCIPAL, triggerRoles(version.config.authz, "event"));
@@ -123,6 +141,7 @@ export function createEventSubmitter(options: EventSubmitterOptions): EventSubmi
         partition,
         messages: [message],
         attempt: message.attempt,
+        tries: 1,
         isLast: true,
         expiresAtMs: 0,
       };
@@ -197,8 +216,12 @@ function triggerSource(source: EventSourceRecord, { partition, messages, attempt
   };
 }
 
-function eventActivationId({ uid }: EventSourceRecord, { partition, messages, attempt }: EventBatch): string {
+function eventActivationId(
+  { uid }: EventSourceRecord,
+  { partition, messages, tries, isLast }: Omit<EventBatch, "attempt" | "expiresAtMs">,
+): string {
   const hash = createHash("sha256");
   for (const { id } of messages) hash.update(`${id.length}:${id}`);
-  return derivedActivationId("event", `${uid}:${partition}:${hash.digest("hex")}:${attempt}`);
+  const last = isLast ? ":last" : "";
+  return derivedActivationId("event", `${uid}:${partition}:${hash.digest("hex")}:${tries}${last}`);
 }

@@ -3,9 +3,14 @@ import { hostname } from "node:os";
 import type { CodeQ } from "@sous/codeq";
 import { type EventSourceRecord, type EventSourceStatus, PlatformError } from "@sous/contract";
 import type { Authenticator } from "../auth/authenticator.ts";
-import type { Config } from "../config/config-schema.ts";
 import type { AdapterContext, SourceAdapter } from "../event-sources/adapter.ts";
 import { createInboxAdapter } from "../event-sources/adapters/inbox-adapter.ts";
+import { createKinesisAdapter } from "../event-sources/adapters/kinesis-adapter.ts";
+import { createRedisStreamAdapter } from "../event-sources/adapters/redis-stream-adapter.ts";
+import { createS3ListingAdapter } from "../event-sources/adapters/s3-listing-adapter.ts";
+import { notificationReader } from "../event-sources/adapters/s3-message.ts";
+import { createSqsAdapter } from "../event-sources/adapters/sqs-adapter.ts";
+import { type AddressGuard, createAddressGuard } from "../event-sources/checked-address.ts";
 import { createEventSources } from "../event-sources/create-event-sources.ts";
 import {
   createLocalLeases,
@@ -22,6 +27,7 @@ import type { UserTopicBody } from "../events/user-topic.ts";
 import { createClientIpReader } from "../http/client-ip.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { createRateLimiter } from "../http/rate-limiter.ts";
+import { createEgress, type Egress } from "../powers/create-egress.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -54,6 +60,9 @@ export async function openEventSources(options: OpenEventSourcesOptions): Promis
   const leases = openLeases(options, holder);
   const replies = await codeq.openReplies();
   const inboxes = codeq as unknown as CodeQ<InboxBody, unknown>;
+  const privateAllow = config.egress.private_allow;
+  const egress = createEgress({ privateAllow, responseBytesMax: ANSWER_BYTES_MAX });
+  const guard = createAddressGuard(privateAllow);
   const router = createTopicRouter({
     codeq: codeq as unknown as CodeQ<UserTopicBody, unknown>,
     inboxes,
@@ -74,7 +83,7 @@ export async function openEventSources(options: OpenEventSourcesOptions): Promis
       clock: now,
       sleep,
     }),
-    openAdapter: (source) => openAdapter({ source, inboxes, secrets, holder, now, config }),
+    openAdapter: (source) => openAdapter({ source, inboxes, secrets, holder, now, egress, guard }),
     meter: createEventSourceMeter(metrics, logger),
     onSources: (found) => router.update(found),
     depthMax: config.budgets.depth_max,
@@ -98,6 +107,7 @@ export async function openEventSources(options: OpenEventSourcesOptions): Promis
       await router[Symbol.asyncDispose]();
       await sources[Symbol.asyncDispose]();
       await replies[Symbol.asyncDispose]();
+      await egress[Symbol.asyncDispose]();
     },
   };
 }
@@ -124,17 +134,16 @@ interface AdapterOptions {
   secrets: SecretReader;
   holder: string;
   now: () => number;
-  config: Pick<Config, "egress">;
+  egress: Egress;
+  guard: AddressGuard;
 }
 
+/** Ten messages of SQS, or five hundred records of a shard, and their base64. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+
 /** The one place where adapters are chosen; those that need a library of their own are loaded on first use. */
-async function openAdapter({
-  source,
-  inboxes,
-  secrets,
-  holder,
-  now,
-}: AdapterOptions): Promise<SourceAdapter> {
+async function openAdapter(options: AdapterOptions): Promise<SourceAdapter> {
+  const { source, inboxes, secrets, holder, now, egress, guard } = options;
   const { tenant, namespace } = source;
   const context: AdapterContext = {
     source,
@@ -147,9 +156,25 @@ async function openAdapter({
     case "codeq":
     case "webhook":
       return createInboxAdapter(inboxes, context);
-    default:
-      throw new PlatformError("CS_VALIDATION_FAILED", `there is no adapter for ${source.type} yet`);
+    case "sqs":
+      return await createSqsAdapter({ ...context, egress }, partOf(source, source.sqs));
+    case "kinesis":
+      return await createKinesisAdapter({ ...context, egress });
+    case "redis_stream":
+      return await createRedisStreamAdapter({ ...context, guard });
+    case "s3": {
+      const { queue_url, ...part } = partOf(source, source.s3);
+      if (queue_url === undefined) return await createS3ListingAdapter({ ...context, egress });
+      const { credentials, region } = part;
+      const queue = { queue_url, credentials, ...(region === undefined ? {} : { region }) };
+      return await createSqsAdapter({ ...context, egress }, { ...queue, read: notificationReader(source) });
+    }
   }
+}
+
+function partOf<Part>({ name, type }: EventSourceRecord, part: Part | undefined): Part {
+  if (part !== undefined) return part;
+  throw new PlatformError("CS_INTERNAL", `event source ${name} has no part ${type}`);
 }
 
 export interface OpenWebhookDoorOptions extends Pick<ProcessContext, "config" | "now" | "onFault"> {

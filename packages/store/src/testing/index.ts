@@ -1,4 +1,5 @@
 export { missingNats, type NatsServer, type NatsServerOptions, startNats } from "./nats-server.ts";
+export { freePort } from "./free-port.ts";
 export { monitorRedis, type RedisMonitor, type UndeclaredKey } from "./redis-monitor.ts";
 export { readListedCommands } from "./listed-commands.ts";
 export { type LuaCall, luaCode, readLuaCalls, readSends } from "./redis-sources.ts";

@@ -1,0 +1,24 @@
+/**
+ * Messages of a log in the order they were read: tells up to where all have ended, whatever the order of their ends.
+ */
+export class OrderedEnds<Position> {
+  readonly #open: { id: string; position: Position; ended: boolean }[] = [];
+
+  /** Whether nothing is left that was read and has not ended. */
+  get isEmpty(): boolean {
+    return this.#open.length === 0;
+  }
+
+  read(id: string, position: Position): void {
+    this.#open.push({ id, position, ended: false });
+  }
+
+  /** @returns the position of the last message before which, itself included, all have ended; `undefined` where that has not moved */
+  end(ids: Iterable<string>): Position | undefined {
+    const wanted = new Set(ids);
+    for (const entry of this.#open) if (wanted.has(entry.id)) entry.ended = true;
+    const first = this.#open.findIndex(({ ended }) => !ended);
+    const through = this.#open.splice(0, first < 0 ? this.#open.length : first);
+    return through.at(-1)?.position;
+  }
+}
