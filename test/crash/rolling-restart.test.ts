@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ActivationRecord } from "@sous/contract";
+import { missingRedis, startRedis } from "@sous/store/testing";
+import { type Api, manifest, until } from "../support/api.ts";
+import { type Cluster, type RoleName, startCluster } from "../support/cluster.ts";
+import { seeded, skipUnlessRequired } from "../support/scratch.ts";
+import type { TestServer } from "../support/server.ts";
+import { createSteadyClient, type SteadyAnswer } from "../support/steady-client.ts";
+
+const SEED = Number(process.env["SOUS_TEST_ROLLING_SEED"] ?? 0x5055);
+/** How often every process is restarted. */
+const ROUNDS = Number(process.env["SOUS_TEST_ROLLING_ROUNDS"] ?? 1);
+const CALLERS = 4;
+const SENDERS = 1;
+const PAUSE_MS = 60;
+const WORK = `export default async ({ n, waitMs }) => {
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  return { n };
+};`;
+const INVOKE = "/v1/tenants/t_default/namespaces/default/functions/work:invoke";
+const ROLES: RoleName[] = ["gateway", "invoker", "scheduler", "control"];
+/** Two waves of restarts, and all that was queued; a busy machine takes its time. */
+const PATIENCE_MS = 100_000 + ROUNDS * 200_000;
+const AUTHZ = {
+  invoke_http_roles: ["admin"],
+  invoke_schedule_roles: ["role:worker"],
+  invoke_cadence_roles: ["admin"],
+};
+
+interface Seen {
+  calls: number;
+  /** Calls that did not end as they should, as texts. */
+  faults: string[];
+  acknowledged: Map<string, number>;
+}
+
+/** Calls and queues through the gateways until it is told to stop. */
+async function load(cluster: Cluster, stop: AbortSignal, random: () => number): Promise<Seen> {
+  const seen: Seen = { calls: 0, faults: [], acknowledged: new Map() };
+  const again = async (once: (post: (body: object) => Promise<SteadyAnswer>) => Promise<void>) => {
+    using own = createSteadyClient(cluster.gatewayUrls);
+    while (!stop.aborted) {
+      try {
+        await once((body) => own.post(INVOKE, { ref: { alias: "prod" }, ...body }));
+      } catch (error) {
+        seen.faults.push(String(error));
+      }
+      await sleep(PAUSE_MS);
+    }
+  };
+  const caller = () =>
+    again(async (post) => {
+      const n = seen.calls++;
+      const waitMs = random() < 0.2 ? Math.floor(random() * 300) : 0;
+      const { status, body } = await post({ mode: "sync", event: { n, waitMs } });
+      const { result } = body as { result?: { body: string } };
+      if (status !== 200 || result?.body !== JSON.stringify({ n })) {
+        seen.faults.push(`${status} ${JSON.stringify(body).slice(0, 300)}`);
+      }
+    });
+  const sender = () =>
+    again(async (post) => {
+      const n = seen.acknowledged.size;
+      const { status, body } = await post({
+        mode: "async",
+        event: { n, waitMs: Math.floor(random() * 200) },
+      });
+      if (status === 202) seen.acknowledged.set(String(body["activation_id"]), n);
+      // As many wait as may: that is an answer, not a fault.
+      else if (status !== 429) seen.faults.push(`${status} ${JSON.stringify(body).slice(0, 300)}`);
+    });
+  await Promise.all([...Array.from({ length: CALLERS }, caller), ...Array.from({ length: SENDERS }, sender)]);
+  return seen;
+}
+
+/** Restarts one process of each role at a time, each on its port, as rolling updates do, until all are new. */
+async function rollAll(cluster: Cluster, random: () => number): Promise<void> {
+  const waves = Math.max(...ROLES.map((role) => cluster.processes[role].length));
+  for (let wave = 0; wave < waves; wave++) {
+    const victims = ROLES.flatMap((role) =>
+      wave < cluster.processes[role].length
+        ? [{ role, server: cluster.processes[role][0] as TestServer }]
+        : [],
+    );
+    await Promise.all(
+      victims.map(async ({ role, server }) => {
+        await sleep(random() * 500);
+        cluster.processes[role].shift();
+        process.kill(server.pid, "SIGTERM");
+        await server.ended;
+        const next = await cluster.start(role, { port: Number(new URL(server.url).port) });
+        const isReady = async () => (await fetch(`${next.url}/readyz`)).status === 200;
+        await until(isReady, `${role} to be ready`, 30_000);
+      }),
+    );
+  }
+}
+
+async function ticksOf(api: Api): Promise<ActivationRecord[]> {
+  const path = "/v1/tenants/t_default/activations?trigger=schedule&limit=500";
+  return (await api.expect<{ items: ActivationRecord[] }>(200, "GET", path)).items;
+}
+
+test(
+  "restarting every process under load, one of each role at a time, drops no request and loses no work",
+  { timeout: PATIENCE_MS },
+  async (context) => {
+    const missing = missingRedis();
+    if (missing !== undefined) {
+      skipUnlessRequired(context, missing);
+      return;
+    }
+    await using redis = await startRedis();
+    await using cluster = await startCluster({
+      store: redis.url,
+      codeq: redis.url,
+      settings: { drain_notice_ms: 300, drain_ms: 5000, "limits.async_depth_max": 1000 },
+    });
+    const { api } = cluster;
+    const random = seeded(SEED);
+    const files = { "function.js": WORK, "manifest.json": manifest({ limits: { timeoutMs: 10_000 } }) };
+    await api.deploy({ name: "work", files, config: { authz: AUTHZ, retry: { max_attempts: 1 } } });
+    await api.expect(201, "POST", "/v1/tenants/t_default/namespaces/default/schedules", {
+      name: "each-second",
+      every_seconds: 1,
+      overlap_policy: "parallel",
+      ref: { function: "work", alias: "prod" },
+      payload: { n: -1, waitMs: 0 },
+    });
+
+    const stop = new AbortController();
+    const loading = load(cluster, stop.signal, random);
+    await sleep(500);
+    try {
+      for (let round = 0; round < ROUNDS; round++) await rollAll(cluster, random);
+    } finally {
+      stop.abort();
+    }
+    const { calls, faults, acknowledged } = await loading;
+    context.diagnostic(`${calls} calls, ${acknowledged.size} queued, seed ${SEED}`);
+    assert.deepEqual(faults, []);
+    assert.ok(calls > 50 && acknowledged.size > 20, "the load was one");
+
+    for (const [id, n] of acknowledged) {
+      await until(
+        async () => !/queued|running/.test((await api.activation(id)).status),
+        `${id} to end`,
+        30_000,
+      );
+      const record = await api.activation(id);
+      assert.equal(record.status, "success", JSON.stringify(record));
+      assert.equal((record["result"] as { body: string }).body, JSON.stringify({ n }));
+      assert.deepEqual(
+        [record["attempt"], record["attempts"]],
+        [1, []],
+        "none was begun twice for a restart",
+      );
+    }
+    const numbers = (await ticksOf(api))
+      .map(({ trigger }) => Number(trigger.source["tick_seq"]))
+      .toSorted((a, b) => a - b);
+    const [first = 0] = numbers;
+    assert.ok(numbers.length > 3);
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, at) => first + at),
+      "no tick is left out, none comes twice",
+    );
+  },
+);
