@@ -21,6 +21,8 @@ export interface BundleCache {
    */
   get(version: { sha256: string }): PreparedProgram | Promise<PreparedProgram>;
   stats(): BundleCacheStats;
+  /** Hashes of programs it holds that can run, at most `max`, the lately used ones first. */
+  held(max: number): string[];
 }
 
 export interface BundleCacheOptions {
@@ -103,6 +105,14 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
       return flight;
     },
     stats: () => ({ items: entries.size, bytes, hits, misses }),
+    held(max) {
+      const hashes: string[] = [];
+      for (const [sha256, { program }] of [...entries].reverse()) {
+        if (hashes.length >= max) break;
+        if (program.ok) hashes.push(sha256);
+      }
+      return hashes;
+    },
   };
 }
 

@@ -318,6 +318,17 @@ export function createFleet(options: FleetOptions): Fleet {
       }
       return { tenants: tenants.size, sandboxes: hostCount, active, warmPrograms };
     },
+    warmPrograms(max) {
+      const used = new Map<string, number>();
+      for (const tenant of tenants.values()) {
+        for (const { sandbox, programs } of tenant.hosts) {
+          for (const key of sandbox.warmPrograms) used.set(key, programs.get(key) ?? 0);
+        }
+      }
+      const keys = [...used.keys()];
+      if (keys.length <= max) return keys;
+      return keys.sort((a, b) => (used.get(b) ?? 0) - (used.get(a) ?? 0)).slice(0, max);
+    },
     async [Symbol.asyncDispose]() {
       closed = true;
       clearInterval(sweeper);

@@ -22,4 +22,6 @@ export interface Fleet extends AsyncDisposable {
   /** Ends an activation early, wherever it is. */
   cancel(tenant: string, activationId: string): void;
   stats(): FleetStats;
+  /** Keys of programs with an isolate ready, at most `max`, the lately used ones first. */
+  warmPrograms(max: number): string[];
 }

@@ -21,6 +21,8 @@ import { LiveActivation } from "../activations/live-activation.ts";
 import { SlotList } from "../activations/slot-list.ts";
 import type { LiveRegistry } from "../activations/live-registry.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
+import type { Placement } from "../members/create-placement.ts";
+import { PATIENCE_MS, type Placing, placing, takeBack } from "./take-back.ts";
 
 export interface IngressOptions {
   codeq: InvocationCodeQ;
@@ -30,6 +32,8 @@ export interface IngressOptions {
   limits: Limits;
   tier: string;
   now: () => number;
+  /** Chooses who runs a synchronous call; absent: whoever has room. */
+  placement?: Placement | undefined;
 }
 
 /** A checked request to run a version once. */
@@ -76,6 +80,8 @@ interface Caller {
   /** Taken out when it is called: what is left of a caller holds nothing of its request. */
   settle: Settle | undefined;
   slot: number;
+  /** Of a call that was sent to one invoker. */
+  placing: Placing | undefined;
 }
 
 /** How late a caller may learn that no answer came, in milliseconds. */
@@ -91,7 +97,7 @@ interface OpenKey {
 }
 
 export function createIngress(options: IngressOptions): Ingress {
-  const { codeq, store, live, replies, limits, tier, now } = options;
+  const { codeq, store, live, replies, limits, tier, now, placement } = options;
   const open = new Map<string, OpenKey>();
   const callers = new SlotList<Caller>();
 
@@ -132,10 +138,10 @@ export function createIngress(options: IngressOptions): Ingress {
     return invocation;
   }
 
-  function messageOf(invocation: Invocation, version: VersionRecord) {
+  function messageOf(invocation: Invocation, version: VersionRecord, topic: string = TOPICS.invoke) {
     return {
       id: invocation.activation_id,
-      topic: TOPICS.invoke,
+      topic,
       tenant: invocation.tenant,
       lane: laneOf(invocation, version),
       body: invocation,
@@ -150,12 +156,21 @@ export function createIngress(options: IngressOptions): Ingress {
     // Not the request id: that one is the caller's to choose, and two callers may choose the same.
     const { activation_id } = invocation;
     const untilMs = now() + request.timeoutMs + limits.replyGraceMs;
-    const caller: Caller = { id: activation_id, address: "", untilMs, settle, slot: 0 };
+    const caller: Caller = { id: activation_id, address: "", untilMs, settle, slot: 0, placing: undefined };
     caller.slot = callers.add(caller);
-    caller.address = replies.expect(activation_id, (reply) => release(caller)?.(reply.unrecorded ?? reply));
+    caller.address = replies.expect(activation_id, (reply) => {
+      leave(caller, true);
+      release(caller)?.(reply.unrecorded ?? reply);
+    });
     invocation.reply_to = caller.address;
+    // The queue knows repeated requests by their id, within one topic: those with a key all go to the same.
+    const chosen = invocation.fingerprint === undefined ? placement?.choose(request) : undefined;
+    if (chosen !== undefined) caller.placing = placing(chosen, now());
     codeq
-      .publish(messageOf(invocation, request.version), { depthMax: limits.syncDepthMax, durable: false })
+      .publish(messageOf(invocation, request.version, chosen?.topic), {
+        depthMax: limits.syncDepthMax,
+        durable: false,
+      })
       .catch((error: unknown) => giveUp(caller, asPlatformError(error)));
   }
 
@@ -167,7 +182,29 @@ export function createIngress(options: IngressOptions): Ingress {
     return settle;
   }
 
+  /** Ends what is counted of a call that was sent to one invoker. */
+  function leave(caller: Caller, answered: boolean): void {
+    const { placing: sent } = caller;
+    if (sent === undefined) return;
+    caller.placing = undefined;
+    if (answered) sent.call.answered();
+    else sent.call.gone();
+  }
+
+  /** An invoker has had its time to take a call: what it has not begun goes to whoever has room. */
+  function lookAfter(caller: Caller, sent: Placing, nowMs: number): void {
+    sent.checkAtMs = Infinity;
+    takeBack(codeq, caller.id, sent, limits.syncDepthMax).then(
+      (outcome) => {
+        if (outcome === "unknown") sent.checkAtMs = nowMs + 10 * PATIENCE_MS;
+        else if (outcome === "moved") caller.placing = undefined;
+      },
+      (error: unknown) => giveUp(caller, asPlatformError(error)),
+    );
+  }
+
   function giveUp(caller: Caller, error: PlatformError): void {
+    leave(caller, false);
     replies.forget(caller.address, caller.id);
     release(caller)?.(error);
   }
@@ -177,6 +214,8 @@ export function createIngress(options: IngressOptions): Ingress {
   const sweeper = setInterval(() => {
     const at = now();
     for (const caller of callers) {
+      const { placing: sent } = caller;
+      if (sent !== undefined && at >= sent.checkAtMs) lookAfter(caller, sent, at);
       if (at < caller.untilMs) continue;
       giveUp(caller, tooLate("no answer came in time; read the activation record", caller.id));
     }

@@ -1,4 +1,4 @@
-import type { Delivery, Message } from "@sous/codeq";
+import type { Delivery, Message, Subscription } from "@sous/codeq";
 import { type FunctionErrorType, type Invocation, TOPICS } from "@sous/contract";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { SlotList } from "../activations/slot-list.ts";
@@ -22,6 +22,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   const { codeq, live, limits, now, store, meter, fleet, catalog, destinations } = options;
   const done = (): Promise<void> => Promise.resolve();
   const claimed = new SlotList<Delivery<Invocation>>();
+  const subscriptions = new Set<Subscription>();
   let draining = false;
   let stopping = false;
   let drained: (() => void) | undefined;
@@ -37,12 +38,12 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });
   const runOptions: RunOptions = { ...options, records, startedMs: now(), stopping: () => stopping };
-  const window = createClaimWindow({
-    catalog,
-    wake: (message) => {
-      if (!draining) subscription.wake(message);
-    },
-  });
+  const window = createClaimWindow({ catalog, wake });
+
+  function wake(message?: Message<Invocation>): void {
+    if (draining) return;
+    for (const subscription of subscriptions) subscription.wake(message);
+  }
 
   function release(delivery: Delivery<Invocation>, slot: number, place: ClaimedPlace): void {
     const full = claimed.size >= limits.inflightMax;
@@ -50,7 +51,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     window.giveBack(place, delivery.message);
     if (draining) {
       if (claimed.size === 0) drained?.();
-    } else if (full) subscription.wake();
+    } else if (full) wake();
   }
 
   async function onExpired({ body, attempt }: Message<Invocation>): Promise<void> {
@@ -83,19 +84,27 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     records.finish(activation, record, () => told ?? done());
   }
 
-  const subscription = await codeq.consume({
-    topic: TOPICS.invoke,
-    leaseMs,
-    capacity: () => (draining || unwritten.isFull ? 0 : limits.inflightMax - claimed.size),
-    accepts: (message) => window.accepts(message),
-    deliver(delivery) {
-      const slot = claimed.add(delivery);
-      const place = window.take(delivery.message);
-      new Run(runOptions, delivery, () => release(delivery, slot, place)).begin();
-    },
-    // A store that does not take the record now gets it again: the writer keeps it.
-    onExpired: (message) => void onExpired(message).catch(() => {}),
-  });
+  async function consume(topic: string): Promise<() => Promise<void>> {
+    const subscription = await codeq.consume({
+      topic,
+      leaseMs,
+      capacity: () => (draining || unwritten.isFull ? 0 : limits.inflightMax - claimed.size),
+      accepts: (message) => window.accepts(message),
+      deliver(delivery) {
+        const slot = claimed.add(delivery);
+        const place = window.take(delivery.message);
+        new Run(runOptions, delivery, () => release(delivery, slot, place)).begin();
+      },
+      // A store that does not take the record now gets it again: the writer keeps it.
+      onExpired: (message) => void onExpired(message).catch(() => {}),
+    });
+    subscriptions.add(subscription);
+    return async () => {
+      subscriptions.delete(subscription);
+      await subscription.close();
+    };
+  }
+  await consume(TOPICS.invoke);
 
   // Work that runs for longer than a lease keeps it.
   const keeper = setInterval(() => {
@@ -111,7 +120,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
 
   async function drain(timeoutMs: number): Promise<void> {
     draining = true;
-    await subscription.close();
+    await Promise.all([...subscriptions].map((subscription) => subscription.close()));
     if (claimed.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     drained = resolve;
@@ -124,6 +133,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     get inflight() {
       return claimed.size;
     },
+    consume,
     drain,
     async [Symbol.asyncDispose]() {
       stopping = true;

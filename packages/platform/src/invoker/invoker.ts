@@ -45,6 +45,8 @@ export interface InvokerOptions {
 /** Takes invocations from the queue and runs each once: see `Run` for the way of one. */
 export interface Invoker extends AsyncDisposable {
   readonly inflight: number;
+  /** Takes work from one more topic as from the one everybody consumes. @returns what stops it */
+  consume(topic: string): Promise<() => Promise<void>>;
   /** Stops taking work and waits until what runs has ended, at most `timeoutMs`. */
   drain(timeoutMs: number): Promise<void>;
 }

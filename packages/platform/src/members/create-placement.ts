@@ -24,7 +24,7 @@ export interface PlacedVersion {
   version: VersionRecord;
 }
 
-/** A call that was sent to a member. Exactly one of `answered`, `gone` and `waited` is called, once. */
+/** A call that was sent to a member. The first of `answered`, `gone` and `waited` ends it. */
 export interface PlacedCall {
   readonly topic: string;
   /** The member answered. */
@@ -127,9 +127,12 @@ export function createPlacement(options: PlacementOptions): Placement {
 
   function take(spot: Spot): PlacedCall {
     const { load } = spot;
+    let ended = false;
     spot.calls++;
     load.mine++;
     const end = (): void => {
+      if (ended) return;
+      ended = true;
       spot.calls--;
       load.mine--;
     };
