@@ -40,6 +40,7 @@ const SHARED = [
   "schedules",
   "cadence-workers",
   "events",
+  "members",
 ];
 
 /** Which folder of `platform` may import which; packages are ruled by the table above. */
@@ -59,6 +60,7 @@ export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "cadence-workers": [],
   schedules: ["auth", "catalog", "activations"],
   events: [],
+  members: [],
   powers: ["config", "telemetry", "secrets"],
   fleet: ["config", "telemetry"],
   /** `cs fn test` and `cs doctor`: one function, or the host, without the services. */
@@ -70,6 +72,7 @@ export const PLATFORM_IMPORTS: Readonly<Record<string, readonly string[]>> = {
 /** Packages that platform's folders may not use although the package may: a service never picks a driver. */
 export const PLATFORM_PACKAGE_LIMITS: Readonly<Record<string, readonly string[]>> = {
   secrets: ["contract", "store"],
+  members: ["contract", "store", "codeq"],
   powers: ["contract", "guest", "store", "codeq", "sandbox"],
   fleet: ["contract", "sandbox"],
   bundle: ["contract", "store", "sandbox"],

@@ -81,6 +81,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => [(await import("./commands/audit-list.ts")).registerAuditList],
   },
+  cluster: {
+    summary: "the processes that make up the platform",
+    isGroup: true,
+    load: async () => (await import("./commands/cluster.ts")).clusterCommands,
+  },
   config: {
     summary: "the platform's configuration",
     isGroup: true,

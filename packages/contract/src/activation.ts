@@ -93,6 +93,8 @@ export const ActivationRecord = Type.Object(
     cold_reason: ColdReason,
     tier: Type.String(),
     sandbox_id: Type.String(),
+    /** The member of the cluster that ran it; absent where nobody but this process could. */
+    invoker: Type.Optional(Type.String()),
     timings: ActivationTimings,
     cpu_ms: Milliseconds,
     memory_peak_bytes: Type.Integer({ minimum: 0 }),

@@ -15,6 +15,7 @@ export {
   ListActivationsQuery,
   LogsReply,
 } from "./api/activations.ts";
+export { ClusterMember, ClusterMembersReply, MEMBER_STATES } from "./api/cluster.ts";
 export {
   CadenceWorkerItem,
   CadenceWorkerPage,

@@ -37,6 +37,16 @@ test("a group keeps what few ends have: budgets that were used or passed, the de
   }
 });
 
+test("a group tells apart who ran what", () => {
+  const group = new EndedGroup();
+  const records = [end({ invoker: "m-a" }), end({ invoker: "m-b" }), end(), end({ invoker: "m-a" })];
+  for (const record of records) assert.equal(group.add(record, []), true);
+  assert.deepEqual(
+    group.ends().map(({ record }) => record),
+    records,
+  );
+});
+
 test("a group counts its ends and failures by function", () => {
   const group = new EndedGroup();
   group.add(end(), []);

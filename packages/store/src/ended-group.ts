@@ -28,6 +28,7 @@ type Common = Pick<
   | "mode"
   | "tier"
   | "sandbox_id"
+  | "invoker"
 >;
 
 /** What few ends have. */
@@ -174,6 +175,7 @@ export class EndedGroup {
         common.ref === record.ref &&
         common.principal === record.principal &&
         common.sandbox_id === record.sandbox_id &&
+        common.invoker === record.invoker &&
         common.resolved_version === record.resolved_version &&
         common.trigger.type === record.trigger.type &&
         common.tenant === record.tenant &&
@@ -182,7 +184,7 @@ export class EndedGroup {
         return at;
     }
     const { tenant, namespace, function: name, ref, resolved_version, trigger, principal } = record;
-    const { mode, tier, sandbox_id } = record;
+    const { mode, tier, sandbox_id, invoker } = record;
     commons.push({
       tenant,
       namespace,
@@ -194,6 +196,7 @@ export class EndedGroup {
       mode,
       tier,
       sandbox_id,
+      ...(invoker === undefined ? {} : { invoker }),
     });
     this.#partOf.push(this.#part(tenant, namespace, name));
     return commons.length - 1;

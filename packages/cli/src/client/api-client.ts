@@ -9,6 +9,7 @@ import type {
   CancelReply,
   CreateCadenceWorkerBody,
   CreateEventSourceBody,
+  ClusterMembersReply,
   CreateScheduleBody,
   CreateTokenBody,
   CreateTokenReply,
@@ -171,6 +172,8 @@ export interface ApiClient {
   listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
   revokeToken(tokenId: string): Promise<DeletedReply>;
   listAuditEvents(query: AuditQuery, itemsMax: number): Promise<Page<AuditEvent>>;
+  /** @returns every member of the cluster */
+  listClusterMembers(): Promise<ClusterMembersReply>;
 }
 
 export function createApiClient(scope: ApiScope): ApiClient {
@@ -296,6 +299,14 @@ export function createApiClient(scope: ApiScope): ApiClient {
         path: `/v1/tokens/${segment(tokenId, "token id")}`,
         query: { tenant: scope.tenant },
       }),
+    async listClusterMembers() {
+      let last: ClusterMembersReply | undefined;
+      const { items } = await readItems(async (page) => {
+        last = await get<ClusterMembersReply>("/v1/cluster/members", page);
+        return last;
+      }, Infinity);
+      return { ...(last as ClusterMembersReply), items, next_cursor: null };
+    },
   };
 }
 

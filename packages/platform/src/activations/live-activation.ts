@@ -32,6 +32,8 @@ export class LiveActivation implements LogBudget, Identified<LiveActivation> {
   status: ActivationRecord["status"] = "queued";
   startMs: number | null = null;
   sandboxId = "";
+  /** The member of the cluster that runs it, where there is one. */
+  invoker: string | undefined;
   fetchMs = 0;
   hostCalls = 0;
   /** What its calls out have used; absent while it has made none. */
@@ -135,6 +137,7 @@ export class LiveActivation implements LogBudget, Identified<LiveActivation> {
       host_calls: this.hostCalls,
       egress_bytes: this.outward?.egressBytes ?? 0,
     };
+    if (this.invoker !== undefined) record.invoker = this.invoker;
     if (invocation.traceparent !== undefined) record.traceparent = invocation.traceparent;
     if (invocation.depth !== undefined) record.depth = invocation.depth;
     if (invocation.fingerprint !== undefined) record.fingerprint = invocation.fingerprint;

@@ -34,5 +34,6 @@ export const ACTIONS = [
   "cs:token:create",
   "cs:token:read",
   "cs:token:delete",
+  "cs:cluster:read",
 ] as const;
 export type Action = (typeof ACTIONS)[number];

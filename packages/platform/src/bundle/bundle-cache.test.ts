@@ -116,3 +116,11 @@ test("a store that is down is the caller's to know, and the next call tries agai
   });
   await assert.rejects(async () => other.get(bundle), withCode("CS_STORE_UNAVAILABLE"));
 });
+
+test("tells which bundles it holds, the lately used ones first, and none that cannot run", async () => {
+  const [a, b, c] = [bundleOf("a"), bundleOf("b"), bundleOf("c")];
+  const { cache } = published([a, b]);
+  for (const bundle of [a, b, c, a]) await cache.get(bundle);
+  assert.deepEqual(cache.held(9), [a.sha256, b.sha256]);
+  assert.deepEqual(cache.held(1), [a.sha256]);
+});

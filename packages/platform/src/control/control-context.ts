@@ -9,6 +9,7 @@ import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import type { Readiness } from "../http/readiness.ts";
+import type { Membership } from "../members/membership.ts";
 import type { RunSubmitter } from "../schedules/submit-run.ts";
 import type { Timing } from "../schedules/timing.ts";
 import type { SecretWriter } from "../secrets/secret-vault.ts";
@@ -46,6 +47,8 @@ export interface ControlOptions {
   eventSourceStatus?: (uid: string) => EventSourceStatus | undefined;
   /** Takes webhooks and CloudEvents, where this process does. */
   webhooks?: RawRoute;
+  /** Who is in the cluster, as this process last saw it (nobody). */
+  membership?: () => Membership;
   metrics: Metrics;
   logger: Logger;
   /** Epoch milliseconds. */

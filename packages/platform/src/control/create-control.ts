@@ -5,12 +5,14 @@ import { NOTHING_QUEUED } from "../activations/queued-activations.ts";
 import { authorize, homeTenant } from "../auth/authorize.ts";
 import { duplicateKey } from "../http/duplicate-key.ts";
 import { errorHeaders, toPlatformError } from "../http/error-reply.ts";
+import { NO_MEMBERS } from "../members/membership.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import { API_SECURITY_HEADERS } from "../http/security-headers.ts";
 import { registerActivationRoutes } from "./activation-routes.ts";
 import { registerCadenceRoutes } from "./cadence-routes.ts";
 import { registerAuditRoutes } from "./audit-routes.ts";
 import { beginAudit, endAudit } from "./audit-trail.ts";
+import { registerClusterRoutes } from "./cluster-routes.ts";
 import type { ControlApp } from "./control-app.ts";
 import type { ControlContext, ControlOptions } from "./control-context.ts";
 import { registerDlqRoutes } from "./dlq-routes.ts";
@@ -48,6 +50,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const context: ControlContext = {
     metricsPublic: false,
     queued: NOTHING_QUEUED,
+    membership: () => NO_MEMBERS,
     followIntervalMs: 500,
     runsElsewhere: false,
     durability: "relaxed",
@@ -78,6 +81,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerEventSourceRoutes(app, context);
   registerShortRoutes(app, context);
   registerInvokeRoutes(app, context);
+  registerClusterRoutes(app, context);
   registerServiceRoutes(app, context);
   await app.ready();
   return {

@@ -131,3 +131,17 @@ test("a sandbox keeps so many programs warm and gives up the one used least late
   await fleet.run("t_other", "other");
   assert.deepEqual(kept("t_other"), ["other"], "where all room is taken each still has its last one");
 });
+
+test("tells which programs are warm, the lately used ones first", async () => {
+  const { fleet, driver, run } = open(8);
+  await using _ = fleet;
+  for (const name of ["old", "young", "youngest"]) {
+    await run("t_first", name);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  for (const sandbox of driver.sandboxes) {
+    for (const name of ["young", "old", "youngest"]) sandbox.warmPrograms.add(name);
+  }
+  assert.deepEqual(new Set(fleet.warmPrograms(10)), new Set(["old", "young", "youngest"]));
+  assert.deepEqual(fleet.warmPrograms(2), ["youngest", "young"]);
+});

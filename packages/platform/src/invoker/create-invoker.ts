@@ -29,7 +29,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
 
   const unwritten = createUnwritten({
     endsMax: limits.unwrittenEndsMax,
-    onRoom: () => (draining ? undefined : subscription.wake()),
+    onRoom: () => wake(),
   });
   const records = createRecordWriter({
     store,

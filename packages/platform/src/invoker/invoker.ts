@@ -38,6 +38,8 @@ export interface InvokerOptions {
   /** Charged with what each attempt used; absent: nobody counts. */
   spending?: Spending | undefined;
   limits: Limits;
+  /** Its name in the cluster, for records (none). */
+  member?: string | undefined;
   now: () => number;
   random: () => number;
 }

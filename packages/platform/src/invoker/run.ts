@@ -247,6 +247,7 @@ export class Run implements FleetClient {
   #register(version: number): LiveActivation {
     if (this.#live === undefined) {
       this.#live = new LiveActivation(this.#invocation, version, this.#options.fleet.tier);
+      this.#live.invoker = this.#options.member;
       this.#options.live.add(this.#live);
     }
     this.#live.version = version;

@@ -95,7 +95,9 @@ describe("topics of members that are gone", () => {
     await taken[0]?.delivery.ack();
     await until("the record goes", async () => !(await resources.get(MEMBER_KIND, memberKey("m-dead"))));
     change(alive);
-    await until("nobody consumes it any more", () => adoptions.every(({ topics: left }) => left.length === 0));
+    await until("nobody consumes it any more", () =>
+      adoptions.every(({ topics: left }) => left.length === 0),
+    );
   });
 
   test("of draining members are emptied at once, but the record is theirs", async (t) => {

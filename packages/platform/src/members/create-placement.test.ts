@@ -97,7 +97,8 @@ describe("placing synchronous calls", () => {
     for (let call = 0; call < 60; call++) {
       const to = at(place(versionOf(1)));
       counts.set(to, (counts.get(to) ?? 0) + 1);
-      if (call === 3) assert.deepEqual([...counts], [["m-a", 4]], "up to its processors all go to the warm one");
+      if (call === 3)
+        assert.deepEqual([...counts], [["m-a", 4]], "up to its processors all go to the warm one");
     }
     const [warmCount = 0, otherCount = 0] = [counts.get("m-a"), counts.get("m-b")];
     assert.ok(warmCount <= Math.ceil(1.25 * 61 * 0.5) && otherCount >= 20, JSON.stringify([...counts]));

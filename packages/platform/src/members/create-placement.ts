@@ -107,7 +107,8 @@ export function createPlacement(options: PlacementOptions): Placement {
     const spots = rankMembers(subject, candidates, CHOICES).map(({ candidate: load, reason }) => {
       // The same object goes on counting the calls that are there.
       const before = known?.spots.find((spot) => spot.load === load);
-      if (before === undefined) return { load, topic: topicOfMember(topic, load.member.id), reason, calls: 0 };
+      if (before === undefined)
+        return { load, topic: topicOfMember(topic, load.member.id), reason, calls: 0 };
       before.reason = reason;
       return before;
     });

@@ -178,6 +178,7 @@ const full: Partial<ActivationRecord> = {
   cold_reason: "first_use",
   tier: "isolate",
   sandbox_id: "sb_1",
+  invoker: "m-0123456789ab",
   timings: {
     queue_ms: 1,
     placement_ms: 0.001,
