@@ -107,7 +107,7 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
     stats: () => ({ items: entries.size, bytes, hits, misses }),
     held(max) {
       const hashes: string[] = [];
-      for (const [sha256, { program }] of [...entries].reverse()) {
+      for (const [sha256, { program }] of [...entries].toReversed()) {
         if (hashes.length >= max) break;
         if (program.ok) hashes.push(sha256);
       }

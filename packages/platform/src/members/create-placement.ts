@@ -131,19 +131,21 @@ export function createPlacement(options: PlacementOptions): Placement {
     let ended = false;
     spot.calls++;
     load.mine++;
-    const end = (): void => {
-      if (ended) return;
+    /** @returns whether it was the first end */
+    const end = (): boolean => {
+      if (ended) return false;
       ended = true;
       spot.calls--;
       load.mine--;
+      return true;
     };
     return {
       topic: spot.topic,
       answered() {
-        end();
-        load.trust();
+        // Taken back, it was another one who answered.
+        if (end()) load.trust();
       },
-      gone: end,
+      gone: () => void end(),
       waited() {
         end();
         load.avoid(now());
