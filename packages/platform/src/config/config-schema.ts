@@ -107,6 +107,21 @@ const fields = {
     description:
       "keys that secrets are encrypted with, the newest first; none: the key file of the data folder",
   }),
+  cluster: Type.Object(
+    {
+      heartbeat_ms: Type.Integer({
+        minimum: 100,
+        maximum: 60_000,
+        description:
+          "pause between two heartbeats of a process, milliseconds; silent for six of them it counts as gone",
+      }),
+      placement: Type.Enum(["warm", "any"], {
+        description:
+          "who runs synchronous calls where invokers share a queue; warm: one that has the version ready, within bounds of load; any: whoever has room",
+      }),
+    },
+    closed,
+  ),
   cluster_name: Type.String({ maxLength: 256, description: "shown in logs" }),
   environment: Type.String({ maxLength: 256, description: "shown in logs" }),
   durability: Type.Enum(["relaxed", "strict"], { description: "of versions that do not say" }),
@@ -216,6 +231,8 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     cadence_domains: [],
     cadence_refresh_seconds: 10,
     secrets_key: [],
+    "cluster.heartbeat_ms": 2000,
+    "cluster.placement": "warm",
     cluster_name: "",
     environment: "",
     durability: "relaxed",

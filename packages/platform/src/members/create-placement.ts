@@ -47,6 +47,8 @@ export interface PlacementOptions {
   topic: string;
   now: () => number;
   onDecision: (decision: PlacementDecision) => void;
+  /** Hears of each call that its member let wait (nobody). */
+  onTakenBack?: () => void;
 }
 
 /** A member among the choices of a version. */
@@ -71,7 +73,7 @@ interface Home {
  * ranked once for each change of the membership.
  */
 export function createPlacement(options: PlacementOptions): Placement {
-  const { membership, topic, now, onDecision } = options;
+  const { membership, topic, now, onDecision, onTakenBack = () => {} } = options;
   const homes = new WeakMap<VersionRecord, Home>();
   const loads = new Map<string, MemberLoad>();
   let candidates: MemberLoad[] = [];
@@ -149,6 +151,7 @@ export function createPlacement(options: PlacementOptions): Placement {
       waited() {
         end();
         load.avoid(now());
+        onTakenBack();
       },
     };
   }

@@ -46,6 +46,8 @@ export interface ExecutionOptions {
   tiers: Pick<BundleTiers, "load">;
   secrets: SecretReader;
   meter: PlatformMeter;
+  /** Its name in the cluster, for records (none). */
+  member?: string | undefined;
   now: () => number;
   /** Hears of faults nobody waits for. */
   onFault: (error: unknown) => void;
@@ -129,6 +131,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       meter,
       spending,
       limits,
+      member: options.member,
       now,
       random: Math.random,
     }),

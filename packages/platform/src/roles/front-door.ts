@@ -9,6 +9,7 @@ import { createIngress } from "../gateway/ingress.ts";
 import { createClientIpReader } from "../http/client-ip.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { createRateLimiter } from "../http/rate-limiter.ts";
+import type { Placement } from "../members/create-placement.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Core } from "./open-core.ts";
 
@@ -24,6 +25,8 @@ export interface FrontDoorOptions {
   limits: Limits;
   core: Core;
   auth: Authenticator;
+  /** Chooses who runs a synchronous call; absent: whoever has room. */
+  placement: Placement | undefined;
   metrics: Metrics;
   now: () => number;
   onFault: (error: unknown, requestId: string) => void;
@@ -34,7 +37,7 @@ export interface FrontDoorOptions {
  * @throws CS_CODEQ_PUBLISH_FAILED when the queue's server cannot be reached
  */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute> {
-  const { config, limits, core, auth, metrics, now, onFault } = options;
+  const { config, limits, core, auth, placement, metrics, now, onFault } = options;
   const { store, codeq, live, catalog, tier, spending } = core;
   const { enabled, tenant_rps, function_rps, client_rps } = config.rate_limits;
   const limiter = (ratePerSecond: number) =>
@@ -54,6 +57,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     limits,
     tier,
     now,
+    placement,
   });
   return createGateway({
     admission,

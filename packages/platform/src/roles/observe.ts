@@ -1,3 +1,4 @@
+import type { LaneDepth } from "@sous/codeq";
 import { TOPICS } from "@sous/contract";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
@@ -5,14 +6,22 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { Execution } from "./execution.ts";
 
 /** Adds what waits in the queue to the metrics; one process of a platform is enough to tell it. */
-export function observeQueue(metrics: Metrics, codeq: InvocationCodeQ): void {
+export function observeQueue(metrics: Metrics, codeq: InvocationCodeQ, memberTopics: () => string[]): void {
+  const depthOf = async (topics: readonly string[]): Promise<LaneDepth[]> =>
+    (await Promise.all(topics.map((topic) => codeq.depth(topic)))).flat();
   metrics.gauge("cs_codeq_depth", "Messages of the queue by state", ["topic", "state"], async () => {
-    const topics = [TOPICS.invoke, TOPICS.deliver];
-    const all = await Promise.all(topics.map((topic) => codeq.depth(topic)));
-    return topics.flatMap((topic, at) =>
+    const ofMembers = memberTopics();
+    const groups: [label: string, topics: readonly string[]][] = [
+      [TOPICS.invoke, [TOPICS.invoke]],
+      [TOPICS.deliver, [TOPICS.deliver]],
+    ];
+    // One series for all of them: their names change with every start of a process.
+    if (ofMembers.length > 0) groups.push([`${TOPICS.invoke}.*`, ofMembers]);
+    const depths = await Promise.all(groups.map(([, topics]) => depthOf(topics)));
+    return groups.flatMap(([topic], at) =>
       (["ready", "delayed", "claimed"] as const).map((state) => ({
         labels: { topic, state },
-        value: (all[at] ?? []).reduce((sum, depth) => sum + depth[state], 0),
+        value: (depths[at] ?? []).reduce((sum, depth) => sum + depth[state], 0),
       })),
     );
   });

@@ -13,6 +13,7 @@ import { observeQueue } from "./observe.ts";
 import { isEmbedded } from "./open-codeq.ts";
 import type { Core } from "./open-core.ts";
 import type { OpenEventSources } from "./open-event-sources.ts";
+import type { Members } from "./open-members.ts";
 import type { ProcessContext } from "./process-context.ts";
 
 const SWEEP_MS = 60_000;
@@ -30,6 +31,7 @@ export interface OpenControlOptions {
   timing: Timing;
   runs: RunSubmitter;
   secrets: SecretWriter;
+  members: Pick<Members, "membership" | "topics">;
   bundles: BundleTiers;
   /** Tells the scheduler of this process, where it has one, that a schedule was made or changed. */
   onScheduleChange: () => void;
@@ -39,13 +41,14 @@ export interface OpenControlOptions {
 
 /** Puts the control plane together; it also removes what has outlived its time, and tells what waits in the queue. */
 export async function openControl(options: OpenControlOptions): Promise<Control> {
-  const { context, core, gateway, webhooks, events, ...rest } = options;
+  const { context, core, gateway, webhooks, events, members, ...rest } = options;
   const { config, metrics, now, onFault } = context;
   const isShared = !isEmbedded(config.codeq);
   const control = await createControl({
     ...context,
     ...core,
     ...rest,
+    membership: members.membership,
     queued: createQueuedActivations(core.codeq, core.tier),
     clock: now,
     randomBytes,
@@ -61,7 +64,7 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     runsElsewhere: isShared,
     ...(isShared ? { cancellations: createCancelRequests({ kv: core.store.kv, now }) } : {}),
   });
-  observeQueue(metrics, core.codeq);
+  observeQueue(metrics, core.codeq, members.topics);
   const sweeper = setInterval(() => void core.store.sweep(now()).catch(onFault), SWEEP_MS);
   sweeper.unref();
   return {

@@ -16,6 +16,7 @@ import { firstToken, openAuth } from "./open-auth.ts";
 import { openBundles } from "./open-bundles.ts";
 import { type Cadence, openCadence } from "./open-cadence.ts";
 import { isEmbedded } from "./open-codeq.ts";
+import { type Members, openMembers } from "./open-members.ts";
 import { openControl } from "./open-control.ts";
 import { type Core, openCore } from "./open-core.ts";
 import { type OpenEventSources, openEventSources, openWebhookDoor } from "./open-event-sources.ts";
@@ -34,6 +35,10 @@ export interface Services extends AsyncDisposable {
   readonly servesRequests: boolean;
   /** The first token of a new installation. */
   readonly firstToken: string | undefined;
+  /** Becomes one of the cluster's processes, under an address. */
+  join(url: string): Promise<void>;
+  /** Tells the cluster that this process takes no more work. */
+  leave(): Promise<void>;
   /** Gives the lease of the schedules back: another process may publish ticks at once. Takes no more tasks of Cadence. */
   stopTicks(): Promise<void>;
   /** Ends open event streams. */
@@ -64,19 +69,22 @@ export async function openServices(context: ProcessContext, store: Store): Promi
       vault !== undefined && (roles.has("control") || roles.has("invoker"))
         ? await openAssets(context, store, vault, stack)
         : undefined;
+    const members = stack.use(await openMembers(context, core));
     const execution =
       assets !== undefined && roles.has("invoker")
-        ? stack.use(await openInvoker(context, core, assets))
+        ? stack.use(await openInvoker(context, core, assets, members))
         : undefined;
     const events =
       vault !== undefined && roles.has("event-sources")
         ? stack.use(await openEventSources({ ...context, core, secrets: vault }))
         : undefined;
-    const { cadence, ...entry } = await openEntry(context, core, { assets, execution, events }, stack);
+    const { cadence, ...entry } = await openEntry(context, core, { assets, execution, events, members }, stack);
     const owned = stack.move();
     return {
       ...entry,
       firstToken: issued,
+      join: (url) => members.join(url, execution),
+      leave: () => members.leave(),
       async drain(timeoutMs) {
         // What it has begun needs the invoker, which may be this process's.
         await events?.drain(timeoutMs / 2);
@@ -95,7 +103,7 @@ export async function openServices(context: ProcessContext, store: Store): Promi
 async function openEntry(
   context: ProcessContext,
   core: Core,
-  { assets, execution, events }: Opened,
+  { assets, execution, events, members }: Opened,
   stack: AsyncDisposableStack,
 ): Promise<
   Pick<Services, "front" | "servesRequests" | "stopTicks" | "endStreams"> & { cadence: Cadence | undefined }
@@ -106,7 +114,9 @@ async function openEntry(
       ? stack.use(openAuth(config, core.store.tokens, now))
       : undefined;
   const gateway =
-    auth !== undefined && roles.has("gateway") ? await openFrontDoor({ ...context, core, auth }) : undefined;
+    auth !== undefined && roles.has("gateway")
+      ? await openFrontDoor({ ...context, core, auth, placement: members.placement })
+      : undefined;
   const webhooks =
     auth === undefined || events === undefined
       ? undefined
@@ -133,6 +143,7 @@ async function openEntry(
             runs,
             secrets: assets.vault,
             bundles: assets.tiers,
+            members,
             onScheduleChange: () => scheduler?.wake(),
             onCadenceChange: () => cadence?.wake(),
           }),
@@ -179,10 +190,11 @@ async function openInvoker(
   context: ProcessContext,
   core: Core,
   { vault, tiers }: Assets,
+  { id: member }: Members,
 ): Promise<Execution> {
   const { metrics, logger } = context;
   const meter = createMeter(metrics, logger);
-  const execution = await openExecution({ ...context, core, tiers, secrets: vault, meter });
+  const execution = await openExecution({ ...context, core, tiers, secrets: vault, meter, member });
   try {
     await execution.ensureClosed();
   } catch (error) {
@@ -198,6 +210,7 @@ interface Opened {
   assets: Assets | undefined;
   execution: Execution | undefined;
   events: OpenEventSources | undefined;
+  members: Members;
 }
 
 /** What belongs to functions, and neither ways in nor ticks have to do with: values of secrets, and bundles. */

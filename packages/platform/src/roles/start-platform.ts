@@ -83,6 +83,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
     const services = stack.use(await openServices(context, stack.use(opened.store)));
     const { front } = services;
     const { url } = await front.listen({ host: config.host, port: config.port });
+    await services.join(url);
     const owned = stack.move();
     return {
       url,
@@ -113,6 +114,7 @@ async function drain(
   front: FrontServer,
 ): Promise<void> {
   // At once, but nobody waits for it here: the store may be away.
+  void services.leave();
   const ticks = services.stopTicks();
   if (services.servesRequests && drain_notice_ms > 0) {
     front.announceClose();
