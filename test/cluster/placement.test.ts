@@ -92,7 +92,9 @@ if (missing === undefined) {
     async function decisions(): Promise<Record<string, number>> {
       const text = await (await fetch(`${cluster.gatewayUrls[0]}/metrics`)).text();
       const found = text.matchAll(/^cs_placement_(?:total\{decision="(\w+)"\}|(taken_back)_total) (\d+)$/gm);
-      return Object.fromEntries([...found].map(([, decision, other, count]) => [decision ?? other, Number(count)]));
+      return Object.fromEntries(
+        [...found].map(([, decision, other, count]) => [decision ?? other, Number(count)]),
+      );
     }
 
     test("cs cluster status shows every process, from the control plane's own view", async () => {
@@ -111,10 +113,7 @@ if (missing === undefined) {
         "invoker",
       ]);
       const urls = Object.values(cluster.processes).flat();
-      assert.deepEqual(
-        items.map(({ address }) => address).toSorted(),
-        urls.map(({ url }) => url).toSorted(),
-      );
+      assert.deepEqual(items.map(({ address }) => address).toSorted(), urls.map(({ url }) => url).toSorted());
       assert.ok(now_ms - read_at_ms < 60_000);
     });
 
@@ -248,7 +247,9 @@ if (missing === undefined) {
         return /cs_cluster_members\{state="live"\} [5-9]/.test(text);
       }, "the new gateway knows the cluster");
       process.kill(server.pid, "SIGSTOP");
-      const call = createApi(gone.url).invoke("first", {}).catch(() => "cut off");
+      const call = createApi(gone.url)
+        .invoke("first", {})
+        .catch(() => "cut off");
       const topic = `cs.invoke.${id}`;
       await Promise.race([
         call,

@@ -68,6 +68,16 @@ test("explain draws each phase where it happened, says why it was cold and what 
   assert.match(rows.at(-1) ?? "", /2 calls$/);
 });
 
+test("explain names the member of a cluster that ran it", async () => {
+  await using server = await startSpecServer();
+  server.answerOnce("GET", `/v1/tenants/t_default/activations/${ACTIVATION_ID}`, (response) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ ...ACTIVATION, invoker: "m-0123456789ab" }));
+  });
+  const argv = ["activation", "explain", ACTIVATION_ID, "--api-url", server.url];
+  assert.match((await runCommand(argv, { tty: true })).stdout, /^invoker +m-0123456789ab$/m);
+});
+
 test("explain does without the version's limits where they cannot be read", async () => {
   await using server = await startSpecServer();
   const { code, stdout } = await runCommand(

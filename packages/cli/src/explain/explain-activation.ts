@@ -47,6 +47,7 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
     formatFields([
       ["start", `${record.cold ? "cold" : "warm"}: ${COLD_REASONS[record.cold_reason]}`],
       ["tier", record.tier],
+      ...(record.invoker === undefined ? [] : [["invoker", record.invoker] as [string, string]]),
       ["trigger", `${record.trigger.type}, ${record.mode}, by ${record.principal.sub}`],
       ...scheduleOf(record),
       ...activityOf(record),
