@@ -1,5 +1,4 @@
 import {
-  type ActivationAttempt,
   type ActivationRecord,
   PlatformError,
   type Invocation,
@@ -17,6 +16,7 @@ import type { Spending } from "../activations/spending.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
 import type { PowerScope, SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
+import { attemptsBefore } from "./attempts-before.ts";
 import { contextJson, sharedContextJson } from "./context-json.ts";
 import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
@@ -451,15 +451,6 @@ export class Run implements FleetClient {
     const { reply_to, activation_id } = this.#invocation;
     if (reply_to !== undefined) this.#options.codeq.reply(reply_to, activation_id, reply);
   }
-}
-
-/** @returns the failed attempts a record tells of, with the one a crash cut off */
-function attemptsBefore(record: ActivationRecord, attempt: number, nowMs: number): ActivationAttempt[] {
-  const { attempts, status, start_ms } = record;
-  if (status !== "running" || record.attempt >= attempt) return attempts;
-  const error = { type: "SandboxCrashed" as const, message: "the platform ended while it ran" };
-  const cut = { attempt: record.attempt, start_ms: start_ms ?? nowMs, end_ms: nowMs, status: "error", error };
-  return [...attempts, cut];
 }
 
 const deadReason = (record: TerminalRecord): string =>

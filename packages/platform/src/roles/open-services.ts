@@ -78,7 +78,12 @@ export async function openServices(context: ProcessContext, store: Store): Promi
       vault !== undefined && roles.has("event-sources")
         ? stack.use(await openEventSources({ ...context, core, secrets: vault }))
         : undefined;
-    const { cadence, ...entry } = await openEntry(context, core, { assets, execution, events, members }, stack);
+    const { cadence, ...entry } = await openEntry(
+      context,
+      core,
+      { assets, execution, events, members },
+      stack,
+    );
     const owned = stack.move();
     return {
       ...entry,
