@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { missingRedis, type RedisServer, startRedis } from "@sous/store/testing";
 import { createApi, manifest, until } from "../support/api.ts";
@@ -103,11 +104,28 @@ if (missing === undefined) {
     });
 
     test("a control plane lets requests end", async () => {
-      const control = await cluster.start("control", { drain_notice_ms: 300 });
-      const api = createApi(control.url);
-      const listed = api.call("GET", api.scope());
+      const control = await cluster.start("control");
+      const body = JSON.stringify({
+        name: "begun",
+        runtime: "cs-js",
+        entry: "function.js",
+        handler: "default",
+      });
+      const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+      const answer = Promise.withResolvers<number | undefined>();
+      const begun = request(control.url + cluster.api.scope(), { method: "POST", headers, agent: false });
+      begun.on("response", (response) => answer.resolve(response.resume().statusCode));
+      begun.on("error", answer.reject);
+      await new Promise((written) => begun.write(body.slice(0, 10), written));
+      // It has come in by then: what is asked later is answered.
+      await fetch(`${control.url}/readyz`);
       process.kill(control.pid, "SIGTERM");
-      assert.equal((await listed).status, 200);
+      await until(async () => {
+        const asked = await fetch(`${control.url}/readyz`).catch(() => undefined);
+        return asked?.status !== 200;
+      }, "it to be stopping");
+      begun.end(body.slice(10));
+      assert.equal(await answer.promise, 201);
       await control.ended;
     });
   });
