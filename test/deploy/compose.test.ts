@@ -105,7 +105,13 @@ test("the profile full has the roles apart, each as often as it must not fail", 
     const at = command.indexOf("--role");
     return at < 0 ? [] : [`${command[at + 1]} ${deploy?.replicas ?? 1}`];
   });
-  assert.deepEqual(roles.toSorted(), ["control 1", "gateway 2", "invoker 2", "scheduler 2"]);
+  assert.deepEqual(roles.toSorted(), [
+    "control 1",
+    "event-sources 2",
+    "gateway 2",
+    "invoker 2",
+    "scheduler 2",
+  ]);
 });
 
 test("no process of ours may write its root, gain rights or keep any", () => {
