@@ -199,6 +199,24 @@ export function describeDeployment(deployment: Deployment): void {
       assert.equal(await bodyOf("runs", "once-later"), "1");
     });
 
+    test("calls with one key that come at the same moment, at whichever gateways, have one run and one answer", async () => {
+      const key = { "idempotency-key": "at-once" };
+      const event = { key: "at-once", waitMs: 500 };
+      const responses = await Promise.all([1, 2, 3, 4].map(() => send("work", event, "sync", key)));
+      const answers = await Promise.all(
+        responses.map(async (response) => (await response.json()) as InvokeAnswer),
+      );
+      for (const answer of answers) assert.equal(answer.result?.body, '{"runs":1}', JSON.stringify(answer));
+      assert.equal(new Set(answers.map(({ activation_id: id }) => id)).size, 1);
+      const first = responses.filter(({ headers }) => headers.get("x-cs-idempotency-replay") === null);
+      assert.equal(first.length, 1, "one of them is told that it was the first");
+      const queued = { "idempotency-key": "queued-then-waited-for" };
+      const later = { key: "queued-then-waited-for", waitMs: 300 };
+      const id = await enqueue("work", later, queued);
+      const waited = (await (await send("work", later, "sync", queued)).json()) as InvokeAnswer;
+      assert.deepEqual([waited.activation_id, waited.result?.body], [id, '{"runs":1}']);
+    });
+
     test("queued work of a function begins in the order it came", async () => {
       const files = filesOf("export default (n) => n;", { maxConcurrency: 1 });
       await api.deploy({ name: "in-order", files });

@@ -23,6 +23,7 @@ import type { LiveRegistry } from "../activations/live-registry.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { Placement } from "../members/create-placement.ts";
 import { PATIENCE_MS, type Placing, placing, takeBack } from "./take-back.ts";
+import { watchEnd } from "./watch-end.ts";
 
 export interface IngressOptions {
   codeq: InvocationCodeQ;
@@ -241,10 +242,32 @@ export function createIngress(options: IngressOptions): Ingress {
   ): Promise<void> {
     const { running, stored } = await earlier(request, id, fingerprint);
     if (running !== undefined) join(running, request, settle);
+    else if (stored !== undefined && isTerminal(stored.status))
+      settle(replyOf(stored as TerminalRecord, true));
     else if (stored === undefined) {
-      submit(invocationOf(request, "sync", id, fingerprint), request, settle);
-    } else if (isTerminal(stored.status)) settle(replyOf(stored as TerminalRecord, true));
-    else settle(tooLate("the activation of this key has not ended yet", id));
+      // In a queue of several processes the same request may have come in elsewhere a moment ago: this one is then dropped.
+      const mine = codeq.held === undefined ? orEnd(request, id, fingerprint, settle) : settle;
+      submit(invocationOf(request, "sync", id, fingerprint), request, mine);
+    } else {
+      const other = orEnd(request, id, fingerprint, settle);
+      const late = tooLate("the activation of this key has not ended yet", id);
+      setTimeout(() => other(late), request.timeoutMs + limits.replyGraceMs);
+    }
+  }
+
+  /** @returns what to call with an answer; where the activation ends first, its record is the answer */
+  function orEnd(request: IngressRequest, id: string, fingerprint: string, settle: Settle): Settle {
+    let isSettled = false;
+    const settleOnce: Settle = (reply) => {
+      stop();
+      if (!isSettled) settle(reply);
+      isSettled = true;
+    };
+    const stop = watchEnd(
+      () => store.activations.get(request.tenant, id),
+      (record) => settleOnce(record.fingerprint === fingerprint ? replyOf(record, true) : conflict()),
+    );
+    return settleOnce;
   }
 
   /** Waits for the end of an activation somebody else started. */
