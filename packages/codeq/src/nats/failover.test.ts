@@ -45,7 +45,11 @@ async function startWorker(queue: ContractCodeQ, topic: string): Promise<{ probe
       running.add(text);
       setTimeout(() => {
         running.delete(text);
-        void delivery.ack().then(() => probe.release());
+        // An end that could not be said in the change of coordinators: the message comes back.
+        void delivery
+          .ack()
+          .catch(() => {})
+          .then(() => probe.release());
       }, 2);
     },
   });

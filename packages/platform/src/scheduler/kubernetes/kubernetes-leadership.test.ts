@@ -12,7 +12,7 @@ import { createLeaseClient } from "./lease-client.ts";
 
 const NAMESPACE = "sous";
 /** Whole seconds: that is what a Lease holds. */
-const TIMES = { leaseMs: 1000, renewDeadlineMs: 600, retryMs: 60 };
+const TIMES = { leaseMs: 2000, renewDeadlineMs: 1500, retryMs: 60 };
 
 /** Where Leases are: the server of these tests, or a real one. */
 interface Place extends AsyncDisposable {
@@ -72,6 +72,16 @@ function candidate({ api, store, lease, skewMs = 0 }: CandidateOptions): Candida
   };
 }
 
+/** Candidates that end with their test, however it ends. */
+function several(count: number, options: CandidateOptions): Candidate[] & AsyncDisposable {
+  const all = Array.from({ length: count }, () => candidate(options));
+  return Object.assign(all, {
+    async [Symbol.asyncDispose]() {
+      await Promise.all(all.map((one) => one[Symbol.asyncDispose]()));
+    },
+  });
+}
+
 async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
@@ -94,7 +104,7 @@ function describeLeadership(where: string, open: () => Promise<Place>): void {
       await using place = await open();
       await using store = await openStore();
       const options = { api: place.api, store, lease: leaseName() };
-      const all = Array.from({ length: 4 }, () => candidate(options));
+      await using all = several(4, options);
       const seen = new Set<number>();
       for (let left = all.length; left > 0; left--) {
         await until(() => all.some((one) => one.leads()), "a leader");
@@ -192,7 +202,7 @@ describe("leadership by a Lease", () => {
     assert.match(`${String(acquireTime)} ${String(renewTime)}`, /^(\S+\.\d{6}Z ?){2}$/);
     assert.deepEqual(spec, {
       holderIdentity: one.holder,
-      leaseDurationSeconds: 1,
+      leaseDurationSeconds: TIMES.leaseMs / 1000,
       leaseTransitions: 5,
       strategy: "OldestEmulationVersion",
     });
@@ -206,13 +216,12 @@ describe("leadership by a Lease", () => {
   test("of updates of one version of it the API takes one, and the others wait", async () => {
     await using api = await startKubernetesApi();
     await using store = await openStore();
-    const all = Array.from({ length: 6 }, () => candidate({ api: api.url, store, lease: "leader" }));
+    await using all = several(6, { api: api.url, store, lease: "leader" });
     await until(() => all.some((one) => one.leads()), "a leader");
     await sleep(2 * TIMES.retryMs);
     assert.equal(all.filter((one) => one.leads()).length, 1);
     assert.ok(api.conflicts > 0, "they met");
     for (const one of all) assert.deepEqual(one.faults, [], "a conflict is no fault");
-    await Promise.all(all.map((one) => one[Symbol.asyncDispose]()));
   });
 
   test("a foreign holder is left alone for as long as its own Lease says", async () => {
