@@ -168,11 +168,12 @@ function describeCluster(): void {
       const reader = async (): Promise<void> => {
         while (next < ids.length) {
           const id = ids[next++] as string;
+          let last: SeenRecord | undefined;
           await until(
-            async () => isTerminal((await read(id)) ?? { status: "queued" }),
+            async () => isTerminal((last = await read(id)) ?? { status: "queued" }),
             `${id} to end`,
             60_000,
-          );
+          ).catch((error: unknown) => assert.fail(`${String(error)}; its record: ${JSON.stringify(last)}`));
         }
       };
       await Promise.all(Array.from({ length: 8 }, reader));

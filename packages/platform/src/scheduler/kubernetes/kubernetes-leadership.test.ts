@@ -216,12 +216,14 @@ describe("leadership by a Lease", () => {
   test("of updates of one version of it the API takes one, and the others wait", async () => {
     await using api = await startKubernetesApi();
     await using store = await openStore();
-    await using all = several(6, { api: api.url, store, lease: "leader" });
-    await until(() => all.some((one) => one.leads()), "a leader");
-    await sleep(2 * TIMES.retryMs);
-    assert.equal(all.filter((one) => one.leads()).length, 1);
-    assert.ok(api.conflicts > 0, "they met");
-    for (const one of all) assert.deepEqual(one.faults, [], "a conflict is no fault");
+    for (let round = 0; api.conflicts === 0; round++) {
+      assert.ok(round < 50, "they have to meet some time");
+      await using all = several(6, { api: api.url, store, lease: `leader-${round}` });
+      await until(() => all.some((one) => one.leads()), "a leader");
+      await sleep(2 * TIMES.retryMs);
+      assert.equal(all.filter((one) => one.leads()).length, 1);
+      for (const one of all) assert.deepEqual(one.faults, [], "a conflict is no fault");
+    }
   });
 
   test("a foreign holder is left alone for as long as its own Lease says", async () => {
