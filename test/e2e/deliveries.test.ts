@@ -8,6 +8,7 @@ import {
   newMessageId,
   newRequestId,
   TOPICS,
+  type VersionConfigInput,
 } from "@sous/contract";
 import { buildBundle } from "../../packages/platform/src/bundle/build-bundle.ts";
 import { loadConfig } from "../../packages/platform/src/config/load-config.ts";
@@ -27,8 +28,14 @@ const COUNTER = `export default async () => {
   return runs;
 };`;
 
+/** Fails the first time, and takes its time about it. */
+const FAILS_FIRST = COUNTER.replace(
+  "return runs;",
+  'if (runs === 1) throw new Error("not yet"); return runs;',
+);
+
 /** The execution plane alone, with one function in its store: no HTTP, no ingress. */
-async function startExecution() {
+async function startExecution(code = COUNTER, versionConfig: VersionConfigInput = {}) {
   const stack = new AsyncDisposableStack();
   const { config } = loadConfig({ mode: "dev", flags: {}, env: {}, readFile: () => undefined });
   const store = stack.use(
@@ -54,7 +61,7 @@ async function startExecution() {
     deleted_at_ms: null,
   });
   const capabilities = { kv: { prefixes: ["runs"], ops: ["get", "set"] } };
-  const texts = { "function.js": COUNTER, "manifest.json": manifest({ capabilities }) };
+  const texts = { "function.js": code, "manifest.json": manifest({ capabilities }) };
   const files = new Map(Object.entries(texts).map(([path, text]) => [path, Buffer.from(text)]));
   const { tar, sha256, manifest: read } = buildBundle(files);
   const draftId = newDraftId();
@@ -62,7 +69,7 @@ async function startExecution() {
   const size_bytes = tar.byteLength;
   await store.drafts.put(KEY, { draft_id: draftId, sha256, size_bytes, ...times, consumed: false }, tar);
   const { runtime, entry, handler } = read;
-  const config1 = mergeVersionConfig(read, {}, KEY);
+  const config1 = mergeVersionConfig(read, versionConfig, KEY);
   const version = { sha256, size_bytes, runtime, entry, handler, config: config1 };
   const published = { published_at_ms: now(), published_by: "test" };
   await store.versions.publish({ key: KEY, draftId, version: { ...version, ...published }, nowMs: now() });
@@ -99,14 +106,14 @@ function invocationOf(mode: "sync" | "async", replyTo?: string): Invocation {
 type Execution = Awaited<ReturnType<typeof startExecution>>;
 
 /** Puts the same activation into the queue under another message id, as two publishers would. */
-async function deliver({ codeq }: Execution, body: Invocation): Promise<void> {
+async function deliver({ codeq }: Execution, body: Invocation, attempt = 1): Promise<void> {
   const message = {
     id: newMessageId(),
     topic: TOPICS.invoke,
     tenant: body.tenant,
     lane: `${body.namespace}/${body.ref.function}`,
     body,
-    attempt: 1,
+    attempt,
     enqueued_at_ms: body.enqueued_at_ms,
     due_at_ms: 0,
     expires_at_ms: body.expires_at_ms,
@@ -136,6 +143,21 @@ test("an activation that is delivered three times at once, and later once more, 
   assert.deepEqual(await read(), record);
   await until(async () => (await execution.store.journal.load()).length === 0, "an empty journal");
   assert.deepEqual(execution.faults, []);
+});
+
+test("a delivery that comes because a lease was lost stays until the run before it has ended, and is tried when that failed", async () => {
+  // The failed run's own delivery would try again after an hour or so: as good as never, as with a lost lease.
+  const retry = { max_attempts: 3, backoff_ms: 7_200_000, backoff_max_ms: 7_200_000, max_age_ms: 86_400_000 };
+  await using execution = await startExecution(FAILS_FIRST, { retry });
+  const invocation = invocationOf("async");
+  await deliver(execution, invocation);
+  await until(async () => (await runsOf(execution)) === "1", "the first attempt to run");
+  await deliver(execution, invocation, 2);
+  const read = () => execution.store.activations.get(KEY.tenant, invocation.activation_id);
+  await until(async () => (await read())?.status === "success", "the second attempt");
+  const record = await read();
+  assert.deepEqual([record?.attempt, record?.attempts.length], [2, 1]);
+  assert.equal(await runsOf(execution), "2");
 });
 
 test("each of three gateways gets the one answer of an activation they all sent", async () => {
