@@ -47,7 +47,9 @@ if (wanted.has("warm")) {
   }
 }
 if (wanted.has("cold")) {
-  say("\ncold starts: first byte of a version's first call, less that of a warm one after the same pause (medians)");
+  say(
+    "\ncold starts: first byte of a version's first call, less that of a warm one after the same pause (medians)",
+  );
   const cold = await measureCold();
   report["cold"] = cold;
   if (!values.json) console.table(cold);

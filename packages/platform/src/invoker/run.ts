@@ -22,6 +22,7 @@ import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import { powerScope, secretScope } from "./power-scope.ts";
 import { programOf } from "./program-of.ts";
+import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
 import { isActivity, isTriedElsewhere, leavesDeadLetter } from "./further-attempts.ts";
@@ -172,7 +173,7 @@ export class Run implements FleetClient {
   /** The same activation is delivered while it runs here: one run, and the second delivery goes away. */
   #join(known: LiveActivation): void {
     if (this.#invocation.mode === "async" && this.#invocation.attempt > known.invocation.attempt) {
-      this.#waitFor(known);
+      waitForEarlier(known, this.#delivery, this.#release);
       return;
     }
     if (known.closed && known.ended !== undefined) this.#reply(replyOf(known.ended, true));
@@ -184,20 +185,6 @@ export class Run implements FleetClient {
     }
     this.#release();
     this.#delivery.ack().catch(() => {});
-  }
-
-  /**
-   * The earlier attempt outlived its lease and still runs here. Nothing else holds the work any more, so this delivery is
-   * kept until that attempt has ended, and tried where that was not the end of it.
-   */
-  #waitFor(earlier: LiveActivation): void {
-    const settle = (record: ActivationRecord | undefined): void => {
-      this.#release();
-      const isOver = record !== undefined && isTerminal(record.status);
-      (isOver ? this.#delivery.ack() : this.#delivery.release()).catch(() => {});
-    };
-    if (earlier.closed) settle(earlier.ended);
-    else earlier.follow(Infinity, (event) => event.type === "end" && settle(event.record));
   }
 
   /** Goes on with work that may have a record: repeats the answer of an ended one, runs any other. */
