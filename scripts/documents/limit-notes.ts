@@ -124,6 +124,11 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
       "a namespace holds so many secrets and not one more",
     ],
   },
+  usersPerTenantMax: {
+    what: "users of a tenant",
+    past: "409",
+    test: ["packages/platform/src/control/users.test.ts", "a tenant has so many users and not one more"],
+  },
   schedulesPerNamespaceMax: {
     what: "schedules of a namespace",
     past: "409",

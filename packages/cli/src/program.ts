@@ -71,6 +71,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     isGroup: true,
     load: async () => (await import("./commands/event-source.ts")).eventSourceCommands,
   },
+  user: {
+    summary: "users: who has tokens, and which roles those may have",
+    isGroup: true,
+    load: async () => (await import("./commands/user.ts")).userCommands,
+  },
   token: {
     summary: "API tokens",
     isGroup: true,

@@ -18,7 +18,14 @@ export const AuditEvent = Type.Object(
     event_id: Type.String(),
     ts_ms: TimeMs,
     tenant: Type.String(),
-    actor: Type.Object({ sub: Type.String(), roles: Type.Array(Type.String()) }, closed),
+    actor: Type.Object(
+      {
+        sub: Type.String(),
+        user_id: Type.Optional(Type.String({ description: "Where the token belongs to a user" })),
+        roles: Type.Array(Type.String()),
+      },
+      closed,
+    ),
     action: Type.String({ description: "What was asked, as roles name it: `cs:function:publish`" }),
     type: orNull(Type.String({ description: "What happened: `FunctionPublished`; null where nothing did" })),
     resource: Type.String({ description: "`cs:{tenant}:{namespace}:function/{name}`" }),

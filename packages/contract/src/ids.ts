@@ -56,6 +56,8 @@ export const newRequestId = (): string => `req_${nextUlid()}`;
 export const newDraftId = (): string => `drf_${nextUlid()}`;
 /** @returns the id of an audit event, `aud_` and a ULID */
 export const newAuditEventId = (): string => `aud_${nextUlid()}`;
+/** @returns the id of a user, `usr_` and a ULID */
+export const newUserId = (): string => `usr_${nextUlid()}`;
 /** @returns a message id, `msg_` and a ULID */
 export const newMessageId = (): string => `msg_${nextUlid()}`;
 /** Three hexadecimal digits for each number below 4096. */

@@ -93,6 +93,7 @@ export {
   TokenPage,
   TokenParams,
 } from "./api/tokens.ts";
+export { CreateUserBody, PatchUserBody, UserPage, UserParams } from "./api/users.ts";
 export {
   AliasesReply,
   Base64Files,
@@ -150,6 +151,7 @@ export {
   newDraftId,
   newMessageId,
   newRequestId,
+  newUserId,
   tickActivationId,
 } from "./ids.ts";
 export {
@@ -192,6 +194,7 @@ export {
   ResourceName,
   SecretName,
   TenantId,
+  UserName,
   VersionNumber,
 } from "./names.ts";
 export { errorCodeOf, isRetryable } from "./outcome-codes.ts";
@@ -210,6 +213,7 @@ export {
   ScheduleRecord,
   ScheduleState,
 } from "./schedule.ts";
+export { RoleList, USER_STATES, userFields, UserRecord, type UserState } from "./user.ts";
 export { createParser, type Parser, type ValidationIssue } from "./validate.ts";
 export {
   BoundSecret,

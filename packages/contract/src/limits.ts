@@ -27,6 +27,7 @@ export const LIMITS = {
   kvNamespaceBytesMax: 256 * MiB,
   secretBytesMax: 64 * KiB,
   secretsPerNamespaceMax: 256,
+  usersPerTenantMax: 10_000,
   schedulesPerNamespaceMax: 1000,
   schedulePayloadBytesMax: 256 * KiB,
   scheduleCatchupMax: 60,

@@ -13,6 +13,11 @@ export const SecretName = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
   description: "Secret name",
 });
+/** Name of a user, an address of mail too: 1–128 characters. */
+export const UserName = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$",
+  description: "User name",
+});
 /** Idempotency key: 1–128 printable ASCII characters. */
 export const IdempotencyKey = Type.String({ pattern: "^[\\x20-\\x7e]{1,128}$" });
 

@@ -83,7 +83,10 @@ export const TokenRecord = Type.Object(
     token_id: Type.String(),
     sub: Type.String(),
     tenant: Type.String(),
+    /** Of a user's token those it may have; it has the ones its user has, too. */
     roles: Type.Array(Type.String()),
+    /** Whose it is, where it belongs to a user; `sub` is the user's name then. */
+    user_id: Type.Optional(Type.String()),
     created_at_ms: TimeMs,
     expires_at_ms: Type.Union([TimeMs, Type.Null()]),
     revoked_at_ms: Type.Union([TimeMs, Type.Null()]),

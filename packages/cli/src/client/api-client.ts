@@ -13,6 +13,7 @@ import type {
   CreateScheduleBody,
   CreateTokenBody,
   CreateTokenReply,
+  CreateUserBody,
   DeadLetterItem,
   DeadLetterReply,
   DeadLetterSelection,
@@ -30,6 +31,7 @@ import type {
   EventSourceStatusReply,
   PatchEventSourceBody,
   PatchScheduleBody,
+  PatchUserBody,
   PublishReply,
   PurgeReply,
   RedriveBody,
@@ -41,6 +43,7 @@ import type {
   SecretRecord,
   SetAliasBody,
   TokenRecord,
+  UserRecord,
   VersionConfigInput,
   VersionRecord,
 } from "@sous/contract";
@@ -168,6 +171,11 @@ export interface ApiClient {
   pauseEventSource(name: string, verb: "pause" | "resume"): Promise<EventSourceReply>;
   eventSourceStatus(name: string): Promise<EventSourceStatusReply>;
   deleteEventSource(name: string): Promise<DeletedReply>;
+  createUser(body: CreateUserBody): Promise<UserRecord>;
+  listUsers(itemsMax: number): Promise<Page<UserRecord>>;
+  getUser(name: string): Promise<UserRecord>;
+  patchUser(name: string, body: PatchUserBody): Promise<UserRecord>;
+  deleteUser(name: string): Promise<DeletedReply>;
   createToken(body: CreateTokenBody): Promise<CreateTokenReply>;
   listTokens(itemsMax: number): Promise<Page<TokenRecord>>;
   revokeToken(tokenId: string): Promise<DeletedReply>;
@@ -189,6 +197,8 @@ export function createApiClient(scope: ApiScope): ApiClient {
   const schedulePath = (name: string): string => `${schedules}/${segment(name, "name of the schedule")}`;
   const workers = `${namespace}/cadence/workers`;
   const workerPath = (name: string): string => `${workers}/${segment(name, "name of the worker")}`;
+  const users = `${tenant}/users`;
+  const userPath = (name: string): string => `${users}/${segment(name, "name of the user")}`;
   const functionPath = (name: string): string => `${functions}/${segment(name, "function name")}`;
   const activation = (id: string): string => `${tenant}/activations/${segment(id, "activation id")}`;
   const eventStream = { accept: "text/event-stream" };
@@ -288,6 +298,11 @@ export function createApiClient(scope: ApiScope): ApiClient {
       http.sendJson({ method: "POST", path: `${eventSourcePath(name)}:${verb}` }),
     eventSourceStatus: (name) => get(`${eventSourcePath(name)}/status`),
     deleteEventSource: (name) => http.sendJson({ method: "DELETE", path: eventSourcePath(name) }),
+    createUser: (json) => http.sendJson({ method: "POST", path: users, json }),
+    listUsers: (itemsMax) => readItems((page) => get(users, page), itemsMax),
+    getUser: (name) => get(userPath(name)),
+    patchUser: (name, json) => http.sendJson({ method: "PATCH", path: userPath(name), json }),
+    deleteUser: (name) => http.sendJson({ method: "DELETE", path: userPath(name) }),
     createToken: (json) => http.sendJson({ method: "POST", path: "/v1/tokens", json }),
     listTokens: (itemsMax) =>
       readItems((page) => get("/v1/tokens", { ...page, tenant: scope.tenant }), itemsMax),

@@ -14,10 +14,11 @@ export const registerTokenList: Register = (parent, deps) => {
       const nowMs = deps.now();
       output.data(page, () =>
         formatTable(
-          ["TOKEN", "SUBJECT", "ROLES", "CREATED", "STATE"],
+          ["TOKEN", "SUBJECT", "USER", "ROLES", "CREATED", "STATE"],
           page.items.map((item) => [
             item.token_id,
             item.sub,
+            item.user_id ?? "-",
             item.roles.join(","),
             formatTime(item.created_at_ms),
             stateOf(item, nowMs),

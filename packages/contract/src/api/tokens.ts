@@ -1,16 +1,23 @@
 import Type, { type Static } from "typebox";
-import { TenantId } from "../names.ts";
+import { TenantId, UserName } from "../names.ts";
 import { TokenRecord } from "../records.ts";
+import { RoleList } from "../user.ts";
 import { pageOf, pageQueryWith } from "./paging.ts";
 
 const closed = { additionalProperties: false } as const;
 const TEN_YEARS_SECONDS = 315_360_000;
 
-/** Body of `POST /v1/tokens`. */
+/** Body of `POST /v1/tokens`: for a subject, or for a user. */
 export const CreateTokenBody = Type.Object(
   {
-    sub: Type.String({ minLength: 1, maxLength: 256, description: "Who the token speaks for" }),
-    roles: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 }),
+    sub: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 256, description: "Who the token speaks for, if no user" }),
+    ),
+    user: Type.Optional(UserName),
+    roles: Type.Optional({
+      ...RoleList,
+      description: "Needed with sub; with user some of the user's roles (those the user has now)",
+    }),
     tenant: Type.Optional(TenantId),
     expires_in_seconds: Type.Optional(
       Type.Integer({ minimum: 1, maximum: TEN_YEARS_SECONDS, description: "Never, when left out" }),

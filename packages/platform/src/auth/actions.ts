@@ -34,6 +34,9 @@ export const ACTIONS = [
   "cs:token:create",
   "cs:token:read",
   "cs:token:delete",
+  "cs:user:create",
+  "cs:user:read",
+  "cs:user:delete",
   "cs:cluster:read",
 ] as const;
 export type Action = (typeof ACTIONS)[number];

@@ -14,6 +14,6 @@ export interface Authenticator extends AsyncDisposable {
    *   CS_AUTHN_UNAVAILABLE when nobody can tell now; also as a rejection of the promise
    */
   authenticate(authorization: string | undefined, info?: RequestInfo): Identity | Promise<Identity>;
-  /** Drops what is cached of a revoked token; tokens this authenticator does not issue are ignored. */
-  forget(tokenId: string): void;
+  /** Drops what is cached of a token, or of a user's tokens, by id; what this authenticator does not know is ignored. */
+  forget(id: string): void;
 }

@@ -15,6 +15,20 @@ const PUBLIC_ROLE = "public";
 export const isAdmin = (principal: Principal): boolean =>
   principal.roles.includes("admin") || principal.roles.includes("role:admin");
 
+/** @returns whether somebody with these roles may give one of them on: admin any, others those they have */
+export const mayGive = (roles: readonly string[], role: string): boolean =>
+  roles.includes(role) || roles.includes("admin") || roles.includes("role:admin");
+
+/**
+ * Checks that the caller could give every one of these roles.
+ * @throws CS_AUTHZ_DENIED
+ */
+export function requireGivable({ principal }: Identity, roles: readonly string[]): void {
+  const foreign = roles.find((role) => !mayGive(principal.roles, role));
+  if (foreign === undefined) return;
+  throw new PlatformError("CS_AUTHZ_DENIED", `you do not have the role ${foreign} and cannot pass it on`);
+}
+
 /**
  * Checks that the caller may do something in a tenant: first the action, then the tenant.
  * @throws CS_AUTHZ_DENIED when no role grants the action, CS_AUTHZ_RESOURCE_MISMATCH for another tenant

@@ -5,4 +5,6 @@ export interface Identity {
   readonly principal: Principal;
   /** The tenant the token belongs to; `null` stands for whichever tenant the path names (`auth: none`). */
   readonly tenant: string | null;
+  /** The user the token belongs to, where it belongs to one; `principal.sub` is the user's name then. */
+  readonly userId?: string;
 }

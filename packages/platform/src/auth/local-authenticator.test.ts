@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test from "node:test";
+import type { UserRecord } from "@sous/contract";
 import { createSqliteStore } from "@sous/store";
 import { createLocalAuthenticator } from "./local-authenticator.ts";
 import { issueToken, parseLocalToken } from "./local-token.ts";
+import { USER_KIND, userKey } from "./user-records.ts";
 
 const BASE_MS = 1_800_000_000_000;
 const code = (expected: string) => (error: unknown) => (error as { code?: string }).code === expected;
@@ -12,7 +14,7 @@ async function setUp() {
   const store = await createSqliteStore({ path: ":memory:" });
   const state = { nowMs: BASE_MS };
   const clock = () => state.nowMs;
-  const auth = createLocalAuthenticator({ tokens: store.tokens, clock });
+  const auth = createLocalAuthenticator({ store, clock });
   const issue = (expiresAtMs: number | null = null) =>
     issueToken({
       tokens: store.tokens,
@@ -136,7 +138,7 @@ test("while the store is away a token that was good stays good for ten minutes, 
       return state.away ? Promise.reject(new Error("away")) : store.tokens.get(id);
     },
   };
-  const auth = createLocalAuthenticator({ tokens, clock });
+  const auth = createLocalAuthenticator({ store: { ...store, tokens }, clock });
   const issue = (expiresAtMs: number | null) =>
     issueToken({
       tokens,
@@ -169,4 +171,78 @@ test("while the store is away a token that was good stays good for ten minutes, 
   state.nowMs += 61_000;
   assert.equal(await auth.authenticate(lasting), again, "silence is no reason to wait");
   await store[Symbol.asyncDispose]();
+});
+
+const ADA: UserRecord = {
+  user_id: "usr_1",
+  tenant: "t_default",
+  name: "ada",
+  display_name: "",
+  roles: ["role:app", "cs:function:read"],
+  state: "active",
+  created_at_ms: BASE_MS,
+  updated_at_ms: BASE_MS,
+};
+
+async function withAda() {
+  const context = await setUp();
+  const { store, state, auth } = context;
+  const { resources } = store;
+  const key = userKey("t_default", "ada");
+  await resources.create(USER_KIND, key, JSON.stringify(ADA), 10);
+  const change = async (over: Partial<UserRecord>) => {
+    const { generation } = (await resources.get(USER_KIND, key)) ?? assert.fail();
+    assert.ok(await resources.replace(USER_KIND, key, generation, JSON.stringify({ ...ADA, ...over })));
+  };
+  const { token, record } = await issueToken({
+    tokens: store.tokens,
+    tenant: "t_default",
+    principal: { sub: "ada", roles: ["role:app", "role:other"] },
+    userId: "usr_1",
+    expiresAtMs: null,
+    clock: () => state.nowMs,
+    randomBytes,
+  });
+  const check = async () => auth.authenticate(`Bearer ${token}`);
+  return Object.assign(context, { key, change, check, record });
+}
+
+test("a user's token names its user, and has of its roles those that the user has", async () => {
+  await using context = await withAda();
+  assert.deepEqual(await context.check(), {
+    principal: { sub: "ada", roles: ["role:app"] },
+    tenant: "t_default",
+    userId: "usr_1",
+  });
+  await context.change({ roles: ["admin"] });
+  context.auth.forget("usr_1");
+  assert.deepEqual((await context.check()).principal.roles, ["role:app", "role:other"], "admin may all");
+  await context.change({ roles: [] });
+  context.auth.forget("usr_1");
+  assert.deepEqual((await context.check()).principal.roles, []);
+});
+
+test("a disabled user's tokens count no more, at once where it is told and within the cache's time elsewhere", async () => {
+  await using context = await withAda();
+  await context.check();
+  await context.change({ state: "disabled" });
+  assert.equal((await context.check()).userId, "usr_1", "another process is not told");
+  context.state.nowMs += 60_000;
+  await assert.rejects(context.check, code("CS_AUTHN_INVALID_TOKEN"));
+  await context.change({ state: "active" });
+  context.auth.forget("usr_1");
+  await context.check();
+  await context.change({ state: "disabled" });
+  context.auth.forget("usr_1");
+  await assert.rejects(context.check, code("CS_AUTHN_INVALID_TOKEN"));
+});
+
+test("tokens of a deleted user do not count for another one of that name", async () => {
+  await using context = await withAda();
+  const { resources } = context.store;
+  await resources.delete(USER_KIND, context.key);
+  await assert.rejects(context.check, code("CS_AUTHN_INVALID_TOKEN"));
+  await resources.create(USER_KIND, context.key, JSON.stringify({ ...ADA, user_id: "usr_2" }), 10);
+  context.auth.forget("usr_1");
+  await assert.rejects(context.check, code("CS_AUTHN_INVALID_TOKEN"));
 });

@@ -10,6 +10,8 @@ export interface IssueTokenOptions {
   tokens: TokenStore;
   tenant: string;
   principal: Principal;
+  /** Whose it is, where it belongs to a user; the principal's `sub` is the user's name then. */
+  userId?: string | undefined;
   /** Epoch milliseconds; `null` for never. */
   expiresAtMs: number | null;
   /** Epoch milliseconds. */
@@ -26,7 +28,7 @@ export interface IssueTokenOptions {
 export async function issueToken(
   options: IssueTokenOptions,
 ): Promise<{ record: TokenRecord; token: string }> {
-  const { tokens, tenant, principal, expiresAtMs, clock, randomBytes } = options;
+  const { tokens, tenant, principal, userId, expiresAtMs, clock, randomBytes } = options;
   const nowMs = clock();
   const secret = Buffer.from(randomBytes(SECRET_BYTES)).toString("base64url");
   const record: TokenRecord = {
@@ -34,6 +36,7 @@ export async function issueToken(
     sub: principal.sub,
     tenant,
     roles: [...principal.roles],
+    ...(userId === undefined ? {} : { user_id: userId }),
     created_at_ms: nowMs,
     expires_at_ms: expiresAtMs,
     revoked_at_ms: null,

@@ -8,7 +8,7 @@ export interface Verdict {
   readonly identity: Identity;
   /** Epoch milliseconds; `null` for never. */
   readonly expiresAtMs: number | null;
-  /** Of a local token; what `forget` is told. */
+  /** Of a local token, and of its user's `identity.userId`: what `forget` is told. */
   readonly tokenId?: string;
 }
 
@@ -32,7 +32,8 @@ export interface VerdictCacheOptions {
 
 export interface VerdictCache {
   authenticate(authorization: string | undefined, requestId?: string): Identity | Promise<Identity>;
-  forget(tokenId: string): void;
+  /** Drops what is known of a token, or of all tokens of a user. */
+  forget(id: string): void;
 }
 
 interface Trusted {
@@ -142,11 +143,15 @@ export function createVerdictCache(options: VerdictCacheOptions): VerdictCache {
       }
       return pending.get(authorization) ?? begin(authorization, requestId);
     },
-    forget(tokenId) {
+    forget(id) {
       generation++;
       // Nobody may join a check that began before the revocation either.
       pending.clear();
-      for (const [header, entry] of trusted) if (entry.tokenId === tokenId) trusted.delete(header);
+      // Whose tokens were refused is not known, and one of them may count again now: a user was enabled.
+      refused.clear();
+      for (const [header, { tokenId, identity }] of trusted) {
+        if (tokenId === id || identity.userId === id) trusted.delete(header);
+      }
     },
   };
 }

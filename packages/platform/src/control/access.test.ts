@@ -15,7 +15,7 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 async function startWithTokens() {
   const control = await startControl({
-    auth: (store, clock) => createLocalAuthenticator({ tokens: store.tokens, clock }),
+    auth: (store, clock) => createLocalAuthenticator({ store, clock }),
   });
   const issue = async (roles: string[], tenant = "t_default") =>
     bearer(
@@ -62,6 +62,11 @@ const ENDPOINTS: [string, string, string, unknown?][] = [
   ["POST", "/v1/tokens", "cs:token:create", { sub: "bob", roles: [] }],
   ["GET", "/v1/tokens", "cs:token:read"],
   ["DELETE", "/v1/tokens/0", "cs:token:delete"],
+  ["POST", "/v1/tenants/t_default/users", "cs:user:create", { name: "bob", roles: [] }],
+  ["GET", "/v1/tenants/t_default/users", "cs:user:read"],
+  ["GET", "/v1/tenants/t_default/users/bob", "cs:user:read"],
+  ["PATCH", "/v1/tenants/t_default/users/bob", "cs:user:create", { state: "disabled" }],
+  ["DELETE", "/v1/tenants/t_default/users/bob", "cs:user:delete"],
   ["GET", "/v1/functions", "cs:function:read"],
   ["GET", "/v1/functions/hello", "cs:function:read"],
   ["DELETE", "/v1/functions/hello", "cs:function:delete"],

@@ -29,7 +29,7 @@ const NONE: VersionConfigInput = {
 /** A control plane with tokens and a function; `publish` sends one more version of it. */
 async function start(approve: "never" | "new-powers") {
   const control = await startControl({
-    auth: (store, clock) => createLocalAuthenticator({ tokens: store.tokens, clock }),
+    auth: (store, clock) => createLocalAuthenticator({ store, clock }),
     approve,
   });
   const tokenOf = async (...roles: string[]): Promise<Record<string, string>> => {

@@ -2,6 +2,7 @@ import { type AuditEnd, type AuditEvent, type AuditOutcome, newAuditEventId } fr
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Action } from "../auth/actions.ts";
 import { homeTenant } from "../auth/authorize.ts";
+import { actorOf } from "./audit.ts";
 import { auditResource, nameResource } from "./audit-resource.ts";
 import type { ControlContext } from "./control-context.ts";
 
@@ -16,9 +17,6 @@ export interface AuditTrail {
 
 type Context = Pick<ControlContext, "store" | "clock" | "logger" | "limits">;
 
-/** A token may have more; what it may do is in its own record. */
-const ROLES_MAX = 64;
-
 const isChange = (method: string, action: Action | undefined): action is Action =>
   action !== undefined && method !== "GET" && method !== "HEAD" && !action.endsWith(":read");
 
@@ -30,14 +28,13 @@ const isChange = (method: string, action: Action | undefined): action is Action 
 export async function beginAudit({ store, clock }: Context, request: FastifyRequest): Promise<void> {
   const { action } = request.routeOptions.config;
   if (!isChange(request.method, action)) return;
-  const { principal } = request.identity;
   const { tenant = homeTenant(request.identity) } = request.params as { tenant?: string };
   const event: AuditEvent = {
     schema: "cs.audit.v1",
     event_id: newAuditEventId(),
     ts_ms: clock(),
     tenant,
-    actor: { sub: principal.sub, roles: principal.roles.slice(0, ROLES_MAX) },
+    actor: actorOf(request.identity),
     action,
     type: null,
     resource: auditResource(tenant, request),

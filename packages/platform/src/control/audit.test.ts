@@ -115,7 +115,7 @@ test("events are filtered and paged, newest first", async () => {
 
 test("a tenant's events are shown to those who may read its audit, and written to no other tenant", async () => {
   await using control = await startControl({
-    auth: (store, clock) => createLocalAuthenticator({ tokens: store.tokens, clock }),
+    auth: (store, clock) => createLocalAuthenticator({ store, clock }),
   });
   const issue = async (tenant: string, roles: string[]) => {
     const { token } = await issueToken({

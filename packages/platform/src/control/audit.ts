@@ -1,4 +1,6 @@
+import type { AuditEvent } from "@sous/contract";
 import type { FastifyRequest } from "fastify";
+import type { Identity } from "../auth/identity.ts";
 import type { ControlContext } from "./control-context.ts";
 
 /** Changes worth a line of audit (`cs.audit.v1`). */
@@ -26,7 +28,20 @@ export type AuditType =
   | "SecretSet"
   | "SecretDeleted"
   | "TokenCreated"
-  | "TokenRevoked";
+  | "TokenRevoked"
+  | "UserCreated"
+  | "UserUpdated"
+  | "UserDeleted";
+
+/** A token may have more; what it may do is in its own record. */
+const ROLES_MAX = 64;
+
+/** @returns who did it, as the audit trail names them */
+export const actorOf = ({ principal, userId }: Identity): AuditEvent["actor"] => ({
+  sub: principal.sub,
+  ...(userId === undefined ? {} : { user_id: userId }),
+  roles: principal.roles.slice(0, ROLES_MAX),
+});
 
 /** Says what a request changed, once the change is made: to the log at once, to the audit trail with its answer. */
 export function audit(
@@ -37,12 +52,11 @@ export function audit(
   data: Record<string, unknown>,
 ): void {
   request.auditTrail?.made.push({ tenant, type, data });
-  const { principal } = request.identity;
   const event = {
     schema: "cs.audit.v1",
     ts_ms: clock(),
     tenant,
-    actor: { sub: principal.sub, roles: principal.roles },
+    actor: actorOf(request.identity),
     type,
     data,
   };

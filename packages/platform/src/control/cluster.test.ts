@@ -62,7 +62,7 @@ describe("GET /v1/cluster/members", () => {
   test("is the operator's: no other role, and no administrator of another tenant", async () => {
     await using control = await startControl({
       membership: () => ({ revision: 1, members, readMs: 77 }),
-      auth: (store, clock) => createLocalAuthenticator({ tokens: store.tokens, clock, ttlMs: 0 }),
+      auth: (store, clock) => createLocalAuthenticator({ store, clock, ttlMs: 0 }),
     });
     const as = async (tenant: string, role: string) => {
       const { token } = await issueToken({

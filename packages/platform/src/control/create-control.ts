@@ -27,6 +27,7 @@ import { registerSecretRoutes } from "./secret-routes.ts";
 import { registerServiceRoutes } from "./service-routes.ts";
 import { registerShortRoutes } from "./short-routes.ts";
 import { registerTokenRoutes } from "./token-routes.ts";
+import { registerUserRoutes } from "./user-routes.ts";
 import { registerVersionRoutes } from "./version-routes.ts";
 
 /** The control plane as one request handler. */
@@ -40,9 +41,8 @@ export interface Control extends AsyncDisposable {
 }
 
 /**
- * Makes the control plane: lifecycle of functions, reads, schedules, Cadence workers, secrets, tokens, health, metrics and the API's description.
- * Every request passes the same way: id → sizes → token → action and tenant → schema → command.
- * Makes the control plane: lifecycle of functions, reads, schedules, secrets, tokens, health, metrics and the API's description.
+ * Makes the control plane: lifecycle of functions, reads, schedules, Cadence workers, event sources, secrets, users,
+ * tokens, health, metrics and the API's description.
  * Every request passes the same way: id → sizes → token → action and tenant → schema → audit event → command → its end.
  */
 export async function createControl(options: ControlOptions): Promise<Control> {
@@ -73,6 +73,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerVersionRoutes(app, context);
   registerActivationRoutes(app, context);
   registerDlqRoutes(app, context);
+  registerUserRoutes(app, context);
   registerTokenRoutes(app, context);
   registerAuditRoutes(app, context);
   registerSecretRoutes(app, context);

@@ -34,8 +34,8 @@ export function registerTokenRoutes(app: ControlApp, context: ControlContext): v
     },
     async (request, reply) => {
       const created = await createToken(context, request.identity, request.body);
-      const { token_id, sub, roles, tenant, expires_at_ms } = created.record;
-      audit(context, request, tenant, "TokenCreated", { token_id, sub, roles, expires_at_ms });
+      const { token_id, sub, user_id, roles, tenant, expires_at_ms } = created.record;
+      audit(context, request, tenant, "TokenCreated", { token_id, sub, user_id, roles, expires_at_ms });
       return reply.code(201).send(created);
     },
   );

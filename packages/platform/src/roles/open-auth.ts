@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { DEFAULT_TENANT, PlatformError } from "@sous/contract";
-import type { TokenStore } from "@sous/store";
+import type { Store, TokenStore } from "@sous/store";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { createLocalAuthenticator } from "../auth/local-authenticator.ts";
 import { issueToken } from "../auth/local-token.ts";
@@ -14,7 +14,7 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
  * Opens the authenticator the configuration names.
  * @throws CS_VALIDATION_FAILED for `none` on an address others can reach, and for a scheme without a driver
  */
-export function openAuth(config: Config, tokens: TokenStore, clock: () => number): Authenticator {
+export function openAuth(config: Config, store: Store, clock: () => number): Authenticator {
   const { auth, host, auth_key, auth_cache_seconds } = config;
   if (auth === "none") {
     if (!LOOPBACK.has(host)) {
@@ -26,7 +26,7 @@ export function openAuth(config: Config, tokens: TokenStore, clock: () => number
     return createNoneAuthenticator();
   }
   const ttlMs = auth_cache_seconds * 1000;
-  if (auth === "local:") return createLocalAuthenticator({ tokens, clock, ttlMs });
+  if (auth === "local:") return createLocalAuthenticator({ store, clock, ttlMs });
   if (auth.startsWith("tikti+")) {
     return createTiktiAuthenticator({
       url: auth,

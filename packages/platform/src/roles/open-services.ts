@@ -116,7 +116,7 @@ async function openEntry(
   const { config, roles, limits, now, draining } = context;
   const auth: Authenticator | undefined =
     roles.has("control") || roles.has("gateway") || roles.has("event-sources")
-      ? stack.use(openAuth(config, core.store.tokens, now))
+      ? stack.use(openAuth(config, core.store, now))
       : undefined;
   const gateway =
     auth !== undefined && roles.has("gateway")

@@ -27,6 +27,13 @@ export function tokenSuite(storeTest: StoreTest): void {
     assert.equal((await store.tokens.get("tok1"))?.secretSha256, HASH);
   });
 
+  storeTest("a token that belongs to a user says whose it is, in lists too", async (store) => {
+    const record = sampleToken("tok1", { user_id: "usr_1" });
+    await store.tokens.create(record, HASH);
+    assert.deepStrictEqual((await store.tokens.get("tok1"))?.record, record);
+    assert.deepStrictEqual((await store.tokens.list("t_default", { limit: 10 })).items, [record]);
+  });
+
   storeTest("a revoked token stays readable with the moment of its first revocation", async (store) => {
     await store.tokens.create(sampleToken("tok1"), HASH);
     await store.tokens.revoke("t_default", "tok1", NOW_MS + 5);

@@ -68,7 +68,10 @@ async function fillData(store: Store): Promise<void> {
     expires_at_ms: null,
   };
   await store.tokens.create({ ...token, token_id: "tok1", revoked_at_ms: null }, "a".repeat(64));
-  await store.tokens.create({ ...token, token_id: "tok2", revoked_at_ms: null }, "b".repeat(64));
+  await store.tokens.create(
+    { ...token, token_id: "tok2", user_id: "usr_1", revoked_at_ms: null },
+    "b".repeat(64),
+  );
   await store.tokens.revoke("t_default", "tok2", NOW_MS + 5);
   await store.resources.create("event-source", { ...SCOPE, name: "orders:a@b/c" }, '{ "n": 1.50 }', 10);
   await store.resources.replace("event-source", { ...SCOPE, name: "orders:a@b/c" }, 1, '{"n":2}');
