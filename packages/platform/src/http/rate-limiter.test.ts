@@ -45,3 +45,27 @@ test("the limiter forgets the key used longest ago when it is full", () => {
   assert.notEqual(limiter.take("a"), true, "a was used lately and is remembered");
   assert.equal(limiter.take("b"), true, "b was forgotten");
 });
+
+test("a limit that is shared gives its part of burst and rate, from the moment the number changes", () => {
+  let nowMs = 0;
+  let sharers = 1;
+  const limiter = createRateLimiter({ ratePerSecond: 8, clock: () => nowMs, sharers: () => sharers });
+  const taken = (): number => {
+    let count = 0;
+    while (limiter.take("a") === true) count++;
+    return count;
+  };
+  assert.equal(taken(), 8);
+  nowMs += 1000;
+  sharers = 4;
+  assert.equal(taken(), 2, "what came back before is no more than the part");
+  assert.equal(limiter.take("a"), 0.5, "two a second");
+  nowMs += 500;
+  assert.equal(taken(), 1);
+  sharers = 1;
+  nowMs += 1000;
+  assert.equal(taken(), 8);
+  sharers = 100;
+  nowMs += 12_500;
+  assert.equal(taken(), 1, "one at once, however small the part");
+});

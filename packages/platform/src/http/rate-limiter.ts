@@ -9,6 +9,11 @@ export interface RateLimiterOptions {
   clock: () => number;
   /** Most keys remembered (10,000); the one used longest ago is forgotten first, as if its bucket were full. */
   maxKeys?: number;
+  /**
+   * @returns among how many processes rate and burst are shared out, this one among them: each gives its part, and at
+   *   least one at once (1)
+   */
+  sharers?: () => number;
 }
 
 /** A token bucket for each key, in bounded memory. */
@@ -23,20 +28,21 @@ interface Bucket {
 }
 
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
-  const { ratePerSecond, clock, maxKeys = 10_000 } = options;
-  const burst = Math.max(1, options.burst ?? ratePerSecond);
-  const ratePerMs = ratePerSecond / 1000;
+  const { ratePerSecond, clock, maxKeys = 10_000, burst = ratePerSecond, sharers = () => 1 } = options;
   const buckets = new LRUCache<string, Bucket>({ max: maxKeys });
 
   return {
     take(key) {
       const nowMs = clock();
+      const parts = sharers();
+      const full = Math.max(1, burst / parts);
       let bucket = buckets.get(key);
       if (bucket === undefined) {
-        bucket = { tokens: burst, atMs: nowMs };
+        bucket = { tokens: full, atMs: nowMs };
         buckets.set(key, bucket);
       } else if (nowMs > bucket.atMs) {
-        bucket.tokens = Math.min(burst, bucket.tokens + (nowMs - bucket.atMs) * ratePerMs);
+        const back = ((nowMs - bucket.atMs) * ratePerSecond) / (1000 * parts);
+        bucket.tokens = Math.min(full, bucket.tokens + back);
         bucket.atMs = nowMs;
       } else if (nowMs < bucket.atMs) {
         // The clock was set back: count on from here rather than wait for it to catch up.
@@ -46,7 +52,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
         bucket.tokens -= 1;
         return true;
       }
-      return (1 - bucket.tokens) / ratePerSecond;
+      return ((1 - bucket.tokens) * parts) / ratePerSecond;
     },
   };
 }

@@ -27,6 +27,8 @@ export interface FrontDoorOptions {
   auth: Authenticator;
   /** Chooses who runs a synchronous call; absent: whoever has room. */
   placement: Placement | undefined;
+  /** @returns among how many gateways the rate limits are shared out */
+  sharers: () => number;
   metrics: Metrics;
   now: () => number;
   onFault: (error: unknown, requestId: string) => void;
@@ -37,11 +39,17 @@ export interface FrontDoorOptions {
  * @throws CS_CODEQ_PUBLISH_FAILED when the queue's server cannot be reached
  */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute> {
-  const { config, limits, core, auth, placement, metrics, now, onFault } = options;
+  const { config, limits, core, auth, placement, sharers, metrics, now, onFault } = options;
   const { store, codeq, live, catalog, tier, spending } = core;
   const { enabled, tenant_rps, function_rps, client_rps } = config.rate_limits;
   const limiter = (ratePerSecond: number) =>
-    enabled ? createRateLimiter({ ratePerSecond, clock: now }) : undefined;
+    enabled ? createRateLimiter({ ratePerSecond, clock: now, sharers }) : undefined;
+  metrics.gauge(
+    "cs_rate_limit_sharers",
+    "Gateways among which this one believes the rate limits shared out",
+    [],
+    () => [{ labels: {}, value: sharers() }],
+  );
   const admission = createAdmission({
     auth,
     catalog,

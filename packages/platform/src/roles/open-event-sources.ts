@@ -181,6 +181,8 @@ export interface OpenWebhookDoorOptions extends Pick<ProcessContext, "config" | 
   core: Pick<Core, "store">;
   auth: Authenticator;
   events: OpenEventSources;
+  /** @returns among how many processes of the role the rate limit is shared out */
+  sharers: () => number;
 }
 
 /** @returns the way in for webhooks and CloudEvents */
@@ -191,6 +193,7 @@ export function openWebhookDoor({
   core,
   auth,
   events,
+  sharers,
 }: OpenWebhookDoorOptions): RawRoute {
   const { enabled, client_rps } = config.rate_limits;
   return createWebhookDoor({
@@ -198,7 +201,7 @@ export function openWebhookDoor({
     inboxes: events.inboxes,
     secrets: events.secrets,
     auth,
-    clients: enabled ? createRateLimiter({ ratePerSecond: client_rps, clock: now }) : undefined,
+    clients: enabled ? createRateLimiter({ ratePerSecond: client_rps, clock: now, sharers }) : undefined,
     clientIp: createClientIpReader(config.trusted_proxies),
     clock: now,
     onFault,

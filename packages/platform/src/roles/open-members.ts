@@ -7,10 +7,12 @@ import {
   openClusterMember,
   type Worker,
 } from "../members/cluster-member.ts";
+import { createRoleCount } from "../members/count-role.ts";
 import { createPlacement, type Placement } from "../members/create-placement.ts";
 import { hashText } from "../members/hash-text.ts";
 import { bundleDigest, DIGESTS_MAX, packDigests } from "../members/member-record.ts";
 import { type Member, type Membership, topicOfMember } from "../members/membership.ts";
+import type { Role } from "../config/role.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Execution } from "./execution.ts";
 import { isEmbedded } from "./open-codeq.ts";
@@ -26,6 +28,8 @@ export interface Members extends AsyncDisposable {
   /** Who runs synchronous calls; absent where nobody else could. */
   readonly placement: Placement | undefined;
   membership(): Membership;
+  /** @returns what gives the number of processes with a role, this one among them */
+  sharers(role: Role): () => number;
   /** Topics of members, as far as they are known. */
   topics(): string[];
   /** Becomes one of them, under an address. */
@@ -82,6 +86,7 @@ function createLone({ roles, limits, now }: ProcessContext, id: string): Members
     id: undefined,
     placement: undefined,
     membership: () => ({ revision: 1, members: [self()], readMs: undefined }),
+    sharers: () => () => 1,
     topics: () => [],
     async join(url, worker) {
       address = addressOf(url);
@@ -112,6 +117,7 @@ async function openShared(context: ProcessContext, core: Core, id: string): Prom
     id,
     placement: config.cluster.placement === "any" ? undefined : placementOf(context, member),
     membership: member.membership,
+    sharers: (role) => createRoleCount(member.membership, id, role),
     topics: () =>
       member
         .membership()

@@ -120,12 +120,18 @@ async function openEntry(
       : undefined;
   const gateway =
     auth !== undefined && roles.has("gateway")
-      ? await openFrontDoor({ ...context, core, auth, placement: members.placement })
+      ? await openFrontDoor({
+          ...context,
+          core,
+          auth,
+          placement: members.placement,
+          sharers: members.sharers("gateway"),
+        })
       : undefined;
   const webhooks =
     auth === undefined || events === undefined
       ? undefined
-      : openWebhookDoor({ ...context, core, auth, events });
+      : openWebhookDoor({ ...context, core, auth, events, sharers: members.sharers("event-sources") });
   const timing = createTiming();
   const runs = openRunSubmitter(core, limits, now);
   const scheduler: Scheduler | undefined = roles.has("scheduler")
