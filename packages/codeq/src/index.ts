@@ -14,7 +14,6 @@ export type {
 } from "./codeq.ts";
 export type { SetTimer } from "./memory/alarm.ts";
 export { createMemoryCodeQ, type MemoryCodeQOptions } from "./memory/create-memory-codeq.ts";
-export { type Identified, IdTable } from "./memory/id-table.ts";
 export type { BodyCodec } from "./memory/durable-log.ts";
 export { createNatsCodeQ } from "./nats/create-nats-codeq.ts";
 export type { NatsCodeQOptions } from "./nats/nats-options.ts";

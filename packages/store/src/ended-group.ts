@@ -174,10 +174,10 @@ export class EndedGroup {
       if (
         common.ref === record.ref &&
         common.principal === record.principal &&
-        common.sandbox_id === record.sandbox_id &&
-        common.invoker === record.invoker &&
         common.resolved_version === record.resolved_version &&
+        common.sandbox_id === record.sandbox_id &&
         common.trigger.type === record.trigger.type &&
+        common.invoker === record.invoker &&
         common.tenant === record.tenant &&
         common.namespace === record.namespace
       )

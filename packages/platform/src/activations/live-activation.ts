@@ -5,7 +5,6 @@ import {
   LIMITS,
   type Principal,
 } from "@sous/contract";
-import type { Identified } from "@sous/codeq";
 import type { SandboxOutcome } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import { admitLine, type LogBudget } from "./log-budget.ts";
@@ -24,9 +23,10 @@ export interface OutwardUse {
 }
 
 /** An activation while this process works on it: everything its record will say, and its log so far. */
-export class LiveActivation implements LogBudget, Identified<LiveActivation> {
+export class LiveActivation implements LogBudget {
   readonly invocation: Invocation;
-  chained: LiveActivation | undefined;
+  /** Its place in the registry. */
+  slot = -1;
   version: number;
   readonly tier: string;
   status: ActivationRecord["status"] = "queued";

@@ -1,12 +1,13 @@
-import { IdTable } from "@sous/codeq";
 import type { EndedGroup } from "@sous/store";
 import { EndWaiters } from "./end-waiters.ts";
 import type { LiveActivation } from "./live-activation.ts";
 import type { LiveActivations } from "./live-activations.ts";
+import { SlotList } from "./slot-list.ts";
 
 /** The registry of live activations: the invoker fills it, everybody else reads it. */
 export class LiveRegistry implements LiveActivations {
-  readonly #live = new IdTable<LiveActivation>();
+  /** No more than an invoker runs at once: to look through them costs a rare reader less than an index costs each call. */
+  readonly #live = new SlotList<LiveActivation>();
   /** Ends that are on their way to the disk, in the groups they are written in. */
   readonly #groups: EndedGroup[] = [];
   readonly #waiters = new EndWaiters();
@@ -23,13 +24,12 @@ export class LiveRegistry implements LiveActivations {
   }
 
   add(activation: LiveActivation): void {
-    this.#live.set(activation);
+    activation.slot = this.#live.add(activation);
   }
 
   remove(activation: LiveActivation): void {
-    const { id } = activation;
-    if (this.#waiters.size > 0 && activation.closed) this.#waiters.tell(id);
-    if (this.#live.get(id) === activation) this.#live.delete(id);
+    if (this.#waiters.size > 0 && activation.closed) this.#waiters.tell(activation.id);
+    this.#live.delete(activation.slot, activation);
   }
 
   /** Shows a group of ends to readers until `release`; it may still grow. */
@@ -43,8 +43,10 @@ export class LiveRegistry implements LiveActivations {
   }
 
   find(tenant: string, activationId: string): LiveActivation | undefined {
-    const activation = this.#live.get(activationId);
-    return activation?.invocation.tenant === tenant ? activation : undefined;
+    for (const activation of this.#live) {
+      if (activation.id === activationId && activation.invocation.tenant === tenant) return activation;
+    }
+    return undefined;
   }
 
   /** Rare, and the groups are small: looked through rather than indexed. */

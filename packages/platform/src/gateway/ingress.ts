@@ -156,7 +156,7 @@ export function createIngress(options: IngressOptions): Ingress {
   function submit(invocation: Invocation, request: IngressRequest, settle: Settle): void {
     // Not the request id: that one is the caller's to choose, and two callers may choose the same.
     const { activation_id } = invocation;
-    const untilMs = now() + request.timeoutMs + limits.replyGraceMs;
+    const untilMs = invocation.enqueued_at_ms + request.timeoutMs + limits.replyGraceMs;
     const caller: Caller = { id: activation_id, address: "", untilMs, settle, slot: 0, placing: undefined };
     caller.slot = callers.add(caller);
     caller.address = replies.expect(activation_id, (reply) => {
@@ -166,7 +166,7 @@ export function createIngress(options: IngressOptions): Ingress {
     invocation.reply_to = caller.address;
     // The queue knows repeated requests by their id, within one topic: those with a key all go to the same.
     const chosen = invocation.fingerprint === undefined ? placement?.choose(request) : undefined;
-    if (chosen !== undefined) caller.placing = placing(chosen, now());
+    if (chosen !== undefined) caller.placing = placing(chosen, invocation.enqueued_at_ms);
     codeq
       .publish(messageOf(invocation, request.version, chosen?.topic), {
         depthMax: limits.syncDepthMax,

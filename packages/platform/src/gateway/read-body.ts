@@ -63,19 +63,21 @@ export function createBodyReader({ bytesMax, allBytesMax }: BodyLimits): ReadBod
       }
     }
 
-    request.receive((chunk) => {
-      // What is left of a refused body is read and dropped, so that the refusal arrives.
-      if (settled) return;
-      if (chunk !== null) {
-        take(chunk);
-        return;
-      }
-      settle();
-      done(rest === undefined ? (first ?? EMPTY) : Buffer.concat(rest, bytes));
-    });
-    request.on("error", (cause) => {
-      if (settled) return;
-      refuse(new PlatformError("CS_VALIDATION_FAILED", "the request ended before its body", { cause }));
-    });
+    request.receive(
+      (chunk) => {
+        // What is left of a refused body is read and dropped, so that the refusal arrives.
+        if (settled) return;
+        if (chunk !== null) {
+          take(chunk);
+          return;
+        }
+        settle();
+        done(rest === undefined ? (first ?? EMPTY) : Buffer.concat(rest, bytes));
+      },
+      (cause) => {
+        if (settled) return;
+        refuse(new PlatformError("CS_VALIDATION_FAILED", "the request ended before its body", { cause }));
+      },
+    );
   };
 }

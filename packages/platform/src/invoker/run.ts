@@ -25,7 +25,7 @@ import { programOf } from "./program-of.ts";
 import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
-import { isActivity, isTriedElsewhere, leavesDeadLetter } from "./further-attempts.ts";
+import { deadReason, isActivity, isTriedElsewhere, leavesDeadLetter } from "./further-attempts.ts";
 import { endOfLastAttempt } from "./last-attempt.ts";
 
 const RESTARTS_MAX = 2;
@@ -125,10 +125,13 @@ export class Run implements FleetClient {
       return;
     }
     if (outcome.error?.type === "Expired" && this.#hasNoRoom(outcome)) return;
-    const inTime = this.#options.now() < this.#invocation.deadline_ms;
     // Nothing of it has run: it is not delivered yet, and another sandbox can take it.
-    if (crashed && !outcome.started && inTime && this.#restarts++ < RESTARTS_MAX) this.#launch();
+    if (crashed && !outcome.started && this.#isInTime() && this.#restarts++ < RESTARTS_MAX) this.#launch();
     else this.#end(outcome);
+  }
+
+  #isInTime(): boolean {
+    return this.#options.now() < this.#invocation.deadline_ms;
   }
 
   /**
@@ -237,13 +240,14 @@ export class Run implements FleetClient {
     }
     const program = bundles.get(version);
     if (!(program instanceof Promise)) {
-      this.#prepare(program);
+      this.#prepare(program, begunMs);
       return;
     }
     program.then(
       (found) => {
-        live.fetchMs = now() - begunMs;
-        this.#prepare(found);
+        const fetchedMs = now();
+        live.fetchMs = fetchedMs - begunMs;
+        this.#prepare(found, fetchedMs);
       },
       (error) => this.#refuse(error),
     );
@@ -259,23 +263,23 @@ export class Run implements FleetClient {
     return this.#live;
   }
 
-  #prepare(program: PreparedProgram): void {
+  #prepare(program: PreparedProgram, nowMs: number): void {
     if (!program.ok) {
       this.#end(unrun(program.error));
       return;
     }
-    const { now, meter } = this.#options;
+    const { meter } = this.#options;
     const version = this.#version as VersionRecord;
     const invocation = this.#invocation;
     if (invocation.mode === "async") {
-      invocation.deadline_ms = now() + version.config.timeout_ms;
+      invocation.deadline_ms = nowMs + version.config.timeout_ms;
       // Cadence does not wait for longer either.
       if (isActivity(invocation)) {
         invocation.deadline_ms = Math.min(invocation.deadline_ms, invocation.expires_at_ms);
       }
       this.#writeRunning((this.#live as LiveActivation).record());
     }
-    if (now() >= invocation.deadline_ms) {
+    if (nowMs >= invocation.deadline_ms) {
       this.#end(
         unrun({ type: "Timeout", message: "the deadline passed while the call waited in the queue" }),
       );
@@ -457,12 +461,6 @@ export class Run implements FleetClient {
     if (reply_to !== undefined) this.#options.codeq.reply(reply_to, activation_id, reply);
   }
 }
-
-const deadReason = (record: TerminalRecord): string =>
-  `attempt ${record.attempt}: ${record.error?.type ?? record.status}: ${record.error?.message ?? ""}`.slice(
-    0,
-    1000,
-  );
 
 const isConflict = (error: unknown): boolean =>
   error instanceof PlatformError && error.code === "CS_CONFLICT";

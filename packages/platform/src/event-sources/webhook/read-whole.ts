@@ -9,21 +9,21 @@ export function readWhole(request: DirectMessage, bytesMax: number): Promise<Buf
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   let chunks: Buffer[] = [];
   let bytes = 0;
-  request.receive((chunk) => {
-    if (chunk === null) {
-      resolve(Buffer.concat(chunks));
-      return;
-    }
-    bytes += chunk.length;
-    if (bytes <= bytesMax) chunks.push(chunk);
-    else {
-      chunks = [];
-      reject(new PlatformError("CS_PAYLOAD_TOO_LARGE", `the body holds more than ${bytesMax} bytes`));
-    }
-  });
-  const cut = (cause?: unknown): void =>
-    reject(new PlatformError("CS_VALIDATION_FAILED", "the request ended before its body", { cause }));
-  request.on("error", cut);
-  request.on("aborted", cut);
+  request.receive(
+    (chunk) => {
+      if (chunk === null) {
+        resolve(Buffer.concat(chunks));
+        return;
+      }
+      bytes += chunk.length;
+      if (bytes <= bytesMax) chunks.push(chunk);
+      else {
+        chunks = [];
+        reject(new PlatformError("CS_PAYLOAD_TOO_LARGE", `the body holds more than ${bytesMax} bytes`));
+      }
+    },
+    (cause) =>
+      reject(new PlatformError("CS_VALIDATION_FAILED", "the request ended before its body", { cause })),
+  );
   return promise;
 }
