@@ -66,7 +66,7 @@ export {
   VersionParams,
 } from "./api/path-params.ts";
 export { Power, POWER_KINDS, PowersDiff, PowersQuery } from "./api/powers.ts";
-export { PutSecretBody, SecretPage } from "./api/secrets.ts";
+export { PutSecretBody, RekeyBody, RekeyReply, SecretPage, type UnreadableSecret } from "./api/secrets.ts";
 export {
   CreateEventSourceBody,
   EventsAcceptedReply,

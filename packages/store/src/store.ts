@@ -223,8 +223,23 @@ export interface SecretStore {
     nowMs: number,
   ): Promise<SecretRecord>;
   get(scope: KvScope, name: string): Promise<SealedSecret | undefined>;
+  /**
+   * Puts the same value sealed anew in the place of what it was sealed as; version and times stay.
+   * @param was the sealed text it was
+   * @returns whether it applied: `false` for one that was set or deleted meanwhile
+   */
+  reseal(
+    scope: KvScope,
+    secret: { name: string; sealed: string; key_id: string },
+    was: string,
+  ): Promise<boolean>;
   /** Lists by name, ascending in code point order, without the values. */
   list(scope: KvScope, page: PageRequest): Promise<Page<SecretRecord>>;
+  /**
+   * @param after the one to go on after; `undefined` for the first
+   * @returns namespaces that hold secrets, by tenant and namespace ascending, at most `limit`. In Redis a walk over all keys
+   */
+  scopes(after: KvScope | undefined, limit: number): Promise<KvScope[]>;
   /** @throws CS_NOT_FOUND */
   delete(scope: KvScope, name: string): Promise<void>;
 }

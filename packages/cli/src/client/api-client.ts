@@ -36,6 +36,8 @@ import type {
   PurgeReply,
   RedriveBody,
   RedriveReply,
+  RekeyBody,
+  RekeyReply,
   RefTarget,
   RunScheduleReply,
   ScheduleItem,
@@ -153,6 +155,8 @@ export interface ApiClient {
   putSecret(name: string, value: string): Promise<SecretRecord>;
   listSecrets(itemsMax: number): Promise<Page<SecretRecord>>;
   deleteSecret(name: string): Promise<DeletedReply>;
+  /** @returns a part of the walk over all secrets */
+  rekeySecrets(body: RekeyBody): Promise<RekeyReply>;
   createSchedule(body: CreateScheduleBody): Promise<ScheduleReply>;
   listSchedules(itemsMax: number): Promise<Page<ScheduleItem>>;
   getSchedule(name: string): Promise<ScheduleReply>;
@@ -298,6 +302,7 @@ export function createApiClient(scope: ApiScope): ApiClient {
       http.sendJson({ method: "POST", path: `${eventSourcePath(name)}:${verb}` }),
     eventSourceStatus: (name) => get(`${eventSourcePath(name)}/status`),
     deleteEventSource: (name) => http.sendJson({ method: "DELETE", path: eventSourcePath(name) }),
+    rekeySecrets: (json) => http.sendJson({ method: "POST", path: "/v1/secrets:rekey", json }),
     createUser: (json) => http.sendJson({ method: "POST", path: users, json }),
     listUsers: (itemsMax) => readItems((page) => get(users, page), itemsMax),
     getUser: (name) => get(userPath(name)),

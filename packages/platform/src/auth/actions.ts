@@ -30,6 +30,7 @@ export const ACTIONS = [
   "cs:secret:create",
   "cs:secret:read",
   "cs:secret:delete",
+  "cs:secret:rekey",
   "cs:audit:read",
   "cs:token:create",
   "cs:token:read",

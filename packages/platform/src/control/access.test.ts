@@ -58,6 +58,7 @@ const ENDPOINTS: [string, string, string, unknown?][] = [
   ["PUT", `${SECRETS}/key`, "cs:secret:create", { value: "value" }],
   ["GET", SECRETS, "cs:secret:read"],
   ["DELETE", `${SECRETS}/key`, "cs:secret:delete"],
+  ["POST", "/v1/secrets:rekey", "cs:secret:rekey", {}],
   ["GET", "/v1/tenants/t_default/audit-events", "cs:audit:read"],
   ["POST", "/v1/tokens", "cs:token:create", { sub: "bob", roles: [] }],
   ["GET", "/v1/tokens", "cs:token:read"],
@@ -156,6 +157,14 @@ test("nobody hands out roles or tenants he does not have", async () => {
   ]);
   const peek = await control.call("GET", "/v1/tokens?tenant=t_others", undefined, admin);
   assert.deepEqual(outcome(peek), [403, "CS_AUTHZ_RESOURCE_MISMATCH"]);
+});
+
+test("the key of all tenants' secrets is changed by the operator's tenant only", async () => {
+  await using control = await startWithTokens();
+  const rekey = (headers: Record<string, string>) => control.call("POST", "/v1/secrets:rekey", {}, headers);
+  const foreign = await control.issue(["admin"], "t_others");
+  assert.deepEqual(outcome(await rekey(foreign)), [403, "CS_AUTHZ_RESOURCE_MISMATCH"]);
+  assert.equal((await rekey(await control.issue(["admin"]))).status, 200);
 });
 
 test("the short forms act in the caller's own tenant", async () => {

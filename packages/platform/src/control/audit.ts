@@ -27,6 +27,7 @@ export type AuditType =
   | "EventSourceDeleted"
   | "SecretSet"
   | "SecretDeleted"
+  | "SecretsRekeyed"
   | "TokenCreated"
   | "TokenRevoked"
   | "UserCreated"

@@ -1,12 +1,16 @@
 import {
+  DEFAULT_TENANT,
   DeletedReply,
   NamespaceParams,
   PageQuery,
   PutSecretBody,
+  RekeyBody,
+  RekeyReply,
   SecretPage,
   SecretParams,
   SecretRecord,
 } from "@sous/contract";
+import { authorize } from "../auth/authorize.ts";
 import { answers } from "./answers.ts";
 import { audit } from "./audit.ts";
 import type { ControlApp } from "./control-app.ts";
@@ -18,7 +22,7 @@ const SECRETS_PATH = "/v1/tenants/:tenant/namespaces/:namespace/secrets";
 const BODY_BYTES_MAX = 512 * 1024;
 const tags = ["secrets"];
 
-/** Secrets: set, list, delete. There is no way to read a value back. */
+/** Secrets: set, list, delete, encrypt anew. There is no way to read a value back. */
 export function registerSecretRoutes(app: ControlApp, context: ControlContext): void {
   const { store, secrets } = context;
 
@@ -75,6 +79,29 @@ export function registerSecretRoutes(app: ControlApp, context: ControlContext): 
       await store.secrets.delete(request.params, name);
       audit(context, request, tenant, "SecretDeleted", { namespace, name });
       return reply.send({ status: "deleted" });
+    },
+  );
+
+  app.post(
+    "/v1/secrets::rekey",
+    {
+      config: { action: "cs:secret:rekey" },
+      schema: {
+        tags,
+        summary: "Encrypt the secrets of all tenants with the current key, a part at a time",
+        body: RekeyBody,
+        response: answers({ 200: RekeyReply }),
+      },
+    },
+    async (request, reply) => {
+      // The key is the platform's, and so its operator's, whose tenant is that of the first token.
+      authorize(request.identity, "cs:secret:rekey", DEFAULT_TENANT);
+      const { cursor, new_key = false } = request.body;
+      const part = await secrets.rekey(cursor, new_key);
+      const { key_id, seen, resealed, unreadable } = part;
+      const details = { key_id, new_key, seen, resealed, unreadable: unreadable.length };
+      audit(context, request, DEFAULT_TENANT, "SecretsRekeyed", details);
+      return reply.send(part);
     },
   );
 }

@@ -34,6 +34,52 @@ test("the first line of the file is for new values, the others open old ones", (
   assert.equal(keys.find(old)?.id, old);
 });
 
+test("a new key stands before the others, for every process that has the file", () => {
+  const folder = mkdtempSync(join(root, "renew-"));
+  const keys = openSecretKeys({ configured: [], folder });
+  const elsewhere = openSecretKeys({ configured: [], folder });
+  const first = keys.current().id;
+  assert.equal(elsewhere.current().id, first);
+  const second = keys.renew().id;
+  assert.notEqual(second, first);
+  assert.equal(keys.current().id, second);
+  assert.equal(keys.find(first)?.id, first);
+  assert.equal(elsewhere.find(second)?.id, second, "what was sealed with it opens elsewhere");
+  assert.equal(elsewhere.current().id, second);
+  assert.equal(elsewhere.find(first)?.id, first);
+  const path = join(folder, "secrets.key");
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.equal(readFileSync(path, "utf8").trim().split("\n").length, 2);
+  assert.deepEqual(readdirSync(folder), ["secrets.key"]);
+  assert.notEqual(openSecretKeys({ configured: [], folder: join(folder, "none") }).renew().id, second);
+});
+
+test("a change of the keys that was cut off is told, and takes nothing away", () => {
+  const folder = mkdtempSync(join(root, "cut-"));
+  const keys = openSecretKeys({ configured: [], folder });
+  const { id } = keys.current();
+  writeFileSync(join(folder, "secrets.key.new"), "half a ke");
+  assert.throws(() => keys.renew(), { code: "CS_CONFLICT", message: /secrets\.key\.new/ });
+  assert.equal(openSecretKeys({ configured: [], folder }).current().id, id);
+  rmSync(join(folder, "secrets.key.new"));
+  assert.notEqual(keys.renew().id, id);
+});
+
+test("a key file that is gone is not made anew by who has read it", () => {
+  const folder = mkdtempSync(join(root, "gone-"));
+  const keys = openSecretKeys({ configured: [], folder });
+  const { id } = keys.current();
+  rmSync(join(folder, "secrets.key"));
+  assert.deepEqual([keys.current().id, keys.find(id)?.id], [id, id]);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("a new key beside the operator's is refused with what to do", () => {
+  const configured = [randomBytes(32).toString("base64")];
+  const keys = openSecretKeys({ configured, folder: join(root, "never") });
+  assert.throws(() => keys.renew(), { code: "CS_CONFLICT", message: /SOUS_SECRETS_KEY/ });
+});
+
 test("a key file that others can read is refused", { skip: process.platform === "win32" }, () => {
   const folder = mkdtempSync(join(root, "open-"));
   openSecretKeys({ configured: [], folder }).current();

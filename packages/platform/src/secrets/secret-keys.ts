@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -25,6 +26,12 @@ export interface SecretKeys {
   current(): SecretKey;
   /** @returns the key a value was encrypted with, an older one too, or `undefined` */
   find(id: string): SecretKey | undefined;
+  /**
+   * Makes a new key and puts it before the others, which go on opening what they sealed.
+   * @throws CS_CONFLICT where the keys are the operator's, who puts a new one first; CS_SECRET_UNAVAILABLE where it cannot
+   *   be kept
+   */
+  renew(): SecretKey;
 }
 
 export interface SecretKeysOptions {
@@ -45,19 +52,38 @@ const FILE_NAME = "secrets.key";
 export function openSecretKeys({ configured, folder }: SecretKeysOptions): SecretKeys {
   const path = join(folder, FILE_NAME);
   const fixed = configured.map((text) => parseKey(text, "secrets_key"));
-  let loaded: readonly SecretKey[] | undefined;
-  const keys = (make: boolean): readonly SecretKey[] => {
-    if (fixed.length > 0) return fixed;
-    loaded ??= readKeyFile(path) ?? (make ? makeKeyFile(path) : undefined);
-    return loaded ?? [];
+  let loaded: { keys: readonly SecretKey[]; mark: string | undefined } | undefined;
+  /** The file's keys, read again when it has changed. While it is gone, what was read goes on opening values. */
+  const load = (): readonly SecretKey[] | undefined => {
+    const mark = markOf(path);
+    const keys = mark === undefined || mark === loaded?.mark ? undefined : readKeyFile(path);
+    if (keys !== undefined) loaded = { keys, mark };
+    return loaded?.keys;
+  };
+  const current = (): SecretKey => {
+    if (fixed[0] !== undefined) return fixed[0];
+    if (load() === undefined) makeKeyFile(path);
+    const [newest] = load() ?? [];
+    if (newest === undefined) throw unavailable(`${path} holds no key; put one back or remove the file`);
+    return newest;
   };
   return {
-    current() {
-      const [newest] = keys(true);
-      if (newest === undefined) throw unavailable(`${path} holds no key; put one back or remove the file`);
-      return newest;
+    current,
+    find(id) {
+      if (fixed.length > 0) return fixed.find((key) => key.id === id);
+      return loaded?.keys.find((key) => key.id === id) ?? load()?.find((key) => key.id === id);
     },
-    find: (id) => keys(false).find((key) => key.id === id),
+    renew() {
+      if (fixed.length > 0) {
+        throw new PlatformError(
+          "CS_CONFLICT",
+          "the keys are those of SOUS_SECRETS_KEY (secrets_key): put a new one first there, and rekey without a new key",
+        );
+      }
+      current();
+      addKey(path);
+      return current();
+    },
   };
 }
 
@@ -73,6 +99,16 @@ function parseKey(text: string, source: string): SecretKey {
   }
   const id = createHash("sha256").update(bytes).digest("hex").slice(0, 10);
   return { id, key: createSecretKey(bytes) };
+}
+
+/** @returns what changes when the file does, `undefined` where there is none */
+function markOf(path: string): string | undefined {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
+    return stat && `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.mode}`;
+  } catch (cause) {
+    throw unavailable(`${path} cannot be read`, cause);
+  }
 }
 
 function readKeyFile(path: string): readonly SecretKey[] | undefined {
@@ -93,17 +129,11 @@ function readKeyFile(path: string): readonly SecretKey[] | undefined {
 }
 
 /** Makes the file whole or not at all, and on disk before the first value is encrypted with it. */
-function makeKeyFile(path: string): readonly SecretKey[] | undefined {
+function makeKeyFile(path: string): void {
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = openSync(temporary, "wx", 0o600);
-    try {
-      writeSync(file, `${randomBytes(KEY_BYTES).toString("base64")}\n`);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    writeWhole(temporary, newLine());
     try {
       linkSync(temporary, path);
     } catch (cause) {
@@ -115,7 +145,38 @@ function makeKeyFile(path: string): readonly SecretKey[] | undefined {
   } catch (cause) {
     throw unavailable(`${path} cannot be made; set SOUS_SECRETS_KEY or mend the folder`, cause);
   }
-  return readKeyFile(path);
+}
+
+/**
+ * Puts a new key before the others: the file is the old one or the new one, whenever the process is killed, and on disk
+ * before the first value is encrypted with it. What stands beside it of one that was cut off holds no key in use.
+ */
+function addKey(path: string): void {
+  const temporary = `${path}.new`;
+  try {
+    writeWhole(temporary, newLine() + readFileSync(path, "utf8"));
+    renameSync(temporary, path);
+    syncFolder(dirname(path));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") {
+      const message = `another change of the keys is under way, or was cut off: then remove ${temporary} and try again`;
+      throw new PlatformError("CS_CONFLICT", message, { cause });
+    }
+    throw unavailable(`${path} cannot be changed; mend the folder`, cause);
+  }
+}
+
+const newLine = (): string => `${randomBytes(KEY_BYTES).toString("base64")}\n`;
+
+/** Writes a file that must not be there yet, to disk. */
+function writeWhole(path: string, text: string): void {
+  const file = openSync(path, "wx", 0o600);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function syncFolder(path: string): void {

@@ -1,5 +1,6 @@
-import { LIMITS, PlatformError, type SecretRecord } from "@sous/contract";
+import { LIMITS, PlatformError, type RekeyReply, type SecretRecord } from "@sous/contract";
 import type { SecretStore } from "@sous/store";
+import { rekeySecrets } from "./rekey-secrets.ts";
 import { openSecret, sealSecret } from "./seal-secret.ts";
 import type { SecretKeys } from "./secret-keys.ts";
 import { type SecretPlace, secretRefOf } from "./secret-ref.ts";
@@ -15,6 +16,11 @@ export interface SecretWriter {
   /** @throws CS_VALIDATION_FAILED, CS_PAYLOAD_TOO_LARGE, CS_CONFLICT past what a namespace may hold */
   put(place: SecretPlace, value: string): Promise<SecretRecord>;
   has(place: SecretPlace): Promise<boolean>;
+  /**
+   * Encrypts secrets anew with the current key, a part of all at a time; see `rekeySecrets`.
+   * @param isNew with a key that is made now
+   */
+  rekey(cursor: string | undefined, isNew: boolean): Promise<RekeyReply>;
 }
 
 export interface SecretVaultOptions {
@@ -43,6 +49,10 @@ export function createSecretVault(options: SecretVaultOptions): SecretReader & S
     },
     async has({ tenant, namespace, name }) {
       return (await store.get({ tenant, namespace }, name)) !== undefined;
+    },
+    async rekey(cursor, isNew) {
+      if (isNew) keys.renew();
+      return await rekeySecrets({ store, keys, clock }, cursor);
     },
     async read(place) {
       const { tenant, namespace, name } = place;

@@ -65,6 +65,65 @@ export function secretSuite(storeTest: StoreTest): void {
     await store.secrets.put(SCOPE, secret("more"), NOW_MS);
   });
 
+  storeTest("a secret that is sealed anew is the same value, at the same version and time", async (store) => {
+    const before = await store.secrets.put(SCOPE, secret("key", "old"), NOW_MS);
+    const anew = { name: "key", sealed: "new", key_id: "k2 2" };
+    assert.equal(await store.secrets.reseal(SCOPE, anew, "old"), true);
+    const record = { ...before, key_id: "k2 2" };
+    assert.deepStrictEqual(await store.secrets.get(SCOPE, "key"), { record, sealed: "new" });
+    assert.deepStrictEqual((await store.secrets.list(SCOPE, { limit: 10 })).items, [record]);
+    assert.equal((await store.secrets.put(SCOPE, secret("key"), NOW_MS)).version, 2);
+  });
+
+  storeTest("what was set or deleted meanwhile is not sealed anew", async (store) => {
+    await store.secrets.put(SCOPE, secret("key", "first"), NOW_MS);
+    const second = await store.secrets.put(SCOPE, secret("key", "second"), NOW_MS + 1);
+    const anew = { name: "key", sealed: "first, anew", key_id: "k2" };
+    assert.equal(await store.secrets.reseal(SCOPE, anew, "first"), false);
+    assert.deepStrictEqual(await store.secrets.get(SCOPE, "key"), { record: second, sealed: "second" });
+    const other = { ...SCOPE, namespace: "other" };
+    assert.equal(await store.secrets.reseal(other, anew, "second"), false);
+    await store.secrets.delete(SCOPE, "key");
+    assert.equal(await store.secrets.reseal(SCOPE, anew, "second"), false);
+    assert.equal(await store.secrets.get(SCOPE, "key"), undefined);
+    assert.equal(await store.secrets.get(other, "key"), undefined);
+  });
+
+  storeTest("of values that are set and sealed anew at once none is lost", async (store) => {
+    await store.secrets.put(SCOPE, secret("key", "0"), NOW_MS);
+    const writes: Promise<unknown>[] = [];
+    for (let n = 1; n <= 20; n++) {
+      const anew = { name: "key", sealed: `${n - 1} anew`, key_id: "k2" };
+      writes.push(
+        store.secrets.reseal(SCOPE, anew, String(n - 1)),
+        store.secrets.put(SCOPE, secret("key", String(n)), NOW_MS + n),
+      );
+    }
+    await Promise.all(writes);
+    const found = await store.secrets.get(SCOPE, "key");
+    assert.deepStrictEqual([found?.record.version, found?.sealed], [21, "20"]);
+  });
+
+  storeTest("the namespaces that hold secrets are listed from one on, each once", async (store) => {
+    assert.deepStrictEqual(await store.secrets.scopes(undefined, 10), []);
+    const scopes = [
+      { tenant: "t_default", namespace: "a-b" },
+      { tenant: "t_default", namespace: "default" },
+      { tenant: "t_other1", namespace: "a_b" },
+      { tenant: "t_other1", namespace: "other" },
+    ];
+    for (const scope of scopes.toReversed()) {
+      for (const name of ["one", "two"]) await store.secrets.put(scope, secret(name), NOW_MS);
+    }
+    const empty = { tenant: "t_other1", namespace: "emptied" };
+    await store.secrets.put(empty, secret("one"), NOW_MS);
+    await store.secrets.delete(empty, "one");
+    assert.deepStrictEqual(await store.secrets.scopes(undefined, 3), scopes.slice(0, 3));
+    assert.deepStrictEqual(await store.secrets.scopes(scopes[2], 3), scopes.slice(3));
+    assert.deepStrictEqual(await store.secrets.scopes(empty, 3), scopes.slice(3), "one that is gone");
+    assert.deepStrictEqual(await store.secrets.scopes(scopes[3], 3), []);
+  });
+
   storeTest("lists show names in order, in pages, and never what is sealed", async (store) => {
     for (const name of ["b", "a.b", "C", "a-b"]) await store.secrets.put(SCOPE, secret(name), NOW_MS);
     const pages = await everyPage(3, (page) => store.secrets.list(SCOPE, page));

@@ -32,6 +32,7 @@ const RULES: Rules = {
   kvSet: (tenant, namespace) => [one("kv", [tenant, namespace]), shared("kv")],
   kvDelete: (tenant, namespace) => [one("kv", [tenant, namespace]), shared("kv")],
   secretPut: (tenant, namespace) => [one("secrets", [tenant, namespace])],
+  secretReseal: (tenant, namespace) => [one("secrets", [tenant, namespace])],
   secretDelete: (tenant, namespace) => [one("secrets", [tenant, namespace])],
   scheduleCreate: (tenant, namespace) => [one("schedules", [tenant, namespace])],
   scheduleReplace: () => [],

@@ -38,19 +38,7 @@ export async function takeCensus(reader: Reader, prefix: string): Promise<KeyCen
     else if (what === "bundle" && second === "bytes") found.bundles.add(first);
     else if (what === "resource" && second === "docs") found.resourceKinds.add(first);
   };
-  let cursor = "0";
-  do {
-    const [next, keys] = await reader.send<[string, string[]]>(
-      "SCAN",
-      cursor,
-      "MATCH",
-      `${prefix}*`,
-      "COUNT",
-      KEYS_AT_ONCE,
-    );
-    for (const key of keys) note(key);
-    cursor = next;
-  } while (cursor !== "0");
+  for await (const key of scanKeys(reader, `${prefix}*`)) note(key);
   return {
     functions: [...found.functions.values()],
     kv: [...found.kv.values()],
@@ -60,4 +48,15 @@ export async function takeCensus(reader: Reader, prefix: string): Promise<KeyCen
     bundles: [...found.bundles],
     resourceKinds: [...found.resourceKinds],
   };
+}
+
+/** Walks over all keys of a pattern; one may come twice. */
+export async function* scanKeys(reader: Reader, pattern: string): AsyncIterable<string> {
+  let cursor = "0";
+  do {
+    const range = [cursor, "MATCH", pattern, "COUNT", KEYS_AT_ONCE];
+    const [next, keys] = await reader.send<[string, string[]]>("SCAN", range);
+    yield* keys;
+    cursor = next;
+  } while (cursor !== "0");
 }

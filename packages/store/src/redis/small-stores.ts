@@ -1,8 +1,10 @@
 import type { SecretRecord, TokenRecord } from "@sous/contract";
 import { checkLimit, decodeCursor, pageOf } from "../cursor.ts";
-import type { JournalEntry, QueueJournal, SecretStore, TokenStore } from "../store.ts";
+import type { JournalEntry, KvScope, QueueJournal, SecretStore, TokenStore } from "../store.ts";
 import { parseStored } from "../stored.ts";
 import { type Access, afterName } from "./access.ts";
+import { scanKeys } from "./key-census.ts";
+import type { Reader } from "./reader.ts";
 import { padded, SEPARATOR } from "./store-keys.ts";
 
 /** Journal entries read in one step. */
@@ -30,6 +32,15 @@ export function createSecretStore(
       ]);
       return shown === null || sealed === null ? undefined : { record: secretOf(name, shown), sealed };
     },
+    async reseal(scope, { name, sealed, key_id }, was) {
+      const touched = [keys.secrets(scope), keys.sealedSecrets(scope)];
+      return (await writer.write("secretReseal", touched, [name, key_id, sealed, was])) === 1;
+    },
+    async scopes(after, limit) {
+      checkLimit({ limit });
+      const all = await secretScopes(reader, keys);
+      return all.filter((scope) => after === undefined || isAfter(scope, after)).slice(0, limit);
+    },
     async list(scope, page) {
       checkLimit(page);
       const [after] = decodeCursor(page, [""]);
@@ -56,6 +67,20 @@ export function createSecretStore(
     },
   };
 }
+
+/** Nothing but the keys tells which namespaces have secrets; few need to know. */
+async function secretScopes(reader: Reader, keys: Access["keys"]): Promise<KvScope[]> {
+  const found = new Map<string, KvScope>();
+  const pattern = keys.secrets({ tenant: "*", namespace: "*" });
+  for await (const key of scanKeys(reader, pattern)) {
+    const [tenant = "", namespace = ""] = key.split(":").slice(-3);
+    found.set(key, { tenant, namespace });
+  }
+  return [...found.values()].sort((a, b) => (isAfter(a, b) ? 1 : -1));
+}
+
+const isAfter = (one: KvScope, other: KvScope): boolean =>
+  one.tenant === other.tenant ? one.namespace > other.namespace : one.tenant > other.tenant;
 
 function secretOf(name: string, shown: string): SecretRecord {
   const [version, created, updated, ...key] = shown.split(" ");

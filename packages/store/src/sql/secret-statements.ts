@@ -49,6 +49,25 @@ export function secretStatements(db: Kysely<Tables>) {
         .orderBy("name")
         .limit(p.limit),
     ),
+    reseal: statement<KvScope & { name: string; key_id: string; sealed: string; was: string }>()((p) =>
+      db
+        .updateTable("secrets")
+        .set({ key_id: p.key_id, sealed: p.sealed })
+        .where("tenant", "=", p.tenant)
+        .where("namespace", "=", p.namespace)
+        .where("name", "=", p.name)
+        .where("sealed", "=", p.was),
+    ),
+    scopes: statement<KvScope & { limit: number }>()((p) =>
+      db
+        .selectFrom("secrets")
+        .select(["tenant", "namespace"])
+        .distinct()
+        .where(sql`(tenant, namespace)`, ">", sql`(${p.tenant}, ${p.namespace})`)
+        .orderBy("tenant")
+        .orderBy("namespace")
+        .limit(p.limit),
+    ),
     count: statement<KvScope>()((p) =>
       db
         .selectFrom("secrets")

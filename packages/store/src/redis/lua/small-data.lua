@@ -17,6 +17,16 @@ function commands.secretPut(K, A)
   return { version, tonumber(created) }
 end
 
+-- A: name, key id, sealed value, what it was sealed as
+function commands.secretReseal(K, A)
+  local SHOWN, SEALED = unpack(K)
+  if redis.call('HGET', SEALED, A[1]) ~= A[4] then return 0 end
+  local times = string.match(redis.call('HGET', SHOWN, A[1]), '^%d+ %d+ %d+ ')
+  redis.call('HSET', SHOWN, A[1], times .. A[2])
+  redis.call('HSET', SEALED, A[1], A[3])
+  return 1
+end
+
 -- A: namespace, name
 function commands.secretDelete(K, A)
   local SHOWN, SEALED, NAMES = unpack(K)

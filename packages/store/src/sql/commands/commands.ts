@@ -93,6 +93,15 @@ export interface Commands {
     nowMs: number,
     namespaceMax: number,
   ): number;
+  /** @returns whether it was sealed as `was` */
+  secretReseal(
+    tenant: string,
+    namespace: string,
+    name: string,
+    keyId: string,
+    sealed: string,
+    was: string,
+  ): boolean;
   secretDelete(tenant: string, namespace: string, name: string): void;
   scheduleCreate(
     tenant: string,
@@ -244,6 +253,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandTraits>> = {
   kvDelete: { savepoint: true },
   // Refused before its only write.
   secretPut: {},
+  secretReseal: { single: true },
   secretDelete: { single: true },
   // Refused before its only write.
   scheduleCreate: {},

@@ -3,8 +3,10 @@ import type { CommandSteps } from "./commands.ts";
 import { Refusal } from "../refusal.ts";
 import { get, run, send } from "./steps.ts";
 
+type SecretCommands = Pick<CommandSteps, "secretPut" | "secretReseal" | "secretDelete">;
+
 /** The writes over sealed secrets. */
-export function secretCommands(sql: Statements): Pick<CommandSteps, "secretPut" | "secretDelete"> {
+export function secretCommands(sql: Statements): SecretCommands {
   return {
     *secretPut(tenant, namespace, name, keyId, sealed, nowMs, namespaceMax) {
       const scope = { tenant, namespace };
@@ -19,6 +21,10 @@ export function secretCommands(sql: Statements): Pick<CommandSteps, "secretPut" 
       const times = { created_at_ms: nowMs, updated_at_ms: nowMs };
       yield* send(sql.secrets.put, { ...scope, name, key_id: keyId, sealed, ...times });
       return (before?.version ?? 0) + 1;
+    },
+
+    *secretReseal(tenant, namespace, name, key_id, sealed, was) {
+      return (yield* run(sql.secrets.reseal, { tenant, namespace, name, key_id, sealed, was })) > 0;
     },
 
     *secretDelete(tenant, namespace, name) {

@@ -35,6 +35,14 @@ export function createSecretStore(
       const { sealed, ...record } = row;
       return { record: { ...record }, sealed };
     },
+    reseal({ tenant, namespace }, { name, sealed, key_id }, was) {
+      return writer.write("secretReseal", tenant, namespace, name, key_id, sealed, was);
+    },
+    async scopes(after, limit) {
+      checkLimit({ limit });
+      const { tenant, namespace } = after ?? { tenant: "", namespace: "" };
+      return [...(await reader.all(sql.scopes, { tenant, namespace, limit }))].map((row) => ({ ...row }));
+    },
     async list({ tenant, namespace }, page) {
       checkLimit(page);
       const [after] = decodeCursor(page, [""]);
