@@ -8,6 +8,8 @@ export interface ReceivedWebhook {
   id: string;
   path: string;
   event: Record<string, Record<string, unknown>> & { requestPayload: unknown; responsePayload: unknown };
+  headers: Record<string, string>;
+  body: string;
   /** Whether its signature is right. */
   verified: boolean;
 }
@@ -29,14 +31,17 @@ export async function startWebhookReceiver(secret: string): Promise<WebhookRecei
     request.on("end", () => {
       const body = Buffer.concat(parts).toString();
       const path = request.url ?? "";
+      const headers = request.headers as Record<string, string>;
       received.push({
-        id: String(request.headers["webhook-id"]),
+        id: String(headers["webhook-id"]),
         path,
         event: JSON.parse(body) as ReceivedWebhook["event"],
-        verified: isSigned(secret, body, request.headers as Record<string, string>),
+        headers,
+        body,
+        verified: isSigned(secret, body, headers),
       });
-      const { status, headers = {} } = answers.get(path)?.shift() ?? { status: 204 };
-      response.writeHead(status, headers).end();
+      const answer = answers.get(path)?.shift() ?? { status: 204 };
+      response.writeHead(answer.status, answer.headers).end();
     });
   });
   server.listen(0, "127.0.0.1");

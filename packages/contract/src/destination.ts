@@ -8,6 +8,10 @@ const FunctionRefText = Type.String({
   description: "name, name@alias or name@version, in the same namespace",
 });
 
+export const CLOUDEVENTS_FORMATS = ["cloudevents-binary", "cloudevents-structured"] as const;
+/** How a CloudEvent is written: attributes in headers, or all of it in the body. */
+export type CloudEventsFormat = (typeof CLOUDEVENTS_FORMATS)[number];
+
 /** Where the end of an asynchronous activation is told: one of a function, a topic and a webhook. */
 export const Destination = Type.Union([
   Type.Object({ function: FunctionRefText }, closed),
@@ -17,6 +21,12 @@ export const Destination = Type.Union([
         pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         description: "Topic of the namespace",
       }),
+      format: Type.Optional(
+        // A message of a topic has no headers.
+        Type.Literal("cloudevents-structured", {
+          description: "The message is a CloudEvent 1.0 in its JSON format (the record itself)",
+        }),
+      ),
     },
     closed,
   ),
@@ -30,6 +40,11 @@ export const Destination = Type.Union([
               minLength: 1,
               maxLength: 256,
               description: "Name of the secret, or kv:tenant/namespace/name; its value begins with whsec_",
+            }),
+          ),
+          format: Type.Optional(
+            Type.Enum([...CLOUDEVENTS_FORMATS], {
+              description: "The request carries a CloudEvent 1.0 in this content mode (the record itself)",
             }),
           ),
         },

@@ -114,6 +114,8 @@ export {
   CadenceWorkerRecord,
 } from "./cadence-worker.ts";
 export {
+  CLOUDEVENTS_FORMATS,
+  type CloudEventsFormat,
   describeDestination,
   Destination,
   DESTINATION_CONDITIONS,

@@ -28,7 +28,16 @@ test("an event source is created with what its type needs", async () => {
     "1h",
   ];
   const filters = ["--filter", '{"body":{"a":[1]}}', "--filter", '{"body":{"b":[2]}}'];
-  const rest = ["--ordering-key", "body.id", "--parallelism", "8", "--on-failure", "topic:lost", "--paused"];
+  const rest = [
+    "--ordering-key",
+    "body.id",
+    "--parallelism",
+    "8",
+    "--on-failure",
+    "https://a.example/",
+    "--paused",
+  ];
+  const told = ["--webhook-secret", "hook", "--destination-format", "cloudevents-binary"];
   const run = await runCommand([
     "event-source",
     "create",
@@ -39,6 +48,7 @@ test("an event source is created with what its type needs", async () => {
     ...more,
     ...filters,
     ...rest,
+    ...told,
     ...at,
   ]);
   assert.equal(run.code, 0, run.stderr);
@@ -55,7 +65,9 @@ test("an event source is created with what its type needs", async () => {
     bisect_on_error: false,
     retry: { max_attempts: 0 },
     max_record_age_ms: 3_600_000,
-    on_failure: { topic: "lost" },
+    on_failure: {
+      webhook: { url: "https://a.example/", secret: "hook", format: "cloudevents-binary" },
+    },
     filters: [{ body: { a: [1] } }, { body: { b: [2] } }],
     enabled: false,
   });

@@ -13,12 +13,17 @@ import { oneOf, wholeNumber } from "../command-context.ts";
 import { parseNamedRef } from "../function-ref.ts";
 import { parseDuration } from "../parse-duration.ts";
 import { readEvent } from "../read-input.ts";
-import { parseDestination } from "./version-config-options.ts";
+import {
+  addDeliveryOptions,
+  type DeliveryOptions,
+  parseDestination,
+  readDestination,
+} from "./version-config-options.ts";
 
 type Fields = Partial<Omit<CreateEventSourceBody, "name">>;
 
 /** Options that say what an event source reads and what it runs, as commander gives them. */
-export interface EventSourceOptions {
+export interface EventSourceOptions extends DeliveryOptions {
   from?: string;
   type?: EventSourceType;
   fn?: string;
@@ -51,7 +56,7 @@ const collect = (value: string, others: string[] = []): string[] => [...others, 
 
 /** Adds the options that `create` and `update` share. */
 export function addEventSourceOptions(command: Command): Command {
-  return command
+  command
     .option("--from <json>", "all fields as JSON, @file, or - for standard input; other options go over it")
     .option("--fn <ref>", "what to run: name, name@alias or name@version")
     .option("--topic <topic>", "codeq: the topic functions publish to")
@@ -93,6 +98,7 @@ export function addEventSourceOptions(command: Command): Command {
       "--start <where>",
       "streams and listings: latest, trim_horizon, or a time as 2026-11-28T02:00:00Z",
     );
+  return addDeliveryOptions(command);
 }
 
 /** `--type`, which only `create` has. */
@@ -124,7 +130,8 @@ export async function readEventSourceOptions(
   if (options.maxAttempts !== undefined)
     fields.retry = { ...fields.retry, max_attempts: options.maxAttempts };
   if (options.maxAge !== undefined) fields.max_record_age_ms = options.maxAge;
-  if (options.onFailure !== undefined) fields.on_failure = options.onFailure;
+  const onFailure = readDestination(options.onFailure, options);
+  if (onFailure !== undefined) fields.on_failure = onFailure;
   if (options.start !== undefined) fields.start_position = startOf(options.start);
   if (options.filter !== undefined) {
     const patterns = await Promise.all(options.filter.map((text) => readEvent(text, deps)));

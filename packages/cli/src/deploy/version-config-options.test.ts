@@ -30,3 +30,17 @@ test("a destination is a function, a topic or a URL; the secret signs webhooks o
     assert.throws(() => parseDestination(bad), /function:NAME@REF/, bad);
   }
 });
+
+test("the format makes CloudEvents of webhooks and topics, and leaves functions alone", () => {
+  const onSuccess = parseDestination("https://example.com/hook");
+  const onFailure = parseDestination("topic:jobs.failed");
+  const structured = "cloudevents-structured";
+  assert.deepEqual(readVersionConfig({ onSuccess, onFailure, destinationFormat: structured }), {
+    on_success: { webhook: { url: "https://example.com/hook", format: structured } },
+    on_failure: { topic: "jobs.failed", format: structured },
+  });
+  const mend = parseDestination("function:mend");
+  const destinationFormat = "cloudevents-binary";
+  assert.deepEqual(readVersionConfig({ onSuccess: mend, destinationFormat }), { on_success: mend });
+  assert.throws(() => readVersionConfig({ onFailure, destinationFormat }), /has none/);
+});

@@ -1,11 +1,23 @@
 import type { Command } from "commander";
 import { BUDGET_OF_FIELD } from "@sous/contract/budgets";
-import type { Destination, SecretGrant, VersionConfigInput } from "@sous/contract";
+import {
+  CLOUDEVENTS_FORMATS,
+  type CloudEventsFormat,
+  type Destination,
+  type SecretGrant,
+  type VersionConfigInput,
+} from "@sous/contract";
 import { CliError } from "../client/cli-error.ts";
 import { commaList, oneOf, wholeNumber } from "../command-context.ts";
 
+/** Options of how destinations are told, as commander gives them. */
+export interface DeliveryOptions {
+  webhookSecret?: string;
+  destinationFormat?: CloudEventsFormat;
+}
+
 /** Options of a publish, as commander gives them. */
-export interface VersionConfigOptions {
+export interface VersionConfigOptions extends DeliveryOptions {
   timeoutMs?: number;
   memoryMb?: number;
   maxConcurrency?: number;
@@ -20,7 +32,6 @@ export interface VersionConfigOptions {
   invokeEventRoles?: string[];
   onSuccess?: Destination;
   onFailure?: Destination;
-  webhookSecret?: string;
 }
 
 const DESTINATIONS = "function:NAME@REF, topic:NAME or a URL";
@@ -36,7 +47,7 @@ const roles = (trigger: string): string => `roles that may ${trigger}, with comm
 
 /** Adds the options that set a version's config; what is not given comes from the manifest. */
 export function addVersionConfigOptions(command: Command): Command {
-  return command
+  command
     .option("--timeout-ms <ms>", "most time of one activation", wholeNumber(1, 900_000))
     .option("--memory-mb <MiB>", "most memory of one activation", wholeNumber(16, 4096))
     .option("--max-concurrency <n>", "most activations at once in one invoker", wholeNumber(1, 100))
@@ -62,9 +73,19 @@ export function addVersionConfigOptions(command: Command): Command {
       "--on-failure <destination>",
       "told of queued calls that failed for good: the same",
       parseDestination,
-    )
-    .option("--webhook-secret <name>", "secret that signs the webhooks of both; see cs webhook secret");
+    );
+  return addDeliveryOptions(command);
 }
+
+/** Adds the options that say how destinations are told. */
+export const addDeliveryOptions = (command: Command): Command =>
+  command
+    .option("--webhook-secret <name>", "secret that signs the webhooks told; see cs webhook secret")
+    .option(
+      "--destination-format <format>",
+      `webhooks and topics get CloudEvents 1.0: ${CLOUDEVENTS_FORMATS.join(", ")}; a topic only the latter`,
+      oneOf(CLOUDEVENTS_FORMATS),
+    );
 
 /**
  * @param defaultRoles role list of every trigger for which none is given; nothing leaves it to the server
@@ -89,8 +110,8 @@ export function readVersionConfig(
     budgets: options.budget,
     env: options.env,
     secrets: options.secrets,
-    on_success: signed(options.onSuccess, options.webhookSecret),
-    on_failure: signed(options.onFailure, options.webhookSecret),
+    on_success: readDestination(options.onSuccess, options),
+    on_failure: readDestination(options.onFailure, options),
     authz: Object.keys(authz).length === 0 ? undefined : authz,
   });
 }
@@ -116,9 +137,21 @@ export function parseDestination(text: string): Destination {
   throw new CliError(`${JSON.stringify(text)} is none of ${DESTINATIONS}`);
 }
 
-function signed(destination: Destination | undefined, secret: string | undefined): Destination | undefined {
-  if (destination === undefined || secret === undefined || !("webhook" in destination)) return destination;
-  return { webhook: { ...destination.webhook, secret } };
+/** @returns a destination, told as the options of `addDeliveryOptions` say as far as they concern its kind */
+export function readDestination(
+  destination: Destination | undefined,
+  { webhookSecret: secret, destinationFormat: format }: DeliveryOptions,
+): Destination | undefined {
+  if (destination === undefined || "function" in destination) return destination;
+  if ("topic" in destination) {
+    if (format === undefined) return destination;
+    if (format === "cloudevents-structured") return { ...destination, format };
+    throw new CliError(`--destination-format ${format} needs headers, and a message of a topic has none`, {
+      hint: "Write --destination-format cloudevents-structured.",
+    });
+  }
+  const { url } = destination.webhook;
+  return { webhook: { url, ...defined({ secret, format }) } };
 }
 
 function collectEnv(text: string, earlier: Record<string, string> = {}): Record<string, string> {

@@ -43,7 +43,7 @@ export function destinationEvent(
     ...(error === undefined ? {} : { functionError: "Unhandled" }),
     result_truncated: response === undefined || record.result_truncated,
   };
-  const timestamp = JSON.stringify(new Date(record.end_ms ?? invocation.enqueued_at_ms).toISOString());
+  const timestamp = JSON.stringify(new Date(endedAtMs(invocation, record)).toISOString());
   // The request is JSON text already and is not parsed for this.
   return (
     `{"version":"1.0","timestamp":${timestamp},"requestContext":${JSON.stringify(requestContext)},` +
@@ -51,6 +51,10 @@ export function destinationEvent(
     `"responsePayload":${response ?? "null"}}`
   );
 }
+
+/** @returns when an activation ended, epoch milliseconds; one that never began ended when it came */
+export const endedAtMs = (invocation: Invocation, record: TerminalRecord): number =>
+  record.end_ms ?? invocation.enqueued_at_ms;
 
 /** Lambda's words where it has one. */
 function conditionOf(error: FunctionError | undefined): string {

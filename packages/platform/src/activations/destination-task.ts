@@ -9,7 +9,7 @@ import {
   type VersionConfig,
 } from "@sous/contract";
 import type { TerminalRecord } from "@sous/store";
-import { destinationEvent } from "./destination-event.ts";
+import { destinationEvent, endedAtMs } from "./destination-event.ts";
 
 /** How long a delivery may wait in all; its attempts end long before. */
 const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
@@ -30,6 +30,8 @@ export interface DestinationTask {
   /** On whose behalf. */
   principal: Principal;
   traceparent?: string;
+  /** When the activation ended, epoch milliseconds. */
+  ended_at_ms: number;
   event_json: string;
 }
 
@@ -73,6 +75,7 @@ export function destinationMessage(
     destination,
     depth: (invocation.depth ?? 0) + 1,
     principal,
+    ended_at_ms: endedAtMs(invocation, record),
     event_json: destinationEvent(invocation, record, condition),
   };
   if (traceparent !== undefined) body.traceparent = traceparent;

@@ -20,7 +20,7 @@ function settle(name: string, destination: Destination, scope: FunctionScope): D
     throw invalid(`${name}: the topic ${destination.topic} is the platform's own; use another`);
   }
   if (!("webhook" in destination)) return destination;
-  const { url, secret } = destination.webhook;
+  const { url, secret, ...rest } = destination.webhook;
   const parsed = URL.parse(url);
   if (parsed === null || parsed.username !== "" || parsed.password !== "" || parsed.hash !== "") {
     throw invalid(`${name}: webhook.url must be a URL without user, password and fragment`);
@@ -29,13 +29,13 @@ function settle(name: string, destination: Destination, scope: FunctionScope): D
   if (parsed.port !== "" && port < 1024 && port !== 80 && port !== 443) {
     throw invalid(`${name}: webhook.url names port ${port}; use 80, 443 or one from 1024 on`);
   }
-  if (secret === undefined) return { webhook: { url } };
+  if (secret === undefined) return { webhook: { ...rest, url } };
   const place = parseSecretRef(secret.includes("/") ? secret : secretRefOf({ ...scope, name: secret }));
   if (place === undefined) {
     throw invalid(`${name}: secret ${secret} must be a name, or read kv:tenant/namespace/name`);
   }
   if (place.tenant !== scope.tenant) throw invalid(`${name}: secret ${secret} belongs to another tenant`);
-  return { webhook: { url, secret: secretRefOf(place) } };
+  return { webhook: { ...rest, url, secret: secretRefOf(place) } };
 }
 
 const invalid = (message: string): PlatformError => new PlatformError("CS_VALIDATION_FAILED", message);

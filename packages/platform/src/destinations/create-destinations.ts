@@ -1,6 +1,7 @@
 import type { CodeQ, Delivery, Message } from "@sous/codeq";
 import { describeDestination, PlatformError, TOPICS } from "@sous/contract";
 import type { DestinationTask } from "../activations/destination-task.ts";
+import { structuredCloudEvent } from "./write-cloudevent.ts";
 import { deliverToFunction, type FunctionDeliveryOptions } from "./deliver-function.ts";
 import { deliverToWebhook, type WebhookDeliveryOptions } from "./deliver-webhook.ts";
 import { type DestinationFailure, finalFailure, passingFailure } from "./destination-failure.ts";
@@ -71,7 +72,7 @@ export async function createDestinations(options: DestinationsOptions): Promise<
       const web = { ...options, timeoutMs: limits.destinationTimeoutMs };
       return await deliverToWebhook(web, id, body, destination.webhook);
     }
-    const { topic } = destination;
+    const { topic, format } = destination;
     try {
       // An id of its own: the queue knows this one as the delivery.
       await options.publishTopic({
@@ -79,7 +80,7 @@ export async function createDestinations(options: DestinationsOptions): Promise<
         tenant,
         namespace,
         topic,
-        payloadJson: body.event_json,
+        payloadJson: format === undefined ? body.event_json : structuredCloudEvent(id, body),
         depth,
       });
       return undefined;

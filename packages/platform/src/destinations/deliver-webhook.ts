@@ -1,13 +1,19 @@
-import { PlatformError } from "@sous/contract";
+import { type CloudEventsFormat, PlatformError } from "@sous/contract";
 import type { DestinationTask } from "../activations/destination-task.ts";
 import type { Egress } from "../powers/create-egress.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
 import { parseSecretRef } from "../secrets/secret-ref.ts";
 import { type DestinationFailure, finalFailure, passingFailure } from "./destination-failure.ts";
 import { isWebhookSecret, webhookHeaders } from "./sign-webhook.ts";
+import { cloudEventHeaders, STRUCTURED_TYPE, structuredCloudEvent } from "./write-cloudevent.ts";
 
 /** No host is left alone for longer than this because it asked to be. */
 const RETRY_AFTER_MAX_SECONDS = 3600;
+
+interface WebhookContent {
+  headers: Record<string, string>;
+  body: string;
+}
 
 export interface WebhookDeliveryOptions {
   egress: Pick<Egress, "fetch">;
@@ -26,7 +32,7 @@ export async function deliverToWebhook(
   { egress, secrets, timeoutMs, now }: WebhookDeliveryOptions,
   id: string,
   task: DestinationTask,
-  webhook: { url: string; secret?: string },
+  webhook: { url: string; secret?: string; format?: CloudEventsFormat },
 ): Promise<DestinationFailure | undefined> {
   try {
     const secret = await secretOf(secrets, webhook.secret);
@@ -37,18 +43,19 @@ export async function deliverToWebhook(
     }
     const url = new URL(webhook.url);
     const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
-    const signed = await webhookHeaders(id, now(), task.event_json, secret);
+    const { headers, body } = contentOf(id, task, webhook.format);
+    const signed = await webhookHeaders(id, now(), body, secret);
     const answer = await egress.fetch(
       {
         url: url.href,
         method: "POST",
         headers: Object.entries({
-          "content-type": "application/json",
+          ...headers,
           "user-agent": "sous-webhook/1",
           ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
           ...signed,
         }),
-        body: Buffer.from(task.event_json),
+        body: Buffer.from(body),
         redirect: "error",
         timeoutMs,
       },
@@ -71,6 +78,17 @@ export async function deliverToWebhook(
     const reason = `webhook ${hostOf(webhook.url)}: ${error.message.replace(/^cs\.http\.fetch: /, "")}`;
     const final = error.code === "CS_RUNTIME_CAPABILITY_DENIED" || error.code === "CS_VALIDATION_FAILED";
     return final ? finalFailure(reason) : passingFailure(reason);
+  }
+}
+
+function contentOf(id: string, task: DestinationTask, format: CloudEventsFormat | undefined): WebhookContent {
+  switch (format) {
+    case "cloudevents-binary":
+      return { headers: cloudEventHeaders(id, task), body: task.event_json };
+    case "cloudevents-structured":
+      return { headers: { "content-type": STRUCTURED_TYPE }, body: structuredCloudEvent(id, task) };
+    case undefined:
+      return { headers: { "content-type": "application/json" }, body: task.event_json };
   }
 }
 
