@@ -1,10 +1,10 @@
 import S3rver from "s3rver";
 
-/** Runs a server of S3 until it is killed: folder, port and bucket stand in the arguments, a line says that it is up. */
-const [directory = "", port = "", bucket = ""] = process.argv.slice(2);
+/** Runs a server of S3 until it is killed: folder, address, port and bucket stand in the arguments, a line says that it is up. */
+const [directory = "", address = "", port = "", bucket = ""] = process.argv.slice(2);
 const server = new S3rver({
   directory,
-  address: "127.0.0.1",
+  address,
   port: Number(port),
   silent: true,
   configureBuckets: [{ name: bucket }],

@@ -23,11 +23,14 @@ export interface S3Server extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/** Starts a server with one bucket and waits until it answers. It knows one access key, and checks no signatures of version 4. */
-export async function startS3(): Promise<S3Server> {
+/**
+ * Starts a server with one bucket and waits until it answers. It knows one access key, and checks no signatures of version 4.
+ * @param host the address of this machine it listens on (127.0.0.1)
+ */
+export async function startS3(host = "127.0.0.1"): Promise<S3Server> {
   const folder = mkdtempSync(join(tmpdir(), "sous-s3-"));
   const port = await freePort();
-  let child = await launch(folder, port);
+  let child = await launch(folder, host, port);
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGKILL");
@@ -38,10 +41,10 @@ export async function startS3(): Promise<S3Server> {
     folder,
     credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" },
     url: (prefix, through = port) =>
-      `s3://${BUCKET}/${prefix}?endpoint=http://127.0.0.1:${through}&region=us-east-1`,
+      `s3://${BUCKET}/${prefix}?endpoint=http://${host}:${through}&region=us-east-1`,
     kill,
     async restart() {
-      child = await launch(folder, port);
+      child = await launch(folder, host, port);
     },
     async [Symbol.asyncDispose]() {
       await kill();
@@ -50,9 +53,9 @@ export async function startS3(): Promise<S3Server> {
   };
 }
 
-async function launch(folder: string, port: number): Promise<ChildProcess> {
+async function launch(folder: string, host: string, port: number): Promise<ChildProcess> {
   const program = fileURLToPath(new URL("./s3-program.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--no-deprecation", program, folder, String(port), BUCKET], {
+  const child = spawn(process.execPath, ["--no-deprecation", program, folder, host, String(port), BUCKET], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {},
   });
