@@ -1,6 +1,6 @@
 // Plain ES2020: runs on any Node from 14 up, before anything is installed.
 import { spawn, spawnSync } from "child_process";
-import { accessSync, constants, existsSync, statSync } from "fs";
+import { accessSync, constants, existsSync, mkdirSync, statSync } from "fs";
 import { dirname, join } from "path";
 import { fileURLToPath, pathToFileURL } from "url";
 
@@ -69,10 +69,13 @@ function libraryFlags(node) {
   try {
     // npm writes this file at the end of each install.
     const { mtimeMs, size } = statSync(join(modules, ".package-lock.json"));
-    const folder = join(modules, ".cache", "sous", `libraries-${Math.round(mtimeMs)}-${size}`);
+    const cache = join(modules, ".cache", "sous");
+    // Whole seconds: an image may keep no more of a file's time.
+    const folder = join(cache, `libraries-${Math.floor(mtimeMs / 1000)}-${size}`);
     const hooks = join(folder, "hooks.mjs");
     if (!existsSync(hooks)) {
-      accessSync(modules, constants.W_OK);
+      mkdirSync(cache, { recursive: true });
+      accessSync(cache, constants.W_OK);
       spawnSync(node, [join(ROOT, "scripts", "bundle-libraries.js"), folder], { stdio: "ignore" });
     }
     return existsSync(hooks) ? ["--import", pathToFileURL(hooks).href] : [];
