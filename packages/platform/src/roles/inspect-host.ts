@@ -1,5 +1,8 @@
 import { totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createIsolateDriver, type HostLayer, type HostLevel, type HostReport } from "@sous/sandbox";
+import { closedPath } from "./closed-path.ts";
 
 export interface DoctorCheck {
   name: string;
@@ -21,10 +24,12 @@ const NODE_WANTED = [26, 10, 0] as const;
 /** The first release of the line with the security fixes of October 2026. */
 const NODE_PATCHED = [26, 12, 1] as const;
 const GiB = 1024 ** 3;
+/** Where `packages` and `node_modules` lie. */
+const INSTALLATION = join(import.meta.dirname, "..", "..", "..", "..");
 
 /** Starts a sandbox host as the platform would and reports what holds around it. */
 export async function inspectHost(): Promise<DoctorReport> {
-  const checks = [nodeCheck(), memoryCheck()];
+  const checks = [nodeCheck(), memoryCheck(), ...installationChecks()];
   try {
     await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
     const report = await driver.inspect();
@@ -89,6 +94,21 @@ function memoryCheck(): DoctorCheck {
   const detail = `${gib.toFixed(1)} GiB`;
   if (gib >= 1) return { name: "memory", status: "ok", detail };
   return { name: "memory", status: "warn", detail, hint: "each active tenant takes about 100 MiB" };
+}
+
+/** Started as root, each host is a user of its own, who has to read what it runs: a umask of 077 keeps it out. */
+function installationChecks(): DoctorCheck[] {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return [];
+  const name = "installation";
+  const parts = [process.execPath, import.meta.filename, fileURLToPath(import.meta.resolve("fastify"))];
+  const closed = parts.map(closedPath).find((path) => path !== undefined);
+  if (closed === undefined) return [{ name, status: "ok", detail: "every user may read it, as hosts must" }];
+  const isAbove = INSTALLATION.startsWith(`${closed}/`);
+  const hint = isAbove
+    ? `run \`chmod go+x ${closed}\`, or move the installation where every user may read it`
+    : `run \`chmod -R go+rX ${INSTALLATION}\` (it was installed with a umask such as 077)`;
+  const detail = `${closed} is closed to the users that hosts run as, which costs layers`;
+  return [{ name, status: "warn", detail, hint }];
 }
 
 function older(have: readonly number[], wanted: readonly number[]): boolean {

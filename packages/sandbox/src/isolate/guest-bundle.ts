@@ -1,11 +1,12 @@
-import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LIMITS } from "@sous/contract/limits";
 import type { BuildOptions, BuildResult, Plugin } from "esbuild";
 import { type Build, withBundler } from "./bundler.ts";
+import { writeReadable } from "./write-readable.ts";
 
 /** The scripts of the guest, ready to be compiled in an isolate. */
 export interface GuestBundle {
@@ -40,7 +41,7 @@ export async function loadGuestBundle(options: GuestBundleOptions = {}): Promise
   const cached = readCache(file);
   if (cached !== undefined) return cached;
   const bundle = await withBundler((build) => buildGuest(sources, build));
-  writeCache(directory, file, bundle);
+  writeCache(file, bundle);
   return bundle;
 }
 
@@ -78,24 +79,11 @@ function readCache(file: string): GuestBundle | undefined {
   }
 }
 
-/** Written beside and renamed, so that nobody ever reads half a bundle. */
-function writeCache(directory: string, file: string, bundle: GuestBundle): void {
-  const temporary = `${file}.${randomUUID()}`;
+function writeCache(file: string, bundle: GuestBundle): void {
   try {
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(temporary, JSON.stringify(bundle), { mode: 0o644 });
-    renameSync(temporary, file);
+    writeReadable(file, JSON.stringify(bundle));
   } catch {
     // A read-only installation works as well, it only builds at every start.
-    removeQuietly(temporary);
-  }
-}
-
-function removeQuietly(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    // It was never there.
   }
 }
 

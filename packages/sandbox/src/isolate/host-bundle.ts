@@ -1,9 +1,10 @@
-import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withBundler } from "./bundler.ts";
+import { writeReadable } from "./write-readable.ts";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -46,15 +47,11 @@ export async function bundleHostProgram(entry: string): Promise<HostProgram> {
       tsconfigRaw: "{}",
     }),
   );
-  const temporary = `${file}.${randomUUID()}`;
   try {
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(temporary, outputFiles[0]?.contents ?? "", { mode: 0o644 });
-    renameSync(temporary, file);
+    writeReadable(file, outputFiles[0]?.contents ?? "");
     return { file, sources: [] };
   } catch {
     // A read-only installation runs the sources.
-    rmSync(temporary, { force: true });
     return { file: entry, sources: [modules, join(HERE, "..", "..", "..")] };
   }
 }

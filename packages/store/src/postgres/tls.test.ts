@@ -25,7 +25,8 @@ describeWithPostgres("TLS to PostgreSQL", () => {
       },
     );
     const { uid, gid } = statSync(server.folder);
-    chownSync(key, uid, gid);
+    // The server runs as another user, and the umask may be 077.
+    for (const file of [key, certificate]) chownSync(file, uid, gid);
     await server.restart({ ssl: "on", ssl_cert_file: certificate, ssl_key_file: key });
   });
   after(() => server[Symbol.asyncDispose]());
