@@ -50,7 +50,8 @@ let checkout: Checkout | undefined = OWN_CHECKOUT;
 before(() => {
   // In a folder that others may enter: the file's own rights and the layers keep it, not the way to it.
   chmodSync(folder, 0o755);
-  writeFileSync(secretFile, "SECRET\n", { mode: 0o644 });
+  writeFileSync(secretFile, "SECRET\n");
+  chmodSync(secretFile, 0o644);
   if (isRoot) checkout = readableCheckout(ORDINARY_USER, folder);
 });
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -19,7 +19,8 @@ export const OWN_CHECKOUT: Checkout = {
 };
 
 /**
- * Finds sources that a user may read: these, or a copy of them where a folder above is closed to others.
+ * Finds sources that a user may read: these, or a copy of them where they, or a folder above, are closed to others: made
+ * under a umask of 077, or in a home.
  * @param folder one that others may enter, for the copy
  * @returns `undefined` where neither can be read
  */
