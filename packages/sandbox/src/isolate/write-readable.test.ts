@@ -11,16 +11,17 @@ test("under umask 077 others may read it all the same", { skip: process.platform
   const root = mkdtempSync(join(tmpdir(), "sous-readable-"));
   const before = process.umask(0o077);
   try {
-    const file = join(root, "one", "two", "file");
+    const [cache, folder] = [join(root, "cache"), join(root, "cache", "ours")];
+    const file = join(folder, "file");
+    const modes = (): number[] => [cache, folder, file].map(modeOf);
     writeReadable(file, "text");
-    assert.deepEqual(
-      [modeOf(file), modeOf(join(root, "one", "two")), modeOf(join(root, "one"))],
-      [0o644, 0o755, 0o755],
-    );
-    assert.equal(modeOf(root), 0o700, "a folder that was there stays as it is");
+    assert.deepEqual(modes(), [0o711, 0o755, 0o644]);
+    assert.equal(modeOf(root), 0o700, "what is further above is not ours to open");
+    for (const path of [cache, folder]) chmodSync(path, 0o700);
     writeReadable(file, "more");
     assert.equal(readFileSync(file, "utf8"), "more");
-    assert.deepEqual(readdirSync(join(root, "one", "two")), ["file"]);
+    assert.deepEqual(readdirSync(folder), ["file"]);
+    assert.deepEqual(modes(), [0o711, 0o755, 0o644], "whoever made the folders");
     const taken = join(root, "taken");
     mkdirSync(join(taken, "file"), { recursive: true });
     chmodSync(taken, 0o755);
