@@ -13,9 +13,9 @@ import {
   SendMessageCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
+import { missingMoto, type MotoServer, startMoto } from "@sous/store/testing";
 import { type Api, createApi, until } from "../support/api.ts";
 import { createEventApi, type EventApi } from "../support/event-api.ts";
-import { missingMoto, type MotoServer, startMoto } from "../support/moto.ts";
 import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 

@@ -9,6 +9,11 @@ export class OrderedEnds<Position> {
     return this.#open.length === 0;
   }
 
+  /** Positions of what was read and has not ended, or stands behind such. */
+  get open(): readonly Position[] {
+    return this.#open.map(({ position }) => position);
+  }
+
   read(id: string, position: Position): void {
     this.#open.push({ id, position, ended: false });
   }

@@ -55,31 +55,47 @@ async function readPartitions(
   adapter: SourceAdapter,
   onLook: () => void,
 ): Promise<void> {
-  const { source, progress, stop, sleep } = options;
+  const { source, progress, stop, sleep, random } = options;
   const running = new Map<string, Promise<void>>();
   const ended = new Set<string>();
+
+  /** Takes what is free. @returns how many partitions are left to others, or wait for their parents */
+  async function take(): Promise<number> {
+    const infos = await adapter.partitions();
+    let left = 0;
+    for (const info of infos) {
+      if (running.has(info.id) || ended.has(info.id)) continue;
+      if (await isThrough(options, info.id)) {
+        ended.add(info.id);
+        continue;
+      }
+      left++;
+      if (stop.aborted || !(await parentsAreThrough(options, info, infos, ended))) continue;
+      const tenure = await options.leases.take(`event-source/${source.uid}/${info.id}`);
+      if (tenure === undefined) continue;
+      const work = readOne(options, adapter, info.id, tenure).finally(() => running.delete(info.id));
+      running.set(info.id, work);
+      left--;
+    }
+    return left;
+  }
+
   try {
-    while (!stop.aborted) {
-      const infos = await adapter.partitions();
-      onLook();
-      progress.well("source");
-      let left = 0;
-      for (const info of infos) {
-        if (running.has(info.id) || ended.has(info.id)) continue;
-        if (await isThrough(options, info.id)) {
-          ended.add(info.id);
-          continue;
-        }
-        left++;
-        if (stop.aborted || !(await parentsAreThrough(options, info, infos, ended))) continue;
-        const tenure = await options.leases.take(`event-source/${source.uid}/${info.id}`);
-        if (tenure === undefined) continue;
-        const work = readOne(options, adapter, info.id, tenure).finally(() => running.delete(info.id));
-        running.set(info.id, work);
-        left--;
+    for (let failures = 0; !stop.aborted;) {
+      let pauseMs: number;
+      try {
+        pauseMs = (await take()) > 0 ? LOOK_FOR_FREE_MS : LOOK_MS;
+        failures = 0;
+        onLook();
+        progress.well("source");
+      } catch (error) {
+        // What is read goes on, and so does the looking: a new adapter would have to wait for its end.
+        if (running.size === 0) throw error;
+        progress.trouble("source", "failing", error);
+        pauseMs = backoffMs(++failures, PAUSE_MS, PAUSE_MAX_MS, random);
       }
       // Whoever ends makes room for its children.
-      const pause = sleep(left > 0 ? LOOK_FOR_FREE_MS : LOOK_MS, stop);
+      const pause = sleep(pauseMs, stop);
       await (running.size === 0 ? pause : Promise.race([pause, ...running.values()]));
     }
   } finally {

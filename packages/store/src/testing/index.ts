@@ -1,3 +1,4 @@
+export { missingMoto, type MotoServer, startMoto } from "./moto-server.ts";
 export { missingNats, type NatsServer, type NatsServerOptions, startNats } from "./nats-server.ts";
 export { freePort } from "./free-port.ts";
 export { monitorRedis, type RedisMonitor, type UndeclaredKey } from "./redis-monitor.ts";

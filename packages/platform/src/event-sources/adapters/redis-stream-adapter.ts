@@ -59,6 +59,11 @@ async function connect({ source, guard, secret }: Context, blocks: boolean): Pro
   return client;
 }
 
+/** Connects again what an outage has ended, where it was connected to before. */
+async function connected(client: Redis): Promise<void> {
+  if (client.status === "end") await client.connect();
+}
+
 function loginOf(text: string): { username?: string; password: string } {
   if (!text.startsWith("{")) return { password: text.trim() };
   const { username, password } = JSON.parse(text) as { username?: string; password: string };
@@ -131,6 +136,8 @@ async function openStream(context: Context): Promise<Partition> {
 
   return {
     async receive(room, signal) {
+      await connected(reader);
+      await connected(writer);
       while (backlogFrom !== undefined) {
         const messages = await backlog(room);
         if (messages.length > 0) return messages;
@@ -157,17 +164,17 @@ async function openStream(context: Context): Promise<Partition> {
         return await messagesOf(readEntries(reply), false);
       } finally {
         signal.removeEventListener("abort", cut);
-        if (!signal.aborted && reader.status === "end") await reader.connect();
       }
     },
     async done(messages) {
-      if (writer.status === "end") await writer.connect();
+      await connected(writer);
       await writer.xack(stream, group, ...messages.map(({ id }) => id));
       for (const { id } of messages) held.delete(id);
     },
     holdEveryMs: HOLD_EVERY_MS,
     // So that no other consumer of the group takes it for dead.
     async hold(messages) {
+      await connected(writer);
       await writer.call("xclaim", stream, group, CONSUMER, 0, ...messages.map(({ id }) => id), "JUSTID");
     },
     async lag() {

@@ -89,7 +89,8 @@ function openBucket(client: S3Client, context: Context, checkpoint: CheckpointKe
   async function advance(through: ListedObject): Promise<void> {
     lowest = Math.max(lowest, through.modifiedMs);
     for (const [id, ms] of known) if (ms < lowest - LATE_MS) known.delete(id);
-    const waiting = new Set(found.map(hashOf));
+    // What runs now would be taken for done by whoever goes on from here.
+    const waiting = new Set([...found, ...ends.open].map(hashOf));
     const ids = [...known.keys()].filter((id) => !waiting.has(id)).slice(-REMEMBERED_MAX);
     const position: Position = { t: lowest, ids };
     await checkpoint.write({ position: JSON.stringify(position), ended: false });

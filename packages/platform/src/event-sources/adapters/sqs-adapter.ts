@@ -97,23 +97,37 @@ async function openQueue(client: SQSClient, context: Context, options: QueueOpti
     return taken;
   }
 
+  async function poll(room: number, signal: AbortSignal): Promise<SourceMessage[]> {
+    const { Messages = [] } = await client.send(
+      new sqs.ReceiveMessageCommand({
+        QueueUrl,
+        MaxNumberOfMessages: Math.min(ENTRIES_MAX, room),
+        WaitTimeSeconds: POLL_SECONDS,
+        VisibilityTimeout: visibility,
+        MessageSystemAttributeNames: ["All"],
+        MessageAttributeNames: ["All"],
+      }),
+    );
+    const messages = await sort(Messages);
+    if (!signal.aborted) return messages;
+    // It came when nobody wanted it any more: at once for others.
+    if (messages.length > 0) await hide(messages, 0);
+    return [];
+  }
+
   return {
     async receive(room, signal) {
-      const { Messages = [] } = await client.send(
-        new sqs.ReceiveMessageCommand({
-          QueueUrl,
-          MaxNumberOfMessages: Math.min(ENTRIES_MAX, room),
-          WaitTimeSeconds: POLL_SECONDS,
-          VisibilityTimeout: visibility,
-          MessageSystemAttributeNames: ["All"],
-          MessageAttributeNames: ["All"],
-        }),
-      );
-      const messages = await sort(Messages);
-      if (!signal.aborted) return messages;
-      // It came when nobody wanted it any more: at once for others.
-      await hide(messages, 0);
-      return [];
+      const { promise: stopped, resolve } = Promise.withResolvers<SourceMessage[]>();
+      const stop = (): void => resolve([]);
+      signal.addEventListener("abort", stop, { once: true });
+      const polled = poll(room, signal);
+      // What fails after a stop is of no interest: it comes again when its time is over.
+      polled.catch(() => {});
+      try {
+        return await Promise.race([polled, stopped]);
+      } finally {
+        signal.removeEventListener("abort", stop);
+      }
     },
     async done(messages) {
       for (const { id } of messages) ended.set(id, true);

@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "@sous/store/testing";
+import { freePort } from "./free-port.ts";
 
-const INSTALLED = fileURLToPath(new URL("../../node_modules/.cache/moto/bin/moto_server", import.meta.url));
+const INSTALLED = fileURLToPath(
+  new URL("../../../../node_modules/.cache/moto/bin/moto_server", import.meta.url),
+);
 const PROGRAM = process.env["SOUS_TEST_MOTO"] ?? INSTALLED;
 const START_PATIENCE_MS = 60_000;
 
