@@ -1,7 +1,7 @@
 import type { Limits } from "@sous/contract";
 import type { LimitNote } from "./limit-note.ts";
 
-const E2E_EVENTS = "test/e2e/event-sources.test.ts";
+const WEBHOOKS = "test/triggers/webhooks.ts";
 const EVENT_SOURCE = [
   "packages/platform/src/control/event-sources.test.ts",
   "what is not valid is refused with its code",
@@ -25,7 +25,7 @@ export const EVENT_LIMIT_NOTES: Readonly<Record<EventLimit, LimitNote>> = {
   eventBodyBytesMax: {
     what: "body of a webhook",
     past: "413",
-    test: [E2E_EVENTS, "a webhook of 1 MiB is taken, one byte more is 413"],
+    test: [WEBHOOKS, "a webhook of 1 MiB is taken, one byte more is 413"],
   },
   eventFiltersMax: { what: "filters of an event source", past: "400", test: EVENT_SOURCE },
   eventDepthMax: {

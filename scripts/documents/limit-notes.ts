@@ -5,7 +5,7 @@ import type { LimitNote } from "./limit-note.ts";
 
 const E2E = "test/e2e/limits.test.ts";
 const E2E_ASYNC = "test/e2e/delay-and-wait.test.ts";
-const E2E_DEST = "test/e2e/destinations.test.ts";
+const E2E_DEST = "test/triggers/destinations.test.ts";
 const DEST_EVENT = "packages/platform/src/activations/destination-event.test.ts";
 const DEST = "packages/platform/src/destinations/create-destinations.ts";
 const WAITERS = "packages/platform/src/activations/end-waiters.test.ts";

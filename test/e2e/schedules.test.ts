@@ -8,6 +8,7 @@ import { type Api, createApi, manifest, until } from "../support/api.ts";
 import { runCs } from "../support/run-cs.ts";
 import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { assertApart, assertConsecutive, sourceOf, ticksOf } from "../support/ticks.ts";
 
 const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
 const AUTHZ = {
@@ -21,27 +22,6 @@ const SLOW = `export default async ({ ms }) => {
   return "done";
 };`;
 
-const sourceOf = ({ trigger }: ActivationRecord) =>
-  trigger.source as { schedule: string; tick_seq: number; due_ms: number };
-
-/** Every activation of a schedule's ticks, oldest tick first. */
-async function ticksOf(api: Api, schedule: string): Promise<ActivationRecord[]> {
-  const found: ActivationRecord[] = [];
-  let cursor = "";
-  do {
-    const page = await api.expect<{ items: ActivationRecord[]; next_cursor: string | null }>(
-      200,
-      "GET",
-      `/v1/tenants/t_default/activations?trigger=schedule&limit=500${cursor}`,
-    );
-    found.push(...page.items);
-    cursor = page.next_cursor === null ? "" : `&cursor=${page.next_cursor}`;
-  } while (cursor !== "");
-  return found
-    .filter((record) => sourceOf(record).schedule === schedule && sourceOf(record).tick_seq !== undefined)
-    .toSorted((a, b) => sourceOf(a).tick_seq - sourceOf(b).tick_seq);
-}
-
 async function settled(api: Api, schedule: string): Promise<ActivationRecord[]> {
   const isOpen = ({ status }: ActivationRecord): boolean => status === "queued" || status === "running";
   await until(
@@ -50,26 +30,6 @@ async function settled(api: Api, schedule: string): Promise<ActivationRecord[]> 
     20_000,
   );
   return await ticksOf(api, schedule);
-}
-
-function assertConsecutive(records: readonly ActivationRecord[], everyMs: number): void {
-  for (const [index, record] of records.entries()) {
-    const first = sourceOf(records[0] as ActivationRecord);
-    assert.equal(
-      sourceOf(record).tick_seq,
-      first.tick_seq + index,
-      "no number is left out, none comes twice",
-    );
-    assert.equal(sourceOf(record).due_ms, first.due_ms + index * everyMs);
-  }
-}
-
-/** Whether no run began before the one before had ended. */
-function assertApart(records: readonly ActivationRecord[]): void {
-  const runs = records.toSorted((a, b) => (a.start_ms ?? 0) - (b.start_ms ?? 0));
-  for (const [index, run] of runs.slice(1).entries()) {
-    assert.ok((run.start_ms ?? 0) >= (runs[index]?.end_ms ?? Infinity), "two ran at a time");
-  }
 }
 
 /** Where a platform keeps what it has. */
@@ -102,10 +62,7 @@ test("schedules on a Redis store", (context) => {
 });
 
 describeSchedules("in the embedded store", openFolder);
-if (missing === undefined) {
-  describeSchedules("in a Redis store", openRedis);
-  describeLeaders();
-}
+if (missing === undefined) describeSchedules("in a Redis store", openRedis);
 
 function describeSchedules(where: string, open: OpenPlace): void {
   describe(`schedules ${where}`, () => {
@@ -278,32 +235,6 @@ function describeSchedules(where: string, open: OpenPlace): void {
     assert.equal(new Set(some.map((tick) => sourceOf(tick).tick_seq)).size, some.length);
     assert.ok(some.length < all.length, "more was missed than may be made up for");
     for (const tick of [...all, ...some]) assert.equal(tick.status, "success", JSON.stringify(tick.error));
-  });
-}
-
-function describeLeaders(): void {
-  test("of two platforms on one store one leads, and when it is killed the other goes on: no tick is missing or runs twice", async () => {
-    await using place = await openRedis();
-    using otherData = scratchFolder();
-    await using first = await startServer({ settings: place.settings });
-    await using second = await startServer({ settings: { ...place.settings, data: otherData.path } });
-    const [one, other] = [createApi(first.url), createApi(second.url)];
-    const files = { "function.js": QUICK, "manifest.json": manifest() };
-    await one.deploy({ name: "quick", files, config: { authz: AUTHZ } });
-    const ref = { function: "quick", alias: "prod" };
-    const all = { name: "all", every_seconds: 1, ref, overlap_policy: "parallel" };
-    await other.expect(201, "POST", SCHEDULES, all);
-    await until(async () => (await ticksOf(one, "all")).length >= 2, "ticks");
-    assert.deepEqual([await leads(one), await leads(other)], [true, false], "the first that asked leads");
-    await first.kill();
-    await until(() => leads(other), "the other to lead", 12_000);
-    await until(async () => (await ticksOf(other, "all")).length >= 10, "ticks of the other", 20_000);
-    await other.expect(200, "PATCH", `${SCHEDULES}/all`, { enabled: false });
-    await until(
-      async () => (await ticksOf(other, "all")).filter(({ status }) => status === "success").length >= 10,
-      "their ends",
-    );
-    assertConsecutive(await ticksOf(other, "all"), 1000);
   });
 }
 

@@ -158,7 +158,7 @@ export function readFolder(folder: string): Record<string, string> {
 export async function until(
   condition: () => Promise<boolean> | boolean,
   what: string,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await condition())) {

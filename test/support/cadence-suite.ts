@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MockCadence, startMockCadence } from "@sous/platform/cadence-testing";
-import { type Api, createApi, manifest, until } from "./api.ts";
-import { startServer, type TestServer } from "./server.ts";
+import { type Api, manifest, until } from "./api.ts";
+import type { Deployed, Deployment } from "./deployments.ts";
+import { skipUnlessRequired } from "./scratch.ts";
 
 const WORKERS = "/v1/tenants/t_default/namespaces/default/cadence/workers";
 const HEARTBEAT_MS = 900;
@@ -35,23 +36,25 @@ const AUTHZ = {
 
 type Record_ = Record<string, unknown> & { status: string; activation_id: string };
 
-export interface CadenceSuiteOptions {
-  /** Settings of the platform besides those of Cadence; called once everything they name is up. */
-  settings: () => Record<string, unknown>;
+/** What a platform does with the activities of Cadence, however it is run. */
+export function describeCadence(deployment: Deployment): void {
+  const { name, missing } = deployment;
+  if (missing === undefined) describe(`activities of Cadence: ${name}`, () => suite(deployment));
+  else test(`activities of Cadence: ${name}`, (context) => skipUnlessRequired(context, missing));
 }
 
-/** What a platform does with the activities of Cadence, whatever its store and queue are. */
-export function describeCadence({ settings }: CadenceSuiteOptions): void {
+function suite(deployment: Deployment): void {
   let cadence: MockCadence;
-  let server: TestServer;
+  let deployed: Deployed;
   let api: Api;
 
   before(async () => {
     cadence = await startMockCadence();
-    server = await startServer({
-      settings: { cadence: cadence.url, cadence_refresh_seconds: 1, ...settings() },
+    deployed = await deployment.start({
+      settings: { cadence: cadence.url, cadence_refresh_seconds: 1 },
+      counts: { gateway: 1, invoker: 1, scheduler: 0, cadence: 1 },
     });
-    api = createApi(server.url);
+    ({ api } = deployed);
     await api.deploy({ name: "work", files: FILES, config: { authz: AUTHZ } });
     await api.deploy({
       name: "short",
@@ -65,7 +68,7 @@ export function describeCadence({ settings }: CadenceSuiteOptions): void {
     });
   });
   after(async () => {
-    await server[Symbol.asyncDispose]();
+    await deployed[Symbol.asyncDispose]();
     await cadence[Symbol.asyncDispose]();
   });
 
@@ -140,7 +143,7 @@ export function describeCadence({ settings }: CadenceSuiteOptions): void {
     assert.equal(activity.attempts[0]?.identity, "id-complete");
     assert.deepEqual(cadence.violations, []);
     assert.equal(cadence.lastHeaders?.get("rpc-caller"), "cs-cadence-poller");
-    const metrics = await (await api.call("GET", "/metrics")).text();
+    const metrics = await deployed.metrics();
     const labels = 'tenant="t_default",domain="shop",tasklist="complete"';
     assert.match(metrics, new RegExp(`cs_cadence_tasks_total\\{${labels},status="completed"\\} 1`));
     assert.match(metrics, new RegExp(`cs_cadence_polls_total\\{${labels},outcome="task"\\} 1`));
@@ -325,7 +328,7 @@ export function describeCadence({ settings }: CadenceSuiteOptions): void {
     const outcome = await running.ended;
     assert.equal(outcome.type, "completed", "answered when the server was back");
     assert.equal((await schedule("away").ended).type, "completed");
-    const metrics = await (await api.call("GET", "/metrics")).text();
+    const metrics = await deployed.metrics();
     const errors = Number(
       /cs_cadence_errors_total\{code="CS_CADENCE_POLL_FAILED"\} (\d+)/.exec(metrics)?.[1],
     );

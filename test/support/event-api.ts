@@ -29,7 +29,7 @@ export const SEEN = {
         await cs.kv.set("seen/tries/" + id, tries);
         if (tries < body.reportUntil) { failed.push({ itemIdentifier: id }); continue; }
       }
-      const kept = { ...record, version: ctx.version, runs: ((await cs.kv.get("seen/" + record.eventSourceName + "/" + id))?.runs ?? 0) + 1 };
+      const kept = { ...record, version: ctx.version, activationId: ctx.activation_id, runs: ((await cs.kv.get("seen/" + record.eventSourceName + "/" + id))?.runs ?? 0) + 1 };
       if (typeof kept.body === "string" && kept.body.length > 10000) kept.body = kept.body.slice(0, 100);
       await cs.kv.set("seen/" + record.eventSourceName + "/" + id, kept);
       console.log("seen", record.eventSourceName, id);
@@ -63,45 +63,74 @@ export interface SeenRecord {
   s3?: { bucket: { name: string }; object: { key: string; size?: number } };
   /** Of the function that saw it. */
   version: number;
+  /** The call that saw it last. */
+  activationId: string;
   /** How often it ran. */
   runs: number;
   /** What a destination got. */
   requestPayload: { Records: SeenRecord[] };
 }
 
+/** A call of a function with messages of a source, as its record says. */
+export interface EventCall {
+  activation_id: string;
+  status: string;
+  start_ms: number | null;
+  end_ms: number | null;
+  trigger: {
+    source: { event_source?: string; messages?: number; partition?: string; destination?: string };
+  };
+}
+
 /** Event sources over the API, and what functions saw of them. */
 export function createEventApi(api: Api, hasReaderAlready = false) {
   const namespace = "/v1/tenants/t_default/namespaces/default";
   const path = `${namespace}/event-sources`;
-  let hasReader = hasReaderAlready;
+  let reader: Promise<unknown> | undefined = hasReaderAlready ? Promise.resolve() : undefined;
 
   async function read(keys: string[]): Promise<SeenRecord[]> {
-    if (!hasReader) {
-      hasReader = true;
-      await api.deploy({ name: "reader", files: READER });
-    }
+    reader ??= api.deploy({ name: "reader", files: READER });
+    await reader;
     const { result } = await api.invoke("reader", { keys });
     return (JSON.parse(result?.body ?? "[]") as (SeenRecord | null)[]).filter((found) => found !== null);
   }
 
-  /** @returns the ids that functions logged of a source, in the order of their logs */
-  async function loggedIds(source: string): Promise<string[]> {
-    const { items } = await api.expect<{
-      items: { activation_id: string; status: string; trigger: { source: { event_source?: string } } }[];
-    }>(200, "GET", "/v1/tenants/t_default/activations?trigger=event&limit=500");
-    const ids = new Set<string>();
-    for (const { activation_id, trigger } of items.toReversed()) {
-      if (trigger.source.event_source !== source) continue;
-      const { chunks } = await api.expect<{ chunks: string[] }>(
+  const activations = async (): Promise<EventCall[]> =>
+    (
+      await api.expect<{ items: EventCall[] }>(
         200,
         "GET",
-        `/v1/tenants/t_default/activations/${activation_id}/logs?limit=500`,
-      );
-      for (const chunk of chunks) {
-        const [, name, id] = /seen (\S+) (\S+)/.exec(chunk) ?? [];
-        if (name === source && id !== undefined) ids.add(id);
-      }
-    }
+        "/v1/tenants/t_default/activations?trigger=event&limit=500",
+      )
+    ).items.toReversed();
+
+  /** What each call logged that has logged all it will. */
+  const whole = new Map<string, string[]>();
+
+  async function loggedBy({ activation_id, trigger }: EventCall): Promise<string[]> {
+    const known = whole.get(activation_id);
+    if (known !== undefined) return known;
+    const { chunks } = await api.expect<{ chunks: string[] }>(
+      200,
+      "GET",
+      `/v1/tenants/t_default/activations/${activation_id}/logs?limit=500`,
+    );
+    const ids = chunks.flatMap((chunk) => {
+      const [, name, id] = /seen (\S+) (\S+)/.exec(chunk) ?? [];
+      return name === trigger.source.event_source && id !== undefined ? [id] : [];
+    });
+    if (ids.length === trigger.source.messages) whole.set(activation_id, ids);
+    return ids;
+  }
+
+  /** @returns the calls of a source, in the order they were queued */
+  const calls = async (source: string): Promise<EventCall[]> =>
+    (await activations()).filter(({ trigger }) => trigger.source.event_source === source);
+
+  /** @returns the ids that functions logged of a source, in the order of their logs */
+  async function loggedIds(source: string): Promise<string[]> {
+    const ids = new Set<string>();
+    for (const call of await calls(source)) for (const id of await loggedBy(call)) ids.add(id);
     return [...ids];
   }
 
@@ -131,8 +160,9 @@ export function createEventApi(api: Api, hasReaderAlready = false) {
       last_error: { message: string } | null;
       last_activation_id: string | null;
     }> => api.expect(200, "GET", `${path}/${name}/status`),
+    calls,
     /** Waits until a function has seen so many messages of a source. @returns them */
-    async seen(source: string, count: number, timeoutMs = 20_000): Promise<SeenRecord[]> {
+    async seen(source: string, count: number, timeoutMs = 60_000): Promise<SeenRecord[]> {
       let ids: string[] = [];
       await until(
         async () => (ids = await loggedIds(source)).length >= count,
@@ -145,10 +175,7 @@ export function createEventApi(api: Api, hasReaderAlready = false) {
     async destination(count: number): Promise<SeenRecord[]> {
       let ids: string[] = [];
       await until(async () => {
-        const { items } = await api.expect<{
-          items: { activation_id: string; status: string; trigger: { source: { destination?: string } } }[];
-        }>(200, "GET", "/v1/tenants/t_default/activations?trigger=event&limit=500");
-        ids = items
+        ids = (await activations())
           .filter(({ trigger, status }) => trigger.source.destination !== undefined && status === "success")
           .map(({ activation_id }) => activation_id);
         return ids.length >= count;

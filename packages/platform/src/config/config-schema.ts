@@ -102,6 +102,11 @@ const fields = {
     maximum: 3600,
     description: "how often workers that other processes changed are read",
   }),
+  event_source_refresh_seconds: Type.Integer({
+    minimum: 1,
+    maximum: 300,
+    description: "how often event sources that other processes changed are read",
+  }),
   secrets_key: Type.Array(Type.String({ maxLength: 128 }), {
     maxItems: 16,
     description:
@@ -230,6 +235,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     cadence_token: "",
     cadence_domains: [],
     cadence_refresh_seconds: 10,
+    event_source_refresh_seconds: 5,
     secrets_key: [],
     "cluster.heartbeat_ms": 2000,
     "cluster.placement": "warm",

@@ -8,9 +8,11 @@ import type { Sleep } from "./sleep.ts";
 import { type EventSourceMeter, SourceProgress } from "./source-progress.ts";
 import type { EventSubmitter } from "./submit-events.ts";
 
-/** How often the sources there are are looked for, and how they go is written down, milliseconds. */
-const REFRESH_MS = 5000;
+/** How often how sources go is written down, milliseconds. */
 const STATUS_MS = 1000;
+/** Between two looks for the sources there are, also when they are wanted at once: milliseconds, and times the last one took. */
+const LOOK_PAUSE_MS = 25;
+const LOOK_PAUSE_TIMES = 10;
 const PAGE = 500;
 const STATUS_MAX = 1_000_000;
 
@@ -23,6 +25,8 @@ export interface EventSourcesOptions {
   meter: EventSourceMeter;
   /** Hears which sources there are, each time they are looked for. */
   onSources: (sources: readonly EventSourceRecord[]) => void;
+  /** How often the sources there are are looked for, milliseconds. */
+  refreshMs: number;
   depthMax: number;
   clock: () => number;
   random: () => number;
@@ -35,6 +39,8 @@ export interface EventSourcesOptions {
 export interface EventSources extends AsyncDisposable {
   /** Says that sources changed. */
   wake(): void;
+  /** @returns whether `onSources` has heard of the sources of a look that began after this call; `false` where it failed */
+  looked(): Promise<boolean>;
   /** Reads no more; waits until what runs has ended, at most `timeoutMs`. */
   drain(timeoutMs: number): Promise<void>;
   /** How each source goes that this process reads. */
@@ -55,12 +61,13 @@ interface Running {
  * or fails in one holds up no other.
  */
 export function createEventSources(options: EventSourcesOptions): EventSources {
-  const { resources, sleep, clock, onFault, meter } = options;
+  const { resources, refreshMs, sleep, clock, onFault, meter } = options;
   const running = new Map<string, Running>();
   const ending = new Set<Promise<void>>();
   const closing = new AbortController();
   const abandon = new AbortController();
   let nap = new AbortController();
+  let next = Promise.withResolvers<boolean>();
 
   async function all(): Promise<StoredResource[]> {
     const found: StoredResource[] = [];
@@ -108,9 +115,21 @@ export function createEventSources(options: EventSourcesOptions): EventSources {
   async function watch(): Promise<void> {
     while (!closing.signal.aborted) {
       nap = new AbortController();
-      await look().catch(onFault);
-      await sleep(REFRESH_MS, AbortSignal.any([nap.signal, closing.signal]));
+      const { resolve } = next;
+      next = Promise.withResolvers();
+      const begunMs = clock();
+      const isDone = await look().then(
+        () => true,
+        (error: unknown) => {
+          onFault(error);
+          return false;
+        },
+      );
+      resolve(isDone);
+      await sleep(Math.max(LOOK_PAUSE_MS, LOOK_PAUSE_TIMES * (clock() - begunMs)), closing.signal);
+      await sleep(refreshMs, AbortSignal.any([nap.signal, closing.signal]));
     }
+    next.resolve(false);
   }
 
   /** Writes down how sources go, those that this process reads; of each what changed. */
@@ -146,6 +165,11 @@ export function createEventSources(options: EventSourcesOptions): EventSources {
 
   return {
     wake: () => nap.abort(),
+    looked() {
+      if (closing.signal.aborted) return Promise.resolve(false);
+      nap.abort();
+      return next.promise;
+    },
     drain,
     *progress() {
       for (const { source, progress } of running.values()) yield [source, progress] as const;

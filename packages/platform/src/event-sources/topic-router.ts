@@ -3,9 +3,14 @@ import { type EventSourceRecord, LIMITS, PlatformError } from "@sous/contract";
 import { type InboxBody, type InboxQueue, putIntoInbox } from "../events/inbox.ts";
 import { type UserTopicBody, userTopic } from "../events/user-topic.ts";
 import type { PartitionLeases, Tenure } from "./partition-leases.ts";
+import type { Sleep } from "./sleep.ts";
 
-const LEASE_MS = 60_000;
-const AHEAD = 64;
+/**
+ * Of a message that was taken: shorter than what is left of a topic's lease when its reader dies, so that whoever reads it
+ * next finds everything in its place.
+ */
+const LEASE_MS = 5000;
+const AHEAD = 128;
 /** Before an inbox that was full, or a queue that failed, is tried again, milliseconds. */
 const PAUSE_MS = 1000;
 
@@ -13,7 +18,10 @@ export interface TopicRouterOptions {
   codeq: Pick<CodeQ<UserTopicBody, unknown>, "consume" | "publish">;
   inboxes: Pick<InboxQueue, "publish">;
   leases: PartitionLeases;
+  /** @returns whether `update` has heard of the sources there were at this call, or later; `false` where that failed */
+  looked: () => Promise<boolean>;
   clock: () => number;
+  sleep: Sleep;
   onFault: (error: unknown) => void;
 }
 
@@ -28,15 +36,27 @@ interface Route {
   tenure?: Tenure;
   subscription?: Subscription;
   starting?: Promise<void>;
+  reading?: Reading;
+}
+
+/** A time in which a topic is read. */
+interface Reading {
+  /** What was taken, is leased, and has not been forwarded. */
+  held: Set<Delivery<UserTopicBody>>;
+  /** Ends forwarding: what waits for it goes back to the topic. */
+  over: AbortController;
+  /** Settles when the messages that were taken have been forwarded, or given back. */
+  last: Promise<void>;
 }
 
 /**
- * Makes the router. One process at a time reads a topic, so that its messages reach each inbox in order. An inbox that is
- * full holds up no other: the message goes back to the topic for that one alone, and where the topic is full too its
- * publishers are told.
+ * Makes the router. One process at a time reads a topic, so that its messages reach each inbox in order; one that cannot
+ * be forwarded holds up those after it. Sources are looked for once a message is there: one that was made before the
+ * message was published gets it. An inbox that is full holds up no other: the message goes back to the topic for that
+ * one alone, and where the topic is full too its publishers are told.
  */
 export function createTopicRouter(options: TopicRouterOptions): TopicRouter {
-  const { codeq, inboxes, leases, clock, onFault } = options;
+  const { codeq, inboxes, leases, looked, clock, sleep, onFault } = options;
   const routes = new Map<string, Route>();
   let closed = false;
 
@@ -67,27 +87,61 @@ export function createTopicRouter(options: TopicRouterOptions): TopicRouter {
     await delivery.ack();
   }
 
+  /** Forwards a message, however often it takes, or gives it back to the topic. */
+  async function settle(
+    route: Route,
+    { held, over }: Reading,
+    delivery: Delivery<UserTopicBody>,
+    topic: string,
+    looking: Promise<boolean>,
+  ): Promise<void> {
+    for (let fresh = looking; !over.signal.aborted; fresh = looked()) {
+      try {
+        const isFresh = await fresh;
+        // Whoever has it now forwards it.
+        if (!held.has(delivery)) return;
+        if (isFresh && !over.signal.aborted) return await forward(route, delivery, topic);
+      } catch (error) {
+        onFault(error);
+      }
+      await sleep(PAUSE_MS, over.signal);
+    }
+    await delivery.release();
+  }
+
+  /** Keeps the leases of what waits to be forwarded. */
+  async function hold({ held, over }: Reading): Promise<void> {
+    while (!over.signal.aborted) {
+      await sleep(LEASE_MS / 3, over.signal);
+      const extended = [...held].map(async (delivery) => {
+        if (!(await delivery.extend(LEASE_MS))) held.delete(delivery);
+      });
+      for (const result of await Promise.allSettled(extended))
+        if (result.status === "rejected") onFault(result.reason);
+    }
+  }
+
   async function start(name: string, topic: string, route: Route): Promise<void> {
     const tenure = await leases.take(`event-topic/${name}`);
     if (tenure === undefined) return;
     route.tenure = tenure;
-    let last: Promise<void> = Promise.resolve();
-    let open = 0;
+    const reading: Reading = { held: new Set(), over: new AbortController(), last: Promise.resolve() };
+    route.reading = reading;
+    const { held } = reading;
+    void hold(reading);
     const subscription = await codeq.consume({
       topic: name,
       leaseMs: LEASE_MS,
-      capacity: () => AHEAD - open,
+      capacity: () => AHEAD - held.size,
       accepts: () => true,
       deliver(delivery) {
-        open++;
-        last = last
-          .then(() => forward(route, delivery, topic))
-          .catch(async (error: unknown) => {
-            onFault(error);
-            await delivery.nack(PAUSE_MS).catch(onFault);
-          })
+        held.add(delivery);
+        const fresh = looked();
+        reading.last = reading.last
+          .then(() => settle(route, reading, delivery, topic, fresh))
+          .catch(onFault)
           .finally(() => {
-            open--;
+            held.delete(delivery);
             subscription.wake();
           });
       },
@@ -99,10 +153,12 @@ export function createTopicRouter(options: TopicRouterOptions): TopicRouter {
   }
 
   async function stop(route: Route): Promise<void> {
-    const { subscription, tenure } = route;
+    const { subscription, tenure, reading } = route;
     delete route.subscription;
     delete route.tenure;
+    reading?.over.abort();
     await subscription?.close();
+    await reading?.last;
     await tenure?.[Symbol.asyncDispose]();
   }
 

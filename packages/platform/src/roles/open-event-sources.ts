@@ -67,7 +67,9 @@ export async function openEventSources(options: OpenEventSourcesOptions): Promis
     codeq: codeq as unknown as CodeQ<UserTopicBody, unknown>,
     inboxes,
     leases,
+    looked: () => sources.looked(),
     clock: now,
+    sleep,
     onFault,
   });
   const sources = createEventSources({
@@ -86,6 +88,7 @@ export async function openEventSources(options: OpenEventSourcesOptions): Promis
     openAdapter: (source) => openAdapter({ source, inboxes, secrets, holder, now, egress, guard }),
     meter: createEventSourceMeter(metrics, logger),
     onSources: (found) => router.update(found),
+    refreshMs: config.event_source_refresh_seconds * 1000,
     depthMax: config.budgets.depth_max,
     clock: now,
     random: Math.random,

@@ -11,7 +11,7 @@ const INSTALLED = fileURLToPath(
 const PROGRAM = process.env["SOUS_TEST_MOTO"] ?? INSTALLED;
 const START_PATIENCE_MS = 60_000;
 
-/** SQS, S3 and Kinesis on this machine: moto, a server of the protocols of AWS in Python. */
+/** SQS and S3 on this machine: moto, a server of the protocols of AWS in Python. */
 export interface MotoServer extends AsyncDisposable {
   readonly url: string;
   /** Keys as a source's secret holds them; any are right. */

@@ -6,6 +6,8 @@ import { WHOLE } from "../adapter.ts";
 import { inboxMessage } from "./inbox-message.ts";
 
 const LEASE_MS = 60_000;
+/** Where order matters: shorter than what is left of a partition's lease when its reader dies, so that its messages are back. */
+const ORDERED_LEASE_MS = 5000;
 /** How long a read waits for something to come. */
 const WAIT_MS = 5000;
 
@@ -24,9 +26,10 @@ async function openInbox(codeq: InboxQueue, { source, clock, sleep }: AdapterCon
   let room = 0;
   let came = new AbortController();
   const topic = sourceTopic(source);
+  const leaseMs = source.ordering_key === undefined ? LEASE_MS : ORDERED_LEASE_MS;
   const subscription: Subscription = await codeq.consume({
     topic,
-    leaseMs: LEASE_MS,
+    leaseMs,
     capacity: () => Math.max(0, room - arrived.length),
     accepts: () => true,
     deliver(delivery) {
@@ -71,9 +74,9 @@ async function openInbox(codeq: InboxQueue, { source, clock, sleep }: AdapterCon
     done: (messages) => end(messages, (delivery) => delivery.ack()),
     giveBack: (messages, delayMs) =>
       end(messages, (delivery) => (delayMs > 0 ? delivery.nack(delayMs) : delivery.release())),
-    holdEveryMs: LEASE_MS / 3,
+    holdEveryMs: leaseMs / 3,
     async hold(messages) {
-      await Promise.all(messages.map(({ id }) => held.get(id)?.extend(LEASE_MS)));
+      await Promise.all(messages.map(({ id }) => held.get(id)?.extend(leaseMs)));
     },
     async lag() {
       const depths = await codeq.depth(topic);

@@ -82,7 +82,8 @@ function openShard(
     iterator ??= await begin();
     try {
       const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }));
-      iterator = page.NextShardIterator;
+      // At a shard's end it is null on the wire.
+      iterator = page.NextShardIterator ?? undefined;
       isThrough = iterator === undefined;
       behindMs = page.MillisBehindLatest ?? null;
       return page.Records ?? [];

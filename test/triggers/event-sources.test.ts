@@ -1,0 +1,4 @@
+import { embedded } from "../support/deployments.ts";
+import { describeEventSources } from "./describe-event-sources.ts";
+
+describeEventSources(embedded);
