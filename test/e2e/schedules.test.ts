@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ActivationRecord, RunScheduleReply, ScheduleReply } from "@sous/contract";
 import { missingRedis, startRedis } from "@sous/store/testing";
 import { startKubernetesApi } from "../../packages/platform/src/scheduler/testing/kubernetes-api.ts";
 import { type Api, createApi, manifest, until } from "../support/api.ts";
-import { runCs } from "../support/run-cs.ts";
 import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
-import { startServer, type TestServer } from "../support/server.ts";
-import { assertApart, assertConsecutive, sourceOf, ticksOf } from "../support/ticks.ts";
+import { startServer } from "../support/server.ts";
+import { assertApart, assertConsecutive, settledTicks, sourceOf, ticksOf } from "../support/ticks.ts";
 
 const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
 const AUTHZ = {
@@ -17,20 +15,6 @@ const AUTHZ = {
   invoke_cadence_roles: [],
 };
 const QUICK = "export default (event, ctx) => ({ event, type: ctx.trigger.type, sub: ctx.principal.sub });";
-const SLOW = `export default async ({ ms }) => {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  return "done";
-};`;
-
-async function settled(api: Api, schedule: string): Promise<ActivationRecord[]> {
-  const isOpen = ({ status }: ActivationRecord): boolean => status === "queued" || status === "running";
-  await until(
-    async () => !(await ticksOf(api, schedule)).some(isOpen),
-    `ticks of ${schedule} to end`,
-    20_000,
-  );
-  return await ticksOf(api, schedule);
-}
 
 /** Where a platform keeps what it has. */
 interface Place extends AsyncDisposable {
@@ -61,143 +45,10 @@ test("schedules on a Redis store", (context) => {
   if (missing !== undefined) skipUnlessRequired(context, missing);
 });
 
-describeSchedules("in the embedded store", openFolder);
-if (missing === undefined) describeSchedules("in a Redis store", openRedis);
+describeKills("in the embedded store", openFolder);
+if (missing === undefined) describeKills("in a Redis store", openRedis);
 
-function describeSchedules(where: string, open: OpenPlace): void {
-  describe(`schedules ${where}`, () => {
-    let place: Place;
-    let server: TestServer;
-    let api: Api;
-
-    const create = (body: object): Promise<ScheduleReply> => api.expect(201, "POST", SCHEDULES, body);
-    const pause = (name: string): Promise<ScheduleReply> =>
-      api.expect(200, "PATCH", `${SCHEDULES}/${name}`, { enabled: false });
-
-    before(async () => {
-      place = await open();
-      server = await startServer({ settings: place.settings });
-      api = createApi(server.url);
-      const files = (code: string) => ({ "function.js": code, "manifest.json": manifest() });
-      await api.deploy({ name: "quick", files: files(QUICK), config: { authz: AUTHZ } });
-      await api.deploy({ name: "slow", files: files(SLOW), config: { authz: AUTHZ } });
-      await api.deploy({ name: "closed", files: files(QUICK) });
-    });
-    after(async () => {
-      await server[Symbol.asyncDispose]();
-      await place[Symbol.asyncDispose]();
-    });
-
-    test("each tick of a second is one activation with the payload, its moment and the scheduler's name", async () => {
-      const made = await create({
-        name: "each-second",
-        every_seconds: 1,
-        overlap_policy: "parallel",
-        ref: { function: "quick", alias: "prod" },
-        payload: { n: 7 },
-      });
-      await sleep(5500);
-      const { tick_seq } = await pause("each-second");
-      const ticks = await settled(api, "each-second");
-      // The pause took a number.
-      assert.equal(ticks.length, tick_seq - 2);
-      assert.ok(ticks.length >= 5, `${ticks.length} ticks`);
-      assertConsecutive(ticks, 1000);
-      assert.equal(sourceOf(ticks[0] as ActivationRecord).due_ms, made.created_at_ms + 1000);
-      for (const tick of ticks) {
-        const expected = { event: { n: 7 }, type: "schedule", sub: "sp:cs-scheduler" };
-        assert.equal(tick.result?.body, JSON.stringify(expected));
-        assert.deepEqual([tick.mode, tick.resolved_version, tick.ref.alias], ["async", 1, "prod"]);
-      }
-      const listed = await runCs(api.url, ["schedule", "list"]);
-      assert.match(listed.stdout, /"name":"each-second".*"next_tick_ms":null/);
-    });
-
-    test("skip never runs two at a time, queue runs all one by one, parallel runs them beside each other", async () => {
-      const slow = { every_seconds: 1, ref: { function: "slow", alias: "prod" }, payload: { ms: 1700 } };
-      await create({ ...slow, name: "skipping", overlap_policy: "skip" });
-      await create({ ...slow, name: "queueing", overlap_policy: "queue" });
-      await create({ ...slow, name: "beside", overlap_policy: "parallel" });
-      await sleep(6500);
-      for (const name of ["skipping", "queueing", "beside"]) await pause(name);
-      const [skipped, queued, parallel] = [
-        await settled(api, "skipping"),
-        await settled(api, "queueing"),
-        await settled(api, "beside"),
-      ];
-      assertApart(skipped);
-      assert.ok(
-        skipped.length >= 2 && skipped.length < parallel.length,
-        `${skipped.length} of ${parallel.length}`,
-      );
-      assertApart(queued);
-      assertConsecutive(queued, 1000);
-      assertConsecutive(parallel, 1000);
-      assert.throws(() => assertApart(parallel), /two ran at a time/);
-      for (const tick of [...skipped, ...queued, ...parallel]) assert.equal(tick.status, "success");
-    });
-
-    test("a tick that no role lets run leaves a record that says so", async () => {
-      const made = await create({
-        name: "denied",
-        every_seconds: 1,
-        ref: { function: "closed", alias: "prod" },
-      });
-      assert.match(made.warnings.join(), /lets no schedule run it/);
-      await until(async () => (await ticksOf(api, "denied")).length > 0, "a record of a denied tick");
-      await pause("denied");
-      const [tick] = await ticksOf(api, "denied");
-      assert.deepEqual([tick?.status, tick?.error?.type, tick?.start_ms], ["error", "RoleMissing", null]);
-    });
-
-    test("a paused schedule runs nothing but what somebody wants to run now", async () => {
-      const made = await create({
-        name: "paused",
-        every_seconds: 1,
-        enabled: false,
-        ref: { function: "quick", alias: "prod" },
-      });
-      assert.deepEqual([made.next_runs, made.next_tick_ms], [[], null]);
-      const run = await api.expect<RunScheduleReply>(202, "POST", `${SCHEDULES}/paused:run`);
-      await until(
-        async () => (await api.activation(run.activation_id)).status === "success",
-        "the run to end",
-      );
-      await sleep(1500);
-      assert.deepEqual(await ticksOf(api, "paused"), []);
-      await api.expect(200, "PATCH", `${SCHEDULES}/paused`, { enabled: true });
-      await until(async () => (await ticksOf(api, "paused")).length > 0, "a tick after it was resumed");
-      await api.expect(200, "DELETE", `${SCHEDULES}/paused`);
-    });
-
-    test("a version is pinned when the tick is due, not when the schedule was made", async () => {
-      const files = { "function.js": "export default () => 2;", "manifest.json": manifest() };
-      await api.publish({ name: "quick", files, config: { authz: AUTHZ }, alias: "moving" });
-      await create({ name: "moving", every_seconds: 1, ref: { function: "quick", alias: "moving" } });
-      await until(async () => (await ticksOf(api, "moving")).length > 0, "a tick");
-      await api.expect(200, "PUT", `${api.scope()}/quick/aliases/moving`, { version: 1 });
-      await until(
-        async () => (await ticksOf(api, "moving")).some(({ resolved_version }) => resolved_version === 1),
-        "a tick of the version the alias points to now",
-      );
-      await pause("moving");
-      const versions = (await settled(api, "moving")).map(({ resolved_version }) => resolved_version);
-      assert.deepEqual(
-        versions,
-        versions.toSorted((a, b) => b - a),
-      );
-    });
-
-    test("metrics count the ticks of each schedule", async () => {
-      const text = await (await api.call("GET", "/metrics")).text();
-      assert.match(text, /cs_scheduler_ticks_total\{[^}]*schedule="each-second"[^}]*\} [5-9]/);
-      assert.match(text, /cs_scheduler_ticks_left_out_total\{reason="overlap"\} [1-9]/);
-      assert.match(text, /cs_scheduler_ticks_refused_total [1-9]/);
-      assert.match(text, /cs_scheduler_publish_errors_total 0/);
-      assert.match(text, /cs_scheduler_leader 1/);
-    });
-  });
-
+function describeKills(where: string, open: OpenPlace): void {
   test(`after a kill what was missed is made up for, and no tick runs twice, ${where}`, async () => {
     await using place = await open();
     const { settings } = place;
@@ -223,9 +74,9 @@ function describeSchedules(where: string, open: OpenPlace): void {
     const names = ["all", "in-turn", "few"];
     for (const name of names) await api.expect(200, "PATCH", `${SCHEDULES}/${name}`, { enabled: false });
     const [all, inTurn, some] = [
-      await settled(api, "all"),
-      await settled(api, "in-turn"),
-      await settled(api, "few"),
+      await settledTicks(api, "all"),
+      await settledTicks(api, "in-turn"),
+      await settledTicks(api, "few"),
     ];
     await server[Symbol.asyncDispose]();
     assertConsecutive(all, 1000);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ActivationRecord } from "@sous/contract";
-import type { Api } from "./api.ts";
+import { type Api, until } from "./api.ts";
 
 /** @returns where the activation of a schedule comes from */
 export const sourceOf = ({ trigger }: ActivationRecord) =>
@@ -22,6 +22,17 @@ export async function ticksOf(api: Api, schedule: string): Promise<ActivationRec
   return found
     .filter((record) => sourceOf(record).schedule === schedule && sourceOf(record).tick_seq !== undefined)
     .toSorted((a, b) => sourceOf(a).tick_seq - sourceOf(b).tick_seq);
+}
+
+/** Waits until every tick of a schedule has ended. @returns their activations, oldest tick first */
+export async function settledTicks(api: Api, schedule: string): Promise<ActivationRecord[]> {
+  const isOpen = ({ status }: ActivationRecord): boolean => status === "queued" || status === "running";
+  await until(
+    async () => !(await ticksOf(api, schedule)).some(isOpen),
+    `ticks of ${schedule} to end`,
+    60_000,
+  );
+  return await ticksOf(api, schedule);
 }
 
 /** Says that no number is left out and none comes twice. */

@@ -6,7 +6,7 @@ import { missingPostgres, missingRedis, startPostgres, startRedis } from "@sous/
 import { type Api, manifest, until } from "../support/api.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
-import { assertApart, assertConsecutive, sourceOf, ticksOf } from "../support/ticks.ts";
+import { assertApart, assertConsecutive, settledTicks, sourceOf, ticksOf } from "../support/ticks.ts";
 
 /** `SOUS_TEST_SCHEDULE_SECONDS=120` kills leaders for two minutes. */
 const SECONDS = Number(process.env["SOUS_TEST_SCHEDULE_SECONDS"] ?? 20);
@@ -49,10 +49,10 @@ if (missing === undefined) {
         await api.expect(200, "PATCH", `${SCHEDULES}/${name}`, { enabled: false });
       }
       const [all, inTurn, few, skipping] = [
-        await ended(api, "all"),
-        await ended(api, "in-turn"),
-        await ended(api, "few"),
-        await ended(api, "skipping"),
+        await settledTicks(api, "all"),
+        await settledTicks(api, "in-turn"),
+        await settledTicks(api, "few"),
+        await settledTicks(api, "skipping"),
       ];
       context.diagnostic(
         `seed ${SEED}: ${struck.join(", ")}; ticks of all ${all.length}, in-turn ${inTurn.length}, few ${few.length}, skipping ${skipping.length}`,
@@ -125,16 +125,6 @@ async function leaderOf({ processes }: Cluster) {
     if (/^cs_scheduler_leader 1$/m.test(text)) return server;
   }
   return undefined;
-}
-
-async function ended(api: Api, schedule: string): Promise<ActivationRecord[]> {
-  const isOpen = ({ status }: ActivationRecord): boolean => status === "queued" || status === "running";
-  await until(
-    async () => !(await ticksOf(api, schedule)).some(isOpen),
-    `ticks of ${schedule} to end`,
-    60_000,
-  );
-  return await ticksOf(api, schedule);
 }
 
 /** Says that ticks are left out only where more were due than the cap, after as many as the cap were made up for. */
