@@ -112,6 +112,28 @@ export function describeDeployment(deployment: Deployment): void {
       }
     });
 
+    test("the record of a call says how it came: over the web or the API, waited for or queued", async () => {
+      const code = "export default (_, ctx) => ({ body: `${ctx.trigger.type} ${ctx.activation_id}` });";
+      await api.deploy({ name: "called", files: filesOf(code) });
+      const web = await fetch(`${deployed.gatewayUrls[0]}/v1/web/t_default/default/called/prod/a/b`);
+      const ids = {
+        web: web.headers.get("x-cs-activation-id") ?? "",
+        api: (await api.invoke("called", null)).activation_id,
+        queued: await enqueue("called", null),
+      };
+      assert.equal(await web.text(), `http ${ids.web}`);
+      for (const [id, trigger, mode, path] of [
+        [ids.web, "http", "sync", /called\/prod\/a\/b$/],
+        [ids.api, "api", "sync", /called:invoke$/],
+        [ids.queued, "api", "async", /called:invoke$/],
+      ] as const) {
+        const record = (await ended(id)) as Ended & Pick<ActivationRecord, "mode" | "trigger" | "result">;
+        assert.deepEqual([record.status, record.trigger.type, record.mode], ["success", trigger, mode]);
+        assert.match(String(record.trigger.source["path"]), path);
+        assert.equal(record.result?.body, `${trigger} ${id}`);
+      }
+    });
+
     test("an alias that moved is followed everywhere within two seconds", async () => {
       await api.deploy({ name: "moved", files: filesOf("export default () => 1;") });
       for (const url of deployed.gatewayUrls) {
