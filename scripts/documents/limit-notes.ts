@@ -401,4 +401,12 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     past: "400",
     test: [FUNCTIONS, "what is not valid is refused with 400, a bad name with its own code"],
   },
+  cursorLengthMax: {
+    what: "characters of the cursor of a page",
+    past: "400",
+    test: [
+      "packages/platform/src/control/list-activations.test.ts",
+      "a cursor stays within its bound, however many were queued in one moment",
+    ],
+  },
 };

@@ -90,6 +90,7 @@ export const LIMITS = {
   clientRateRps: 100,
   pageSizeDefault: 100,
   pageSizeMax: 500,
+  cursorLengthMax: 2048,
 } as const;
 
 export type Limits = typeof LIMITS;

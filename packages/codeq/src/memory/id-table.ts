@@ -6,8 +6,8 @@ export interface Identified<T> {
 }
 
 const BUCKETS_MIN = 256;
-/** Characters of an id that choose its bucket: its end is the part that differs from the one made before it. */
-const HASHED = 8;
+/** Characters of an id that choose its bucket: ids made in one millisecond differ in the count before their last parts. */
+const HASHED = 22;
 
 /**
  * Finds what has an id. For ids that come and go with every call it is better than a `Map`, which first enters a new

@@ -14,7 +14,7 @@ const pageFields = {
   cursor: Type.Optional(
     Type.String({
       minLength: 1,
-      maxLength: 512,
+      maxLength: LIMITS.cursorLengthMax,
       description: "`next_cursor` of the page before; leave it out for the first page",
     }),
   ),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { type ActivationRecord, type Invocation, newActivationId } from "@sous/contract";
+import { type ActivationRecord, type Invocation, LIMITS, newActivationId } from "@sous/contract";
 import { createSqliteStore, type TerminalRecord } from "@sous/store";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { newestFirst } from "../activations/queued-activations.ts";
@@ -93,4 +93,32 @@ test("what starts between two pages is not shown twice, nor lost", async () => {
   } while (cursor !== undefined);
   assert.equal(new Set(seen).size, seen.length, "none twice");
   assert.deepEqual(new Set(seen), all);
+});
+
+test("a cursor stays within its bound, however many were queued in one moment", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const all = Array.from({ length: 400 }, () => recordAt(0));
+  let waiting = all;
+  const queued = { get: () => undefined, list: () => waiting.toSorted(newestFirst) };
+  const list = (cursor?: string) =>
+    listActivations({ store, queued }, { tenant: "t_default" }, { limit: 90, cursor });
+  const first = await list();
+  // All of them start between the two pages.
+  waiting = [];
+  for (const record of all) {
+    await store.activations.finish({
+      ...record,
+      status: "success",
+      end_ms: START_MS + 9,
+      duration_ms: 1,
+    } as TerminalRecord);
+  }
+  const seen = first.items.map(({ activation_id: id }) => id);
+  for (let cursor = first.next_cursor; cursor !== null;) {
+    assert.ok(cursor.length <= LIMITS.cursorLengthMax, `${cursor.length} characters`);
+    const page = await list(cursor);
+    seen.push(...page.items.map(({ activation_id: id }) => id));
+    cursor = page.next_cursor;
+  }
+  assert.equal(new Set(seen).size, all.length, "none is lost");
 });

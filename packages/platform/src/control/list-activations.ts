@@ -10,12 +10,15 @@ interface Place {
   queued: [enqueuedAtMs: number, activationId: string] | null;
   /** The moment of the last one shown: what left the queue for the store since is newer, and was shown already. */
   belowMs: number | null;
-  /** Those shown of that moment. */
+  /** The tags of those shown of that moment. */
   at: string[];
 }
 
-/** Ids of one moment that a cursor carries; of more in one millisecond some may be shown twice. */
-const AT_MAX = 200;
+/** Tags of one moment that a cursor carries; of more in one millisecond some may be shown twice. */
+const AT_MAX = 100;
+/** What tells ids of one moment apart, their count and the end of their chance: whole ones would not fit into a cursor. */
+const tagOf = ({ activation_id: id }: ActivationRecord): string => id.slice(15, 18) + id.slice(-5);
+const TAG = /.{8}/g;
 /** Pages of the store that may be passed over for one page of the list. */
 const PASSED_MAX = 20;
 
@@ -55,9 +58,7 @@ export async function listActivations(
   const fromStore = stored.items.findLastIndex((record) => shown.has(record.activation_id)) + 1;
   const isWhole = fromStore === stored.items.length || left.length === 0;
   const belowMs = items.at(-1)?.enqueued_at_ms ?? place.belowMs;
-  const at = items
-    .filter((record) => record.enqueued_at_ms === belowMs)
-    .map((record) => record.activation_id);
+  const at = items.filter((record) => record.enqueued_at_ms === belowMs).map(tagOf);
   if (belowMs === place.belowMs) at.unshift(...place.at);
   const next: Place = { stored: from, queued: place.queued, belowMs, at: at.slice(-AT_MAX) };
   if (isWhole) next.stored = stored.next_cursor ?? from;
@@ -74,7 +75,7 @@ export async function listActivations(
 
 function wasShown(record: ActivationRecord, { belowMs, at }: Place): boolean {
   if (belowMs === null || record.enqueued_at_ms < belowMs) return false;
-  return record.enqueued_at_ms > belowMs || at.includes(record.activation_id);
+  return record.enqueued_at_ms > belowMs || at.includes(tagOf(record));
 }
 
 /** Whether a page of the store holds nothing but what was shown while it waited. */
@@ -90,7 +91,9 @@ function isBelow(record: ActivationRecord, place: Place["queued"]): boolean {
 
 const writePlace = (place: Place): string =>
   MARK +
-  Buffer.from(JSON.stringify([place.stored, place.queued, place.belowMs, place.at])).toString("base64url");
+  Buffer.from(JSON.stringify([place.stored, place.queued, place.belowMs, place.at.join("")])).toString(
+    "base64url",
+  );
 
 /** @throws CS_VALIDATION_FAILED for a cursor that is none of ours; the store judges its own */
 function readPlace(cursor: string | undefined): Place {
@@ -107,9 +110,8 @@ function readPlace(cursor: string | undefined): Place {
         typeof queued[0] === "number" &&
         typeof queued[1] === "string");
     const momentFits = belowMs === null || typeof belowMs === "number";
-    const idsFit = Array.isArray(at) && at.every((id) => typeof id === "string");
-    if (storedFits && queuedFits && momentFits && idsFit)
-      return { stored, queued: queued as Place["queued"], belowMs, at };
+    if (storedFits && queuedFits && momentFits && typeof at === "string")
+      return { stored, queued: queued as Place["queued"], belowMs, at: at.match(TAG) ?? [] };
   } catch {
     // Said below.
   }
