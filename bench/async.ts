@@ -136,7 +136,8 @@ async function allEnded(
       const response: Response = await fetch(`${hello["url"]}${ACTIVATIONS}?${query}`, {
         headers: { authorization: `Bearer ${token}` },
       });
-      if (response.status !== 200) throw new Error(`activations: ${response.status} ${await response.text()}`);
+      if (response.status !== 200)
+        throw new Error(`activations: ${response.status} ${await response.text()}`);
       const page = (await response.json()) as { items: Activation[]; next_cursor: string | null };
       found.push(...page.items);
       cursor = page.next_cursor;

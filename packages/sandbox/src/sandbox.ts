@@ -111,6 +111,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly pid: number | undefined;
   /** Activations handed over that have no outcome yet. */
   readonly active: number;
+  /** About how many of them wait for their code to begin. */
+  readonly waiting: number;
   /** Whether it takes no work now: one slice holds it longer than is usual, or it is dead and its end is to come. */
   readonly stalled: boolean;
   /** Programs with at least one place ready to run. */

@@ -115,6 +115,10 @@ export class SupervisedSandbox implements Sandbox {
     return this.#active;
   }
 
+  get waiting(): number {
+    return Math.min(this.#active, Math.max(0, this.#lastNumber - this.#mechanism.holder().highestStarted));
+  }
+
   /** Why it is dead, or `undefined` while it lives. */
   get dead(): string | undefined {
     return this.#dead;

@@ -145,3 +145,20 @@ test("tells which programs are warm, the lately used ones first", async () => {
   assert.deepEqual(new Set(fleet.warmPrograms(10)), new Set(["old", "young", "youngest"]));
   assert.deepEqual(fleet.warmPrograms(2), ["youngest", "young"]);
 });
+
+test("a tenant has room until so much waits, in its sandboxes or for one, that it would not begin soon", async () => {
+  const { driver, fleet, run } = open(8);
+  await using _ = fleet;
+  assert.ok(fleet.hasRoom("t_new"));
+  await run("t_busy", "first");
+  const [sandbox] = driver.sandboxes;
+  assert.ok(sandbox);
+  sandbox.waiting = 31;
+  assert.ok(fleet.hasRoom("t_busy"));
+  sandbox.waiting = 32;
+  assert.ok(!fleet.hasRoom("t_busy"));
+  assert.ok(fleet.hasRoom("t_new"), "other tenants have their own");
+  await run("t_busy", "second");
+  await run("t_busy", "third");
+  assert.ok(fleet.hasRoom("t_busy"), "a second sandbox came");
+});

@@ -6,6 +6,8 @@ import { type Host, TenantHosts } from "./tenant-hosts.ts";
 const SWEEP_MS = 1000;
 /** Sandboxes a tenant may have for its ordinary programs. */
 const SHARED_HOSTS_MAX = 4;
+/** Activations a sandbox has ahead of it: enough to keep it busy, few enough to begin long before their deadlines. */
+const UNBEGUN_MAX = 32;
 /** Heavy programs remembered of a tenant; the oldest is forgiven first. */
 const HEAVY_MAX = 256;
 /** Sandboxes a tenant may have however many tenants there are. */
@@ -292,6 +294,13 @@ export function createFleet(options: FleetOptions): Fleet {
       const host = hostFor(tenant, { task, only });
       if (host === undefined) wait(tenant, task, client);
       else begin(host, task, client);
+    },
+    hasRoom(tenantId) {
+      const tenant = tenants.get(tenantId);
+      if (tenant === undefined) return true;
+      let unbegun = waiting.get(tenant)?.length ?? 0;
+      for (const { sandbox } of tenant.hosts) unbegun += sandbox.waiting;
+      return unbegun < UNBEGUN_MAX * Math.max(1, tenant.hosts.size);
     },
     cancel(tenantId, activationId) {
       const tenant = tenants.get(tenantId);

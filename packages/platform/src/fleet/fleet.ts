@@ -19,6 +19,8 @@ export interface Fleet extends AsyncDisposable {
   readonly tier: string;
   /** Hands an activation to a sandbox of its tenant, at once where one is ready. The client hears one outcome. */
   run(tenant: string, task: SandboxTask, client: FleetClient): void;
+  /** Whether what a tenant hands over now begins soon: little of its work waits for a sandbox, or in one. */
+  hasRoom(tenant: string): boolean;
   /** Ends an activation early, wherever it is. */
   cancel(tenant: string, activationId: string): void;
   stats(): FleetStats;

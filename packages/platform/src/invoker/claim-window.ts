@@ -4,14 +4,23 @@ import type { Catalog } from "../catalog/catalog.ts";
 
 /** Synchronous activations handed to a sandbox before it has a free isolate: they wait there, in order. */
 const SYNC_WINDOW = 64;
+/** Asynchronous activations of a tenant that are claimed however crowded its sandboxes are. */
+const ASYNC_MIN = 4;
+/** Lanes of a crowded tenant that are asked again at a time, and how soon where none of its work ends, in milliseconds. */
+const WOKEN_MAX = 32;
+const ASK_AGAIN_MS = 20;
 /** Lanes remembered while nothing of them is claimed. */
 const LANES_MAX = 10_000;
 
 export interface ClaimWindowOptions {
-  catalog: Catalog;
-  /** Tells the queue that a message it was refused for may be taken now. */
-  wake: (message: Message<Invocation>) => void;
+  catalog: Pick<Catalog, "resolve">;
+  /** Whether what is handed over now begins soon. */
+  hasRoom: (tenant: string) => boolean;
+  /** Tells the queue that a lane it was refused for may be taken from now. */
+  wake: (lane: Lane) => void;
 }
+
+type Lane = Pick<Message<Invocation>, "tenant" | "lane">;
 
 /** What is claimed of one version. */
 export interface ClaimedPlace {
@@ -34,12 +43,18 @@ export interface ClaimWindow {
 
 /**
  * Synchronous work may be claimed ahead: its deadline counts from its arrival. Asynchronous work is claimed
- * only when an isolate is free for it, as its deadline counts from there, and its attempt too.
+ * only when an isolate is free for it and the tenant's sandboxes get to it soon, as its deadline counts from there, and
+ * its attempt too: a thousand functions that start cold at once would all be late.
  */
-export function createClaimWindow({ catalog, wake }: ClaimWindowOptions): ClaimWindow {
+export function createClaimWindow({ catalog, hasRoom, wake }: ClaimWindowOptions): ClaimWindow {
   // By tenant, lane and version: a key made of all three would be a new string to hash for each message.
   const tenants = new Map<string, Map<string, Map<number, ClaimedPlace>>>();
   let lanes = 0;
+  /** Asynchronous activations that are claimed, by tenant. */
+  const claimedAsync = new Map<string, number>();
+  /** Lanes that were refused because their tenant's sandboxes are crowded. */
+  const crowded = new Map<string, Map<string, Lane>>();
+  let timer: NodeJS.Timeout | undefined;
 
   function placeOf({ tenant, lane, body }: Message<Invocation>): ClaimedPlace {
     let byLane = tenants.get(tenant);
@@ -98,23 +113,63 @@ export function createClaimWindow({ catalog, wake }: ClaimWindowOptions): ClaimW
     return bound !== undefined && place.taken < bound;
   }
 
+  function isCrowded({ tenant, lane, body }: Message<Invocation>): boolean {
+    if (body.mode === "sync" || (claimedAsync.get(tenant) ?? 0) < ASYNC_MIN || hasRoom(tenant)) return false;
+    let refused = crowded.get(tenant);
+    if (refused === undefined) crowded.set(tenant, (refused = new Map()));
+    refused.set(lane, { tenant, lane });
+    timer ??= setTimeout(askAgain, ASK_AGAIN_MS).unref();
+    return true;
+  }
+
+  function askAgain(): void {
+    timer = undefined;
+    for (const tenant of crowded.keys()) wakeCrowded(tenant);
+    if (crowded.size > 0) timer ??= setTimeout(askAgain, ASK_AGAIN_MS).unref();
+  }
+
+  /** Has lanes of a tenant asked again as long as there is room: what is claimed meanwhile takes it. */
+  function wakeCrowded(tenant: string): void {
+    const refused = crowded.get(tenant);
+    if (refused === undefined) return;
+    let left = WOKEN_MAX;
+    for (const [name, lane] of refused) {
+      if (left-- === 0 || !hasRoom(tenant)) return;
+      refused.delete(name);
+      wake(lane);
+    }
+    if (refused.size === 0) crowded.delete(tenant);
+  }
+
+  function countAsync({ tenant, body }: Message<Invocation>, change: 1 | -1): void {
+    if (body.mode === "sync") return;
+    const count = (claimedAsync.get(tenant) ?? 0) + change;
+    if (count > 0) claimedAsync.set(tenant, count);
+    else claimedAsync.delete(tenant);
+  }
+
   return {
     accepts(message) {
+      if (isCrowded(message)) return false;
       const place = placeOf(message);
       if (fits(place, message)) return true;
       place.refused = true;
       return false;
     },
     take(message) {
+      countAsync(message, 1);
       const place = placeOf(message);
       place.taken++;
       return place;
     },
     giveBack(place, message) {
+      countAsync(message, -1);
       place.taken--;
-      if (!place.refused) return;
-      place.refused = false;
-      wake(message);
+      if (place.refused) {
+        place.refused = false;
+        wake(message);
+      }
+      wakeCrowded(message.tenant);
     },
   };
 }

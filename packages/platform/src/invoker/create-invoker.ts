@@ -38,11 +38,11 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });
   const runOptions: RunOptions = { ...options, records, startedMs: now(), stopping: () => stopping };
-  const window = createClaimWindow({ catalog, wake });
+  const window = createClaimWindow({ catalog, hasRoom: (tenant) => fleet.hasRoom(tenant), wake });
 
-  function wake(message?: Message<Invocation>): void {
+  function wake(lane?: Pick<Message<Invocation>, "tenant" | "lane">): void {
     if (draining) return;
-    for (const subscription of subscriptions) subscription.wake(message);
+    for (const subscription of subscriptions) subscription.wake(lane);
   }
 
   function release(delivery: Delivery<Invocation>, slot: number, place: ClaimedPlace): void {
