@@ -2,6 +2,7 @@ import type { Limits } from "@sous/contract";
 import { CADENCE_LIMIT_NOTES } from "./cadence-limit-notes.ts";
 import { EVENT_LIMIT_NOTES } from "./event-limit-notes.ts";
 import type { LimitNote } from "./limit-note.ts";
+import { REQUEST_LIMIT_NOTES } from "./request-limit-notes.ts";
 
 const E2E = "test/e2e/limits.test.ts";
 const E2E_ASYNC = "test/e2e/delay-and-wait.test.ts";
@@ -14,7 +15,6 @@ const BUNDLE = "packages/platform/src/bundle/build-bundle.test.ts";
 const GUEST_RESULTS = "packages/guest/src/results.test.ts";
 const GUEST_API = "packages/guest/src/host-api.test.ts";
 const CATALOG = "packages/platform/src/catalog/create-catalog.test.ts";
-const CONFIG = "packages/platform/src/config/load-config.test.ts";
 const VERSIONS = "packages/platform/src/control/versions.test.ts";
 const FUNCTIONS = "packages/platform/src/control/functions.test.ts";
 const SECRETS = "packages/platform/src/control/secrets.test.ts";
@@ -29,7 +29,6 @@ const THROWN = [
   "thrown values end the activation with bounded text and the user's frames only",
 ] as const;
 const KV = [POWERS, "a key of 512 bytes and a value of 256 KiB pass, one more does not"] as const;
-const SERVING = [CONFIG, "serving asks for tokens and limits rates"] as const;
 const DEFAULTS = [VERSIONS, "a draft becomes a version with the manifest's limits and the defaults"] as const;
 const DEPTH = [
   E2E,
@@ -383,30 +382,5 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     past: "no more work is taken",
     test: ["test/cluster/static-stability.test.ts", "past what may wait for the store"],
   },
-
-  tenantRateRps: { what: "requests a second of a tenant, when serving", past: "429", test: SERVING },
-  functionRateRps: {
-    what: "requests a second of a function's ref, when serving",
-    past: "429",
-    test: SERVING,
-  },
-  clientRateRps: { what: "requests a second of a client address, when serving", past: "429", test: SERVING },
-  pageSizeDefault: {
-    what: "items of a page",
-    past: "",
-    code: "packages/contract/src/api/paging.ts",
-  },
-  pageSizeMax: {
-    what: "items of a page that may be asked for",
-    past: "400",
-    test: [FUNCTIONS, "what is not valid is refused with 400, a bad name with its own code"],
-  },
-  cursorLengthMax: {
-    what: "characters of the cursor of a page",
-    past: "400",
-    test: [
-      "packages/platform/src/control/list-activations.test.ts",
-      "a cursor stays within its bound, however many were queued in one moment",
-    ],
-  },
+  ...REQUEST_LIMIT_NOTES,
 };

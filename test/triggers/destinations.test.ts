@@ -118,6 +118,53 @@ function describeDestinations(deployment: Deployment): void {
     assert.equal(came(good).length + came(bad).length, 2, "each heard once");
   });
 
+  test("runs of a schedule and batches of an event source tell the version's destinations as queued calls do", async () => {
+    const authz = {
+      invoke_http_roles: ["admin"],
+      invoke_schedule_roles: ["role:worker"],
+      invoke_event_roles: ["role:worker"],
+      invoke_cadence_roles: [],
+    };
+    await deploy("timed", { on_success: hook("/timed"), authz });
+    await api.expect(201, "POST", `${NAMESPACE}/schedules`, {
+      name: "timed",
+      every_seconds: 3600,
+      enabled: false,
+      ref: { function: "timed", alias: "prod" },
+      payload: { n: 6 },
+    });
+    const run = await api.expect<{ activation_id: string }>(202, "POST", `${NAMESPACE}/schedules/timed:run`);
+    await until(() => came(run.activation_id).length > 0, "the end of a schedule's run");
+    assert.deepEqual(came(run.activation_id)[0]?.event.responsePayload, { got: 6 });
+
+    const files = {
+      "manifest.json": manifest({ capabilities: { codeq: { publishTopics: ["told"] } } }),
+      "function.js": `export default async (event) => {
+        if (event.publish) return cs.codeq.publish("told", event.publish);
+        if (JSON.stringify(event.Records).includes("fail")) throw new Error("it failed");
+        return { records: event.Records.length };
+      };`,
+    };
+    const config = { on_success: hook("/batch-good"), on_failure: hook("/batch-bad"), authz };
+    await api.deploy({ name: "batches", files, config });
+    await api.expect(201, "POST", `${NAMESPACE}/event-sources`, {
+      name: "told",
+      type: "codeq",
+      codeq: { topic: "told" },
+      ref: { function: "batches", alias: "prod" },
+      batch_size: 1,
+      retry: { max_attempts: 2, backoff_ms: 10 },
+    });
+    const heard = (path: string) => receiver.received.filter((each) => each.path === path);
+    await api.invoke("batches", { publish: { n: 1 } });
+    await until(() => heard("/batch-good").length > 0, "the end of a batch");
+    assert.deepEqual(heard("/batch-good")[0]?.event.responsePayload, { records: 1 });
+    await api.invoke("batches", { publish: { fail: true } });
+    await until(() => heard("/batch-bad").length > 0, "the failure of a batch");
+    assert.equal(heard("/batch-good").length, 1);
+    assert.equal(heard("/batch-bad").length, 1, "once, after its last attempt");
+  });
+
   test("synchronous calls and cancelled ones tell nobody", async () => {
     await deploy("quiet", { on_success: hook("/quiet"), on_failure: hook("/quiet") });
     await api.invoke("quiet", { n: 1 });

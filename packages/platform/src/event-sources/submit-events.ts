@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ReplyChannel } from "@sous/codeq";
 import {
   derivedActivationId,
+  type Destinations,
   type EventSourceRecord,
   type FunctionError,
   type FunctionResult,
@@ -10,6 +11,7 @@ import {
   type Limits,
   newRequestId,
   type Principal,
+  type VersionConfig,
 } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
@@ -119,6 +121,8 @@ export function createEventSubmitter(options: EventSubmitterOptions): EventSubmi
       const { retry, durability } = version.config;
       invocation.expires_at_ms = Math.min(invocation.expires_at_ms, clock() + retry.max_age_ms);
       invocation.strict = durability === "strict";
+      const destinations = destinationsOfBatch(source, batch, version.config);
+      if (destinations !== undefined) invocation.destinations = destinations;
       const { activation_id } = invocation;
       const told = Promise.withResolvers<InvocationReply>();
       const over = new AbortController();
@@ -200,6 +204,24 @@ function invocationOf(
   if (messages.length === 1 && first.traceparent !== undefined) invocation.traceparent = first.traceparent;
   if (isLast && on_failure !== undefined) invocation.destinations = { on_failure };
   return invocation;
+}
+
+/**
+ * @returns who is told of a batch's end: the version's destinations, the source's own before them. A failure is told once
+ * there is no further attempt.
+ */
+function destinationsOfBatch(
+  source: Pick<EventSourceRecord, "on_failure">,
+  { isLast }: Pick<EventBatch, "isLast">,
+  config: VersionConfig,
+): Destinations | undefined {
+  const { on_success } = config;
+  const on_failure = isLast ? (source.on_failure ?? config.on_failure) : undefined;
+  if (on_success === undefined && on_failure === undefined) return undefined;
+  return {
+    ...(on_success === undefined ? {} : { on_success }),
+    ...(on_failure === undefined ? {} : { on_failure }),
+  };
 }
 
 /** What the activation's record says of where it comes from. */

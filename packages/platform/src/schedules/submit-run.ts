@@ -13,6 +13,7 @@ import {
   type VersionRecord,
 } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
+import { destinationsOf } from "../activations/destination-task.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { requireTriggerRole } from "../auth/authorize.ts";
@@ -86,6 +87,8 @@ export function createRunSubmitter(options: RunSubmitterOptions): RunSubmitter {
     const { activation_id, tenant, namespace, ref, enqueued_at_ms } = invocation;
     ref.version = version.version;
     invocation.expires_at_ms = enqueued_at_ms + version.config.retry.max_age_ms;
+    const destinations = destinationsOf(version.config);
+    if (destinations !== undefined) invocation.destinations = destinations;
     const record = new LiveActivation(invocation, version.version, tier).record();
     const create = (): Promise<void> => activations.create(record).catch(passConflict);
     let created = false;
