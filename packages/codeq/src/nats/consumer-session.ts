@@ -1,14 +1,25 @@
 import { PlatformError } from "@sous/contract";
 import type { Consumer, Message } from "../codeq.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
+import { GuardedConsumer } from "../remote/guarded-consumer.ts";
 import type { Calls } from "./calls.ts";
-import { Claim, type Settler } from "./claim.ts";
+import { NatsClaim } from "./claim.ts";
 import { laneKeyOf } from "./remote-consumer.ts";
-import { fromWire, type WireItem, type WireMessage } from "./wire.ts";
+import { fromWire, type SettleOp, type WireItem, type WireMessage } from "./wire.ts";
 
 /** It says that it is there, and what it takes, this often at least; see the coordinator's patience. */
 const PRESENT_MS = 1000;
+/** Between two tries of what did not reach the coordinator, in milliseconds. */
 const AGAIN_MS = 250;
+
+/** How what is said of claims reaches the coordinator. */
+export interface Settler {
+  settle(op: SettleOp, token: string, argument: unknown): Promise<unknown>;
+  clock: () => number;
+  /** Settles when the connection stands again, after `ms` at the latest, or when the queue closes. */
+  pause(ms: number): Promise<void>;
+  readonly isClosed: boolean;
+}
 
 export interface ConsumerSessionOptions<Body> {
   /** No other consumer of the cluster has it. */
@@ -29,8 +40,9 @@ type Expired = Extract<WireItem, ["expired", ...unknown[]]>;
  */
 export class ConsumerSession<Body> {
   readonly #options: ConsumerSessionOptions<Body>;
+  readonly #consumer: GuardedConsumer<Body>;
   /** What it has and whose end was not yet heard. */
-  readonly #claims = new Map<string, Claim<Body>>();
+  readonly #claims = new Map<string, NatsClaim<Body>>();
   /** Lanes with a refusal on its way: what else comes of them was sent before it was heard. */
   readonly #refusing = new Map<string, number>();
   readonly #ticker: NodeJS.Timeout;
@@ -48,6 +60,7 @@ export class ConsumerSession<Body> {
 
   constructor(options: ConsumerSessionOptions<Body>) {
     this.#options = options;
+    this.#consumer = new GuardedConsumer(options.consumer, options.report);
     this.#ticker = setInterval(() => this.#tell(), PRESENT_MS);
     this.#ticker.unref();
   }
@@ -62,7 +75,7 @@ export class ConsumerSession<Body> {
     this.#session++;
     this.#introduced = false;
     this.#seen = 0;
-    this.#told = Math.max(0, this.#capacity());
+    this.#told = Math.max(0, this.#consumer.capacity());
     const { topic, leaseMs } = consumer;
     const session = this.#session;
     await calls.call("consume", name, session, topic, Math.ceil(leaseMs), this.#told, [
@@ -114,7 +127,7 @@ export class ConsumerSession<Body> {
     queueMicrotask(() => {
       this.#telling = false;
       const isWoken = this.#wakesAll || this.#wakes.size > 0;
-      if (isWoken || this.#told !== this.#capacity()) this.#tell();
+      if (isWoken || this.#told !== this.#consumer.capacity()) this.#tell();
     });
   }
 
@@ -130,7 +143,7 @@ export class ConsumerSession<Body> {
   #tell(): void {
     if (this.#closed || !this.#introduced) return;
     const { calls, name } = this.#options;
-    this.#told = Math.max(0, this.#capacity());
+    this.#told = Math.max(0, this.#consumer.capacity());
     const lanes = this.#wakesAll ? null : [...this.#wakes.values()];
     this.#wakesAll = false;
     this.#wakes.clear();
@@ -144,10 +157,10 @@ export class ConsumerSession<Body> {
     if (message === undefined) return;
     const key = laneKeyOf(message);
     const claim = this.#claimOf(token, message, leaseUntilMs);
-    if (this.#closed || this.#refusing.has(key) || this.#capacity() <= 0) {
+    if (this.#closed || this.#refusing.has(key) || this.#consumer.capacity() <= 0) {
       this.#behind(claim.release());
-    } else if (this.#accepts(message)) {
-      this.#guard("deliver", () => this.#options.consumer.deliver(claim));
+    } else if (this.#consumer.accepts(message)) {
+      this.#consumer.deliver(claim);
     } else {
       this.#refusing.set(key, (this.#refusing.get(key) ?? 0) + 1);
       this.#behind(claim.refuse().finally(() => this.#refused(key)));
@@ -161,12 +174,16 @@ export class ConsumerSession<Body> {
     else this.#refusing.delete(key);
   }
 
-  #claimOf(token: string, message: Message<Body>, leaseUntilMs: number): Claim<Body> {
-    const claim = new Claim({
+  #claimOf(token: string, message: Message<Body>, leaseUntilMs: number): NatsClaim<Body> {
+    const { settler } = this.#options;
+    const claim = new NatsClaim({
       message,
-      token,
-      settler: this.#options.settler,
       leaseUntilMs,
+      clock: settler.clock,
+      settle: (op, argument) => settler.settle(op, token, argument),
+      refuse: () => settler.settle("f", token, ""),
+      pause: (leftMs) => settler.pause(Math.min(leftMs, AGAIN_MS)),
+      isClosed: () => settler.isClosed,
       onEnd: () => this.changed(),
       onSettled: () => {
         this.#claims.delete(token);
@@ -182,7 +199,7 @@ export class ConsumerSession<Body> {
     const { settler } = this.#options;
     const message = this.#decoded(token, wire);
     if (message === undefined) return;
-    this.#guard("onExpired", () => this.#options.consumer.onExpired(message));
+    this.#consumer.onExpired(message);
     // Only now is it gone for good: had this process ended before, another consumer would have heard of it.
     this.#behind(settler.settle("e", token, ""));
   }
@@ -203,23 +220,5 @@ export class ConsumerSession<Body> {
   /** Nobody waits for it: an outage is reported by the connection, and what did not arrive ends with its lease. */
   #behind(settled: Promise<unknown>): void {
     settled.catch(() => {});
-  }
-
-  #capacity(): number {
-    return this.#guard("capacity", () => this.#options.consumer.capacity()) ?? 0;
-  }
-
-  #accepts(message: Message<Body>): boolean {
-    return this.#guard("accepts", () => this.#options.consumer.accepts(message)) ?? false;
-  }
-
-  #guard<T>(method: string, call: () => T): T | undefined {
-    try {
-      return call();
-    } catch (cause) {
-      const text = `A consumer's ${method} threw; see the cause and mend the consumer.`;
-      this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
-      return undefined;
-    }
   }
 }

@@ -15,8 +15,8 @@ import type {
 import type { BodyCodec } from "../memory/durable-log.ts";
 import { checkMessage, checkTopic } from "../remote/check-message.ts";
 import { Calls } from "./calls.ts";
-import type { Settler } from "./claim.ts";
-import { ConsumerSession } from "./consumer-session.ts";
+import { Pauses } from "../remote/pauses.ts";
+import { ConsumerSession, type Settler } from "./consumer-session.ts";
 import { Leadership } from "./leadership.ts";
 import { LogStream } from "./log-stream.ts";
 import { NatsLink } from "./nats-link.ts";
@@ -50,7 +50,7 @@ export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
   readonly #sessions: Map<string, ConsumerSession<Body>>;
   readonly #channels = new Set<ReplyChannel<Result>>();
   readonly #weights = new Map<string, number>();
-  readonly #paused = new Set<() => void>();
+  readonly #pauses = new Pauses();
   /** Ends of claims on their way. */
   #settling = 0;
   #closed = false;
@@ -69,14 +69,14 @@ export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
     this.#settler = {
       clock: options.clock,
       settle: (op, token, argument) => this.#settle(op, token, argument),
-      pause: (ms) => this.#pause(ms),
+      pause: (ms) => this.#pauses.pause(ms),
       get isClosed() {
         return closed();
       },
     };
     parts.leadership.onChange(() => {
       for (const [tenant, weight] of this.#weights) this.#tellWeight(tenant, weight);
-      for (const resume of this.#paused) resume();
+      this.#pauses.resume();
       for (const session of sessions.values()) void session.introduceAgain();
     });
   }
@@ -250,12 +250,12 @@ export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
     const { link, calls, leadership } = this.#parts;
     const endMs = performance.now() + DISPOSE_PATIENCE_MS;
     const left = Promise.all([...this.#sessions.values()].map((session) => session.close()));
-    await Promise.race([left, this.#pause(link.isUp ? DISPOSE_PATIENCE_MS : 0)]);
+    await Promise.race([left, this.#pauses.pause(link.isUp ? DISPOSE_PATIENCE_MS : 0)]);
     while (this.#settling > 0 && link.isUp && performance.now() < endMs) {
       await new Promise((again) => setTimeout(again, 5));
     }
     this.#closed = true;
-    for (const resume of this.#paused) resume();
+    this.#pauses.close();
     this.#sender.close();
     await Promise.all([...this.#channels].map((channel) => channel[Symbol.asyncDispose]()));
     await leadership[Symbol.asyncDispose]();
@@ -306,17 +306,6 @@ export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
   #decoded(wire: WireMessage): Message<Body> {
     const message = fromWire(wire);
     return { ...message, body: this.#codec.decode(message.body) };
-  }
-
-  async #pause(ms: number): Promise<void> {
-    if (this.#closed) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#paused.add(resolve);
-    const timer = setTimeout(resolve, ms);
-    timer.unref();
-    await promise;
-    clearTimeout(timer);
-    this.#paused.delete(resolve);
   }
 }
 

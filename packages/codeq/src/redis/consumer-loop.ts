@@ -1,8 +1,10 @@
 import { PlatformError } from "@sous/contract";
 import type { Consumer, Message } from "../codeq.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
+import { Claim } from "../remote/claim.ts";
+import { GuardedConsumer } from "../remote/guarded-consumer.ts";
 import { LaneRooms } from "../remote/lane-rooms.ts";
-import { Claim, type Settler } from "./claim.ts";
+import type { RedisLink } from "@sous/store/redis-link";
 import type { RawMessage } from "./message-fields.ts";
 import type { ClaimReply, Shard } from "./shard.ts";
 
@@ -15,6 +17,15 @@ const FAILED_PAUSE_MS = 250;
 const SWEEP_MS = 1000;
 /** Claims without a reply that are looked for. */
 const LOST_MAX = 16;
+
+/** How what is said of claims reaches the server. */
+export interface Settler {
+  link: RedisLink;
+  clock: () => number;
+  /** Settles when the connection stands again, after `ms` at the latest, or when the queue closes. */
+  pause(ms: number): Promise<void>;
+  readonly isClosed: boolean;
+}
 
 export interface ConsumerLoopOptions<Body> {
   consumer: Consumer<Body>;
@@ -35,6 +46,7 @@ const keyOf = ({ tenant, lane }: Pick<Message<unknown>, "tenant" | "lane">): str
  */
 export class ConsumerLoop<Body> {
   readonly #options: ConsumerLoopOptions<Body>;
+  readonly #consumer: GuardedConsumer<Body>;
   readonly #rooms: LaneRooms;
   readonly #pending = new Set<Shard>();
   readonly #alarms = new Map<Shard, NodeJS.Timeout>();
@@ -47,6 +59,7 @@ export class ConsumerLoop<Body> {
 
   constructor(options: ConsumerLoopOptions<Body>) {
     this.#options = options;
+    this.#consumer = new GuardedConsumer(options.consumer, options.report);
     this.#rooms = new LaneRooms(options.settler.clock);
     this.#sweeper = setInterval(() => this.signalAll(), SWEEP_MS);
     this.#sweeper.unref();
@@ -119,7 +132,7 @@ export class ConsumerLoop<Body> {
 
   async #serve(shard: Shard): Promise<void> {
     const { consumer, settler, newToken } = this.#options;
-    const limit = Math.max(0, Math.min(CLAIM_MAX, this.#capacity()));
+    const limit = Math.max(0, Math.min(CLAIM_MAX, this.#consumer.capacity()));
     const nowMs = settler.clock();
     const sinceMs = nowMs - (this.#claimedAtMs.get(shard) ?? 0);
     if (limit === 0 && sinceMs < FULL_PAUSE_MS) {
@@ -149,8 +162,13 @@ export class ConsumerLoop<Body> {
       if (claim === undefined) continue;
       const key = keyOf(claim.message);
       // Behind a refused message its whole lane waits; the server puts them back in order.
-      if (this.#closed || refused.has(key) || this.#capacity() <= 0 || !this.#accepts(claim.message)) {
-        if (!this.#closed && !refused.has(key) && this.#capacity() > 0) {
+      if (
+        this.#closed ||
+        refused.has(key) ||
+        this.#consumer.capacity() <= 0 ||
+        !this.#consumer.accepts(claim.message)
+      ) {
+        if (!this.#closed && !refused.has(key) && this.#consumer.capacity() > 0) {
           refused.add(key);
           this.#rooms.refused(key);
         }
@@ -159,7 +177,7 @@ export class ConsumerLoop<Body> {
         continue;
       }
       this.#rooms.taken(key);
-      this.#guard("deliver", () => this.#options.consumer.deliver(claim));
+      this.#consumer.deliver(claim);
     }
     for (const raw of expired) this.#expired(shard, raw);
   }
@@ -175,10 +193,11 @@ export class ConsumerLoop<Body> {
     const key = keyOf(message);
     return new Claim({
       message,
-      token: raw.token,
-      shard,
-      settler,
       leaseUntilMs,
+      clock: settler.clock,
+      settle: (op, argument) => shard.settle({ op, id: message.id, token: raw.token, argument }),
+      pause: (leftMs) => settler.pause(Math.min(leftMs, settler.link.isUp ? FAILED_PAUSE_MS : leftMs)),
+      isClosed: () => settler.isClosed,
       onEnd: () => {
         if (this.#rooms.ended(key)) this.signal(shard);
       },
@@ -187,7 +206,7 @@ export class ConsumerLoop<Body> {
 
   #expired(shard: Shard, raw: RawMessage): void {
     const message = this.#decoded(raw);
-    if (message !== undefined) this.#guard("onExpired", () => this.#options.consumer.onExpired(message));
+    if (message !== undefined) this.#consumer.onExpired(message);
     // Only now is it gone for good: had this process ended before, another consumer would have heard of it.
     this.#behind(shard.settle({ op: "a", id: raw.message.id, token: raw.token, argument: "" }));
   }
@@ -204,24 +223,6 @@ export class ConsumerLoop<Body> {
       return { ...message, body: this.#options.codec.decode(message.body) };
     } catch (cause) {
       const text = `Message ${message.id} of ${message.topic} cannot be read; it is put to the dead letters.`;
-      this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
-      return undefined;
-    }
-  }
-
-  #capacity(): number {
-    return this.#guard("capacity", () => this.#options.consumer.capacity()) ?? 0;
-  }
-
-  #accepts(message: Message<Body>): boolean {
-    return this.#guard("accepts", () => this.#options.consumer.accepts(message)) ?? false;
-  }
-
-  #guard<T>(method: string, call: () => T): T | undefined {
-    try {
-      return call();
-    } catch (cause) {
-      const text = `A consumer's ${method} threw; see the cause and mend the consumer.`;
       this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
       return undefined;
     }

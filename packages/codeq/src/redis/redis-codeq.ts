@@ -15,8 +15,8 @@ import type {
 import type { Subscription } from "../codeq.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
 import { checkMessage, checkTopic } from "../remote/check-message.ts";
-import type { Settler } from "./claim.ts";
-import { ConsumerLoop } from "./consumer-loop.ts";
+import { Pauses } from "../remote/pauses.ts";
+import { ConsumerLoop, type Settler } from "./consumer-loop.ts";
 import type { RedisCodeQOptions } from "./redis-options.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import { RedisReplies, type RepliesOptions, ReplySender } from "./replies.ts";
@@ -58,7 +58,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
   readonly #loops = new Set<ConsumerLoop<Body>>();
   readonly #channels = new Set<ReplyChannel<Result>>();
   /** Called when the connection stands again, or the queue closes. */
-  readonly #paused = new Set<() => void>();
+  readonly #pauses = new Pauses();
   readonly #name = randomUUID();
   #claims = 0;
   #closed = false;
@@ -73,14 +73,14 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     });
     this.#weights = new TenantWeights({ link, bus: this.#bus, prefix: topics.prefix, topics, report });
     link.onReady(() => {
-      for (const resume of this.#paused) resume();
+      this.#pauses.resume();
       for (const loop of this.#loops) loop.signalAll();
     });
     const closed = (): boolean => this.#closed;
     this.#settler = {
       link,
       clock: options.clock,
-      pause: (ms) => this.#pause(ms),
+      pause: (ms) => this.#pauses.pause(ms),
       get isClosed() {
         return closed();
       },
@@ -250,7 +250,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     this.#closed = true;
     const { link, listener, topics } = this.#parts;
     for (const loop of this.#loops) loop.close();
-    for (const resume of this.#paused) resume();
+    this.#pauses.close();
     const patience = new Promise((done) => setTimeout(done, DISPOSE_PATIENCE_MS).unref());
     await Promise.race([this.#written(topics), patience]);
     await Promise.all([...this.#channels].map((channel) => channel[Symbol.asyncDispose]()));
@@ -278,17 +278,6 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
 
   #decoded(message: Message<string>): Message<Body> {
     return { ...message, body: this.#codec.decode(message.body) };
-  }
-
-  async #pause(ms: number): Promise<void> {
-    if (this.#closed) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#paused.add(resolve);
-    const timer = setTimeout(resolve, ms);
-    timer.unref();
-    await promise;
-    clearTimeout(timer);
-    this.#paused.delete(resolve);
   }
 }
 

@@ -1,0 +1,39 @@
+import { PlatformError } from "@sous/contract";
+import type { Consumer, Delivery, Message } from "../codeq.ts";
+
+/** A consumer whose exceptions are reported and change nothing else. */
+export class GuardedConsumer<Body> {
+  readonly #consumer: Consumer<Body>;
+  readonly #report: (error: PlatformError) => void;
+
+  constructor(consumer: Consumer<Body>, report: (error: PlatformError) => void) {
+    this.#consumer = consumer;
+    this.#report = report;
+  }
+
+  capacity(): number {
+    return this.#guard("capacity", () => this.#consumer.capacity()) ?? 0;
+  }
+
+  accepts(message: Message<Body>): boolean {
+    return this.#guard("accepts", () => this.#consumer.accepts(message)) ?? false;
+  }
+
+  deliver(delivery: Delivery<Body>): void {
+    this.#guard("deliver", () => this.#consumer.deliver(delivery));
+  }
+
+  onExpired(message: Message<Body>): void {
+    this.#guard("onExpired", () => this.#consumer.onExpired(message));
+  }
+
+  #guard<T>(method: string, call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (cause) {
+      const text = `A consumer's ${method} threw; see the cause and mend the consumer.`;
+      this.#report(new PlatformError("CS_INTERNAL", text, { cause }));
+      return undefined;
+    }
+  }
+}
