@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import type { ReadyReply } from "@sous/contract";
 import { missingRedis, type RedisServer, startRedis } from "@sous/store/testing";
 import { createApi, manifest, until } from "../support/api.ts";
 import { type Cluster, type RoleName, startCluster } from "../support/cluster.ts";
@@ -59,10 +60,11 @@ if (missing === undefined) {
         const ready = await get(role, "/readyz");
         const names = role === "invoker" ? ["store", "codeq", "sandbox"] : ["store", "codeq"];
         assert.equal(ready.status, 200, ready.text);
-        assert.deepEqual(JSON.parse(ready.text), {
-          status: "ready",
-          checks: Object.fromEntries(names.map((name) => [name, "ok"])),
-        });
+        const { status, checks, details } = JSON.parse(ready.text) as ReadyReply;
+        assert.equal(status, "ready");
+        assert.deepEqual(checks, Object.fromEntries(names.map((name) => [name, "ok"])));
+        if (role === "invoker") assert.match(details?.["sandbox"] ?? "", /^(open|closed|strict)$/);
+        else assert.equal(details, undefined);
         const metrics = await get(role, "/metrics");
         assert.equal(metrics.status, 200);
         assert.equal(metrics.text.includes("cs_invoker_inflight"), role === "invoker", role);

@@ -9,7 +9,8 @@ import { createRunSubmitter } from "../../packages/platform/src/schedules/submit
 import { createTiming, type Timing } from "../../packages/platform/src/schedules/timing.ts";
 import { seeded } from "../support/scratch.ts";
 import { MemoryLeases, MemorySchedules, type Ran, Runs } from "./schedule-world.ts";
-import { createVirtualTime, type VirtualTime } from "./virtual-time.ts";
+import { type ProcessWorld, VirtualProcess } from "./virtual-process.ts";
+import { createVirtualTime } from "./virtual-time.ts";
 
 const SCHEDULES = 10_000;
 const START_MS = Date.parse("2027-03-28T00:50:00Z");
@@ -18,59 +19,43 @@ const MINUTE = 60 * SECOND;
 /** Without a leader for longer than this nobody is in the main simulation. */
 const OUTAGE_MS = 25 * SECOND;
 
-/** How often what goes wrong: chances of each call between a scheduler and the outside. */
-interface Faults {
-  lost: number;
-  late: number;
-}
-
-interface World {
-  time: VirtualTime;
-  random: () => number;
+interface World extends ProcessWorld {
   schedules: MemorySchedules;
   leases: MemoryLeases;
   runs: Runs;
   timing: Timing;
-  faults: Faults;
   /** Terms that began, and calls that failed. */
   counts: { terms: number; failed: number; stale: number };
 }
 
-/** One process with a scheduler in it. Paused, it stands still as under SIGSTOP; dead, it does so for ever. */
-class Process {
-  readonly #world: World;
-  #paused: Promise<void> | undefined;
-  #resume: () => void = () => {};
-  readonly skewMs: number;
+/** One process with a scheduler in it. */
+class Process extends VirtualProcess {
   readonly scheduler: Scheduler;
   readonly leads: () => boolean;
 
   constructor(world: World) {
-    this.#world = world;
+    super(world);
     const { time, random, timing, schedules, leases, runs, counts } = world;
-    this.skewMs = Math.floor(random() * 600 - 300);
-    const clock = (): number => time.wall() + this.skewMs;
-    const setTimer = (run: () => void, ms: number): (() => void) =>
-      time.setTimer(() => void this.#whenRunning().then(run), ms);
+    const { clock, setTimer } = this;
     const onFault = (): void => void counts.failed++;
     const options = { clock, monotonic: time.monotonic, setTimer, onFault };
     const leadership = createStoreLeadership({
       ...options,
-      leases: this.#through(leases),
+      leases: this.through(leases),
       holder: String(random()),
     });
     this.leads = () => leadership.term() !== undefined;
     const version = { version: 1, config: CONFIG } as unknown as VersionRecord;
     const submitter = createRunSubmitter({
-      codeq: this.#through(runs),
-      activations: this.#through(runs.activations),
+      codeq: this.through(runs),
+      activations: this.through(runs.activations),
       catalog: { resolve: () => version, invalidate: () => {} },
       limits: LIMITS,
       tier: "isolate",
       clock,
     });
-    const activations = this.#through(runs.activations);
-    const mine = this.#through(schedules);
+    const activations = this.through(runs.activations);
+    const mine = this.through(schedules);
     this.scheduler = createScheduler({
       ...options,
       schedules: mine,
@@ -79,45 +64,6 @@ class Process {
       leadership: { ...leadership, onTerm: (heard) => leadership.onTerm(() => (counts.terms++, heard())) },
       timing,
       meter: METER,
-    });
-  }
-
-  pause(): void {
-    this.#paused ??= new Promise((resolve) => (this.#resume = resolve));
-  }
-
-  resume(): void {
-    this.#paused = undefined;
-    this.#resume();
-  }
-
-  async #whenRunning(): Promise<void> {
-    while (this.#paused !== undefined) await this.#paused;
-  }
-
-  /** A port as it looks through a network: calls are late, lost, or done without an answer. */
-  #through<T extends object>(port: T): T {
-    const { random, time, faults } = this.#world;
-    const call = async (
-      method: (...args: unknown[]) => Promise<unknown>,
-      args: unknown[],
-    ): Promise<unknown> => {
-      if (random() < faults.late) {
-        const ms = random() * 100;
-        await new Promise<void>((resolve) => void time.setTimer(resolve, ms));
-      }
-      await this.#whenRunning();
-      if (random() < faults.lost) throw new Error("lost before");
-      const answer = await method.apply(port, args);
-      await this.#whenRunning();
-      if (random() < faults.lost) throw new Error("lost after");
-      return answer;
-    };
-    return new Proxy(port, {
-      get: (target, name) => {
-        const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-        return (...args: unknown[]) => call(method, args);
-      },
     });
   }
 }

@@ -24,11 +24,15 @@ export type ErrorReply = Static<typeof ErrorReply>;
 export const HealthReply = Type.Object({ status: Type.Literal("ok") }, closed);
 export type HealthReply = Static<typeof HealthReply>;
 
-/** Answer of `GET /readyz`: each part by name, `ok` or the code it fails with. */
+/**
+ * Answer of `GET /readyz`: each part by name, `ok` or the code it fails with. `details` has what a part says of itself
+ * besides: `sandbox` how far its hosts are closed, `open`, `closed` or `strict`.
+ */
 export const ReadyReply = Type.Object(
   {
     status: Type.Enum(["ready", "unready", "draining"]),
     checks: Type.Record(Type.String(), Type.String()),
+    details: Type.Optional(Type.Record(Type.String(), Type.String())),
   },
   closed,
 );

@@ -5,6 +5,19 @@ import { createReadiness } from "./readiness.ts";
 
 const passes = { check: () => Promise.resolve(), silent: "CS_STORE_UNAVAILABLE" } as const;
 
+test("what a part says of itself is shown beside", async () => {
+  const readiness = createReadiness({
+    checks: { store: passes, sandbox: { ...passes, check: () => Promise.resolve("closed") } },
+    clock: () => 0,
+    draining: () => false,
+  });
+  assert.deepEqual(await readiness(), {
+    status: "ready",
+    checks: { store: "ok", sandbox: "ok" },
+    details: { sandbox: "closed" },
+  });
+});
+
 test("a process is ready when every check passes, and names the code of each that does not", async () => {
   let down = false;
   let nowMs = 0;

@@ -6,8 +6,8 @@ const REMEMBERED_MS = 1000;
 
 /** One thing a process cannot work without. */
 export interface ReadinessCheck {
-  /** Throws when it is not there. */
-  check(): Promise<unknown>;
+  /** Throws when it is not there. @returns what an operator should read of it besides (nothing) */
+  check(): Promise<string | void>;
   /** The code shown when it says nothing in time, or fails with none of its own. */
   silent: ErrorCode;
 }
@@ -26,11 +26,9 @@ export type Readiness = () => Promise<ReadyReply>;
 
 /** @returns what `/readyz` asks */
 export function createReadiness({ checks, clock, draining }: ReadinessOptions): Readiness {
-  let last: { atMs: number; verdicts: Promise<Record<string, string>> } | undefined;
-  const runChecks = async (): Promise<Record<string, string>> => {
-    const verdicts = Object.entries(checks).map(async ([name, check]) => [name, await verdict(check)]);
-    return Object.fromEntries(await Promise.all(verdicts)) as Record<string, string>;
-  };
+  let last: { atMs: number; verdicts: Promise<(readonly [name: string, said: Verdict])[]> } | undefined;
+  const runChecks = (): Promise<(readonly [name: string, said: Verdict])[]> =>
+    Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await verdict(check)] as const));
   return async () => {
     // Whoever asks a process that is leaving need not wait for a server that says nothing.
     if (draining()) return { status: "draining", checks: {} };
@@ -39,21 +37,35 @@ export function createReadiness({ checks, clock, draining }: ReadinessOptions): 
       last = { atMs: nowMs, verdicts: runChecks() };
     }
     const verdicts = await last.verdicts;
-    const isReady = Object.values(verdicts).every((said) => said === "ok");
-    return { status: draining() ? "draining" : isReady ? "ready" : "unready", checks: verdicts };
+    const isReady = verdicts.every(([, { said }]) => said === "ok");
+    const details = verdicts.flatMap(([name, { detail }]) => (detail === undefined ? [] : [[name, detail]]));
+    return {
+      status: draining() ? "draining" : isReady ? "ready" : "unready",
+      checks: Object.fromEntries(verdicts.map(([name, { said }]) => [name, said])),
+      ...(details.length === 0 ? {} : { details: Object.fromEntries(details) as Record<string, string> }),
+    };
   };
 }
 
-/** @returns `ok`, or the code it fails with; `silent` when there is no answer in time */
-async function verdict({ check, silent }: ReadinessCheck): Promise<string> {
+interface Verdict {
+  /** `ok`, or the code it fails with. */
+  said: string;
+  detail?: string | undefined;
+}
+
+/** @returns what a check says; `silent` when there is no answer in time */
+async function verdict({ check, silent }: ReadinessCheck): Promise<Verdict> {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(silent), CHECK_TIMEOUT_MS);
+  const timeout = new Promise<Verdict>((resolve) => {
+    timer = setTimeout(() => resolve({ said: silent }), CHECK_TIMEOUT_MS);
   });
   try {
-    return await Promise.race([check().then(() => "ok"), timeout]);
+    return await Promise.race([
+      check().then((detail) => ({ said: "ok", detail: detail ?? undefined })),
+      timeout,
+    ]);
   } catch (error) {
-    return error instanceof PlatformError ? error.code : silent;
+    return { said: error instanceof PlatformError ? error.code : silent };
   } finally {
     clearTimeout(timer);
   }

@@ -1,5 +1,6 @@
-import type { Delivery, Message, Subscription } from "@sous/codeq";
-import { type FunctionErrorType, type Invocation, TOPICS } from "@sous/contract";
+import type { Delivery, Message, SetTimer, Subscription } from "@sous/codeq";
+import { type ActivationRecord, type FunctionErrorType, type Invocation, TOPICS } from "@sous/contract";
+import type { TerminalRecord } from "@sous/store";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { SlotList } from "../activations/slot-list.ts";
 import { replyOf } from "../activations/invocation-reply.ts";
@@ -9,6 +10,11 @@ import { createRecordWriter } from "./record-writer.ts";
 import { Run, type RunOptions } from "./run.ts";
 import { createUnwritten } from "./unwritten.ts";
 import { unrun } from "./unrun.ts";
+
+const unrefTimer: SetTimer = (run, delayMs) => {
+  const timer = setTimeout(run, delayMs).unref();
+  return () => clearTimeout(timer);
+};
 
 /** Less would be lost to a slow round trip. */
 const LEASE_MIN_MS = 1000;
@@ -20,8 +26,11 @@ const LEASE_MIN_MS = 1000;
 export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   const leaseMs = Math.max(LEASE_MIN_MS, options.limits.invocationLeaseMs);
   const { codeq, live, limits, now, store, meter, fleet, catalog, destinations } = options;
+  const { setTimer = unrefTimer } = options;
   const done = (): Promise<void> => Promise.resolve();
   const claimed = new SlotList<Delivery<Invocation>>();
+  /** Ended here, and not yet in the store: nobody else is to take them. */
+  const ending = new Set<Delivery<Invocation>>();
   const subscriptions = new Set<Subscription>();
   let draining = false;
   let stopping = false;
@@ -35,9 +44,21 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     store,
     live,
     unwritten,
+    setTimer,
+    isOneTransaction: codeq.held !== undefined,
     onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });
-  const runOptions: RunOptions = { ...options, records, startedMs: now(), stopping: () => stopping };
+  const runOptions: RunOptions = {
+    ...options,
+    setTimer,
+    records,
+    startedMs: now(),
+    stopping: () => stopping,
+    keepLease(delivery) {
+      ending.add(delivery);
+      return () => void ending.delete(delivery);
+    },
+  };
   const window = createClaimWindow({ catalog, hasRoom: (tenant) => fleet.hasRoom(tenant), wake });
 
   function wake(lane?: Pick<Message<Invocation>, "tenant" | "lane">): void {
@@ -67,11 +88,10 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
         ? "the process that ran it ended, or could not be reached any more"
         : "the work waited in the queue for too long";
     const outcome = unrun({ type, message });
-    // At once: the message leaves the journal within this tick.
-    const told =
-      body.destinations === undefined
-        ? undefined
-        : destinations.send(activation.invocation, activation.terminal(outcome, now()), done);
+    const tell = (ended: TerminalRecord): Promise<void> =>
+      body.destinations === undefined ? done() : destinations.send(activation.invocation, ended, done);
+    // At once where the message leaves the journal within this tick; elsewhere when the record stands.
+    const told = codeq.held === undefined ? undefined : tell(activation.terminal(outcome, now()));
     told?.catch(() => {});
     if (attempt > 1) {
       const before = await store.activations.get(body.tenant, body.activation_id).catch(() => undefined);
@@ -81,7 +101,9 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
     // "Too much to do" is not the answer of a key: the same request may run later.
     if (type === "Expired" && sync && (body.fingerprint !== undefined || unwritten.isFull)) return;
-    records.finish(activation, record, () => told ?? done());
+    const remove = (recorded: ActivationRecord): Promise<void> =>
+      told ?? (recorded === record ? tell(record) : done());
+    records.finish({ activation, record, isContested: attempt > 1, remove });
   }
 
   async function consume(topic: string): Promise<() => Promise<void>> {
@@ -107,12 +129,14 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   await consume(TOPICS.invoke);
 
   // Work that runs for longer than a lease keeps it.
-  const keeper = setInterval(() => {
-    for (const delivery of claimed) {
+  let stopKeeper: () => void;
+  function keepLeases(): void {
+    for (const delivery of [...claimed, ...ending]) {
       if (delivery.leaseUntilMs - now() < leaseMs / 2) delivery.extend(leaseMs).catch(() => {});
     }
-  }, leaseMs / 4);
-  keeper.unref();
+    stopKeeper = setTimer(keepLeases, leaseMs / 4);
+  }
+  keepLeases();
 
   live.onCancel((activation) =>
     fleet.cancel(activation.invocation.tenant, activation.invocation.activation_id),
@@ -138,7 +162,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     async [Symbol.asyncDispose]() {
       stopping = true;
       await drain(0);
-      clearInterval(keeper);
+      stopKeeper();
       // What still runs ends now, and its records and hand-backs are written below.
       await fleet[Symbol.asyncDispose]();
       await records[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
-import type { Invocation } from "@sous/contract";
-import type { TerminalRecord } from "@sous/store";
+import type { ActivationRecord, Invocation } from "@sous/contract";
+
+const REASON_LENGTH_MAX = 1000;
 
 /** Of a Cadence workflow, which alone decides about another attempt. */
 export const isActivity = ({ trigger }: Invocation): boolean => trigger.type === "cadence";
@@ -8,13 +9,13 @@ export const isActivity = ({ trigger }: Invocation): boolean => trigger.type ===
 export const isTriedElsewhere = (invocation: Invocation): boolean =>
   isActivity(invocation) || invocation.source_attempt !== undefined;
 
-/** @returns whether a failure for good is kept in the dead-letter queue */
-export const leavesDeadLetter = (invocation: Invocation): boolean =>
-  invocation.mode === "async" && !isActivity(invocation) && invocation.source_attempt !== "more";
+/** @returns why an end is kept in the dead-letter queue, where it is a failure for good that is kept there */
+export function deadLetterReason(invocation: Invocation, record: ActivationRecord): string | undefined {
+  const { status, attempt, error } = record;
+  const failed = status !== "success" && status !== "cancelled";
+  if (!failed || !leavesDeadLetter(invocation)) return undefined;
+  return `attempt ${attempt}: ${error?.type ?? status}: ${error?.message ?? ""}`.slice(0, REASON_LENGTH_MAX);
+}
 
-/** @returns what a dead letter says of its last attempt */
-export const deadReason = (record: TerminalRecord): string =>
-  `attempt ${record.attempt}: ${record.error?.type ?? record.status}: ${record.error?.message ?? ""}`.slice(
-    0,
-    1000,
-  );
+const leavesDeadLetter = (invocation: Invocation): boolean =>
+  invocation.mode === "async" && !isActivity(invocation) && invocation.source_attempt !== "more";

@@ -1,3 +1,4 @@
+import type { SetTimer } from "@sous/codeq";
 import type { Invocation, Limits, TerminalStatus } from "@sous/contract";
 import type { Store } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
@@ -41,6 +42,8 @@ export interface InvokerOptions {
   /** Its name in the cluster, for records (none). */
   member?: string | undefined;
   now: () => number;
+  /** For asynchronous work (timers of Node, which do not keep the process alive). */
+  setTimer?: SetTimer;
   random: () => number;
 }
 

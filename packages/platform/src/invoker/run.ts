@@ -7,7 +7,7 @@ import {
   isRetryable,
   isTerminal,
 } from "@sous/contract";
-import type { Delivery } from "@sous/codeq";
+import type { Delivery, SetTimer } from "@sous/codeq";
 import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram, SandboxTask } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
@@ -22,10 +22,11 @@ import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import { powerScope, secretScope } from "./power-scope.ts";
 import { programOf } from "./program-of.ts";
+import { writeRunning } from "./write-running.ts";
 import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
-import { deadReason, isActivity, isTriedElsewhere, leavesDeadLetter } from "./further-attempts.ts";
+import { isActivity, isTriedElsewhere, deadLetterReason } from "./further-attempts.ts";
 import { endOfLastAttempt } from "./last-attempt.ts";
 
 const RESTARTS_MAX = 2;
@@ -35,18 +36,21 @@ const ROOM_WAIT_MS = 1000;
 const LINES_MAX = 10_000_000;
 
 export interface RunOptions extends InvokerOptions {
+  setTimer: SetTimer;
   records: RecordWriter;
   /** When this invoker began: older work may have run before, in a process that is gone. */
   startedMs: number;
   /** Whether the process is ending: what that cuts off has not failed. */
   stopping: () => boolean;
+  /** Extends the lease of a delivery that gave back its room. @returns what ends that */
+  keepLease: (delivery: Delivery<Invocation>) => () => void;
 }
 
 /**
  * One delivery on its way: claimed → resolved → fetched → running → ended → written → acknowledged.
  *
  * Synchronous work is answered first and recorded in the next group commit; asynchronous and strict work is
- * recorded first. Whatever happens, the delivery ends and its place is given back exactly once.
+ * recorded first, and told as it is recorded. Whatever happens, the delivery ends and its place is given back exactly once.
  */
 export class Run implements FleetClient {
   readonly #options: RunOptions;
@@ -161,7 +165,7 @@ export class Run implements FleetClient {
     if (mode === "async") {
       this.#leave(live, { ...live.record(), status: "queued" });
       this.#release();
-      setTimeout(() => void this.#delivery.release().catch(() => {}), ROOM_WAIT_MS).unref();
+      this.#options.setTimer(() => void this.#delivery.release().catch(() => {}), ROOM_WAIT_MS);
       return true;
     }
     if (fingerprint === undefined) return false;
@@ -277,7 +281,7 @@ export class Run implements FleetClient {
       if (isActivity(invocation)) {
         invocation.deadline_ms = Math.min(invocation.deadline_ms, invocation.expires_at_ms);
       }
-      this.#writeRunning((this.#live as LiveActivation).record());
+      writeRunning(this.#options, (this.#live as LiveActivation).record(), this.#stored);
     }
     if (nowMs >= invocation.deadline_ms) {
       this.#end(
@@ -316,23 +320,6 @@ export class Run implements FleetClient {
     (this.#live as LiveActivation).sandboxId = sandboxId;
   }
 
-  /** What waited in a queue of this process has its first record now. */
-  #writeRunning(record: ActivationRecord): void {
-    const { store, meter, codeq } = this.#options;
-    const isNew = codeq.held !== undefined && record.fingerprint === undefined && !this.#stored;
-    const update = (): Promise<unknown> => store.activations.update(record);
-    // It may have begun before, and waited for room since.
-    const orUpdate = (error: unknown): Promise<unknown> =>
-      isConflict(error) ? update() : Promise.reject(error);
-    const create = (): Promise<unknown> => store.activations.create(record).catch(orUpdate);
-    // Where the queue lies in a server the work may be here before the gateway has written its record.
-    const mayBeFirst = codeq.held === undefined && !this.#stored;
-    const written = isNew
-      ? create()
-      : update().then((applied) => (applied === false && mayBeFirst ? create() : undefined));
-    written.catch((error: unknown) => meter.recordLost(record.activation_id, error));
-  }
-
   /** The request itself cannot be served: it names nothing that exists, or the platform failed on the way. */
   #refuse(error: unknown): void {
     const gone = error instanceof PlatformError && error.code === "CS_NOT_FOUND";
@@ -354,12 +341,11 @@ export class Run implements FleetClient {
   }
 
   #end(said: SandboxOutcome): void {
-    const { now, meter, records } = this.#options;
+    const { now, meter, records, spending } = this.#options;
     const live = this.#live as LiveActivation;
     const invocation = this.#invocation;
     const outcome = invocation.source_attempt === "last" ? endOfLastAttempt(said) : said;
     const endMs = now();
-    const { spending } = this.#options;
     if (spending !== undefined) this.#charge(spending, outcome);
     if (this.#retries(outcome, endMs)) return;
     const record = live.terminal(outcome, endMs);
@@ -372,14 +358,35 @@ export class Run implements FleetClient {
       this.#reply(reply);
       live.close(record);
     }
-    // Record and removal from the queue are one transaction.
-    const remove = (): Promise<void> => this.#remove(record);
-    if (first) {
-      records.finish(live, record, remove, (unrecorded) =>
-        this.#reply(unrecorded === undefined ? reply : { ...reply, unrecorded }),
-      );
-    } else records.finish(live, record, remove);
+    const isContested = endMs >= this.#delivery.leaseUntilMs;
+    if (first) this.#recordFirst(live, record, reply, isContested);
+    else records.finish({ activation: live, record, isContested, remove: () => this.#remove(record) });
     this.#release();
+  }
+
+  /** Only the end that stands is told: another process may have written one while this one stood still. */
+  #recordFirst(
+    live: LiveActivation,
+    record: TerminalRecord,
+    reply: InvocationReply,
+    isContested: boolean,
+  ): void {
+    const { codeq, records, keepLease } = this.#options;
+    const remove = (recorded: ActivationRecord): Promise<void> =>
+      recorded === record ? this.#remove(record) : this.#finish(recorded);
+    // A queue apart has the message until its end is on disk: nobody else is to take it meanwhile.
+    const letGo = codeq.held === undefined ? keepLease(this.#delivery) : undefined;
+    records.finish({
+      activation: live,
+      record,
+      isContested,
+      remove: letGo === undefined ? remove : (recorded) => remove(recorded).finally(letGo),
+      written: (recorded, unrecorded) => {
+        if (!isTerminal(recorded.status)) return;
+        const told = recorded === record ? reply : replyOf(recorded as TerminalRecord, true);
+        this.#reply(unrecorded === undefined ? told : { ...told, unrecorded });
+      },
+    });
   }
 
   #charge(spending: Spending, { cpuMs }: SandboxOutcome): void {
@@ -394,10 +401,11 @@ export class Run implements FleetClient {
     return this.#options.destinations.send(invocation, record, () => this.#finish(record));
   }
 
-  #finish(record: TerminalRecord): Promise<void> {
-    const failed = record.status !== "success" && record.status !== "cancelled";
-    if (failed && leavesDeadLetter(this.#invocation)) return this.#delivery.deadLetter(deadReason(record));
-    return this.#delivery.ack();
+  #finish(record: ActivationRecord): Promise<void> {
+    // A later attempt is at work, and ends the message.
+    if (!isTerminal(record.status)) return this.#delivery.release();
+    const reason = deadLetterReason(this.#invocation, record);
+    return reason === undefined ? this.#delivery.ack() : this.#delivery.deadLetter(reason);
   }
 
   /** @returns whether a failed asynchronous attempt is put back for another */
@@ -461,6 +469,3 @@ export class Run implements FleetClient {
     if (reply_to !== undefined) this.#options.codeq.reply(reply_to, activation_id, reply);
   }
 }
-
-const isConflict = (error: unknown): boolean =>
-  error instanceof PlatformError && error.code === "CS_CONFLICT";

@@ -33,7 +33,7 @@ export interface Execution extends AsyncDisposable {
   /** Waits for a sandbox host to be closed as far as is required, where something is. @throws CS_VALIDATION_FAILED */
   ensureClosed(): Promise<void>;
   /** @throws CS_SANDBOX_UNAVAILABLE, or why a sandbox host cannot be started */
-  check(): Promise<unknown>;
+  check(): Promise<HostReport>;
   /** Takes no more work, and waits until what runs or is being delivered has ended, at most `timeoutMs` in all. */
   drain(timeoutMs: number): Promise<void>;
 }

@@ -260,6 +260,11 @@ function checksOf(
     codeq: { check: () => codeq.check(), silent: "CS_CODEQ_PUBLISH_FAILED" },
     ...(execution === undefined
       ? {}
-      : { sandbox: { check: () => execution.check(), silent: "CS_RUNTIME_CRASHED" } }),
+      : {
+          sandbox: {
+            check: () => execution.check().then(({ level }) => level),
+            silent: "CS_RUNTIME_CRASHED",
+          },
+        }),
   };
 }

@@ -105,7 +105,10 @@ function skipAll(stored: StoredSchedule, due: Due, options: PlanOptions): TickPl
 }
 
 function jump(stored: StoredSchedule, options: PlanOptions): TickPlan {
-  const next = { ...fromNow(stored, stored.state.tick_seq, options), inflight: null };
+  const { tick_seq } = stored.state;
+  // A leader before may have published the number that is left out; if not, nothing of that name holds up the next.
+  const inflight = tickActivationId(stored.record.uid, tick_seq);
+  const next = { ...fromNow(stored, tick_seq, options), inflight };
   return { ticks: [], next, overlapped: 0, jumped: true };
 }
 

@@ -13,6 +13,6 @@ export {
 } from "./postgres-server.ts";
 export { missingRedis, type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.ts";
 export { type S3Server, startS3 } from "./s3-server.ts";
-export { startProxy, type TcpProxy } from "./tcp-proxy.ts";
+export { type Partition, startProxy, type TcpProxy } from "./tcp-proxy.ts";
 export { withNats } from "./with-nats.ts";
 export { withRedis } from "./with-redis.ts";

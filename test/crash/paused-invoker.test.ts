@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { missingRedis, startRedis } from "@sous/store/testing";
+import { manifest, until } from "../support/api.ts";
+import { startCluster } from "../support/cluster.ts";
+import { noteRun, notesAllowed, startRunNotes } from "../support/run-notes.ts";
+import { skipUnlessRequired } from "../support/scratch.ts";
+import type { TestServer } from "../support/server.ts";
+import { startWebhookReceiver } from "../support/webhook-receiver.ts";
+
+const LEASE_MS = 2000;
+const SECRET = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
+const missing = missingRedis();
+
+test("an invoker that stood still past its lease tells nobody an end that is not the record's", async (context) => {
+  if (missing !== undefined) return skipUnlessRequired(context, missing);
+  await using redis = await startRedis();
+  await using receiver = await startWebhookReceiver(SECRET);
+  await using notes = await startRunNotes();
+  await using cluster = await startCluster({
+    store: redis.url,
+    codeq: redis.url,
+    counts: { gateway: 1, invoker: 1, scheduler: 0 },
+    settings: { "limits.invocation_lease_ms": LEASE_MS, "egress.private_allow": ["127.0.0.1/32"] },
+  });
+  const { api, processes } = cluster;
+  const code = `export default async ({ waitMs }, ctx) => {
+    ${noteRun(notes)}
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    return { attempt: ctx.attempt };
+  };`;
+  const limits = { timeoutMs: 30_000 };
+  const files = {
+    "function.js": code,
+    "manifest.json": manifest({ capabilities: notesAllowed(notes), limits }),
+  };
+  await api.expect(200, "PUT", "/v1/tenants/t_default/namespaces/default/secrets/hook", { value: SECRET });
+  const on_success = { webhook: { url: `${receiver.url}/end`, secret: "hook" } };
+  await api.deploy({ name: "work", files, config: { on_success } });
+  const toldOf = (id: string) => receiver.received.filter((each) => each.id === `dst_${id}`);
+  const attemptsOf = (id: string): number[] => (notes.runs.get(id) ?? []).map(({ attempt }) => attempt);
+
+  const [first] = processes.invoker;
+  assert.ok(first);
+  const answer = await api.enqueue("work", { waitMs: 1000 });
+  const { activation_id: id } = (await answer.json()) as { activation_id: string };
+  await until(() => attemptsOf(id).length === 1, "the first attempt");
+  // Its sandbox goes on: the outcome waits for it when it wakes up.
+  process.kill(first.pid, "SIGSTOP");
+  let second: TestServer | undefined;
+  try {
+    second = await cluster.start("invoker");
+    await until(() => toldOf(id).length === 1, "another invoker to run it and tell its end", 30_000);
+  } finally {
+    process.kill(first.pid, "SIGCONT");
+  }
+  const record = await api.activation(id);
+  assert.deepEqual([record.status, record["attempt"]], ["success", 2]);
+
+  await until(async () => {
+    const metrics = await (await fetch(`${first.url}/metrics`)).text();
+    return /^cs_invoker_inflight 0$/m.test(metrics);
+  }, "the first attempt to end as well");
+  // What it is given now comes after whatever it had to say of the other.
+  await second[Symbol.asyncDispose]();
+  const next = await api.enqueue("work", { waitMs: 0 });
+  const { activation_id: nextId } = (await next.json()) as { activation_id: string };
+  await until(() => toldOf(nextId).length === 1, "it to go on", 30_000);
+  await sleep(500);
+  assert.deepEqual(
+    toldOf(id).map(({ event }) => [
+      event["requestContext"]?.["approximateInvokeCount"],
+      event.responsePayload,
+    ]),
+    [[2, { attempt: 2 }]],
+  );
+  assert.deepEqual(await api.activation(id), record);
+  assert.deepEqual(attemptsOf(id), [1, 2]);
+});
