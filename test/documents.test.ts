@@ -9,6 +9,8 @@ import { replaceSection } from "../scripts/documents/marked-section.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const DECISION_LINES_MAX = 70;
+/** Rows of the design's table of failures. */
+const FAILURES_MIN = 14;
 const FOLDERS = /^(packages|test|scripts|bench|docs|examples|bin|\.ci)\//;
 
 const documents = globSync(["*.md", "docs/**/*.md", "packages/*/README.md"], { cwd: ROOT }).sort();
@@ -69,6 +71,20 @@ test("every test a document quotes has that name", () => {
       .map(([, file, name]) => `${path}: ${file} has no test "${name}"`),
   );
   assert.deepEqual(wrong, []);
+});
+
+test("every failure the design names has tests, each quoted by its name", () => {
+  const [, section = ""] =
+    /<!-- failures -->([\s\S]*?)<!-- end of failures -->/.exec(textOf("SPECIFICATION.md")) ?? [];
+  const rows = [...section.matchAll(/^\| (?!what fails|-)(.+?) \| .+? \| (.+) \|$/gm)];
+  assert.ok(rows.length >= FAILURES_MIN, `${rows.length} rows`);
+  const bare = rows.filter(
+    ([, , heldBy = ""]) => !/^`[\w./-]+\.ts`, "[^"]+"(?:; `[\w./-]+\.ts`, "[^"]+")*$/.test(heldBy),
+  );
+  assert.deepEqual(
+    bare.map(([, name]) => name),
+    [],
+  );
 });
 
 test("every npm script a document names exists", () => {

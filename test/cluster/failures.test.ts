@@ -185,6 +185,25 @@ if (missing === undefined) {
       assert.equal((await cluster.api.invoke("work", { key: "after", waitMs: 0 })).status, "success");
     });
 
+    test("past the depth of its queue every gateway refuses with 429 and when to come again; others are served, and what was taken runs", async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 240 }, () => cluster.api.enqueue("work", { key: "flood", waitMs: 300 })),
+      );
+      const refused = answers.filter(({ status }) => status === 429);
+      const taken = answers.filter(({ status }) => status === 202);
+      assert.equal(refused.length + taken.length, answers.length);
+      assert.ok(refused.length > 0 && taken.length >= 100, `${taken.length} taken`);
+      for (const response of refused) {
+        assert.match(response.headers.get("retry-after") ?? "", /^[1-9]\d*$/);
+        assert.equal(response.headers.get("x-queue-reject-reason"), "depth");
+      }
+      assert.deepEqual(await begun("nobody"), []);
+      for (const response of taken) {
+        const { activation_id } = (await response.json()) as { activation_id: string };
+        assert.equal((await ended(activation_id, 60_000)).status, "success");
+      }
+    });
+
     test("a gateway that is killed takes only its own callers with it", async () => {
       const id = await enqueue("gateway", 500);
       const [first, second] = cluster.processes.gateway;

@@ -70,3 +70,55 @@ test("each way in which work may be lost or done twice is found", () => {
   ];
   assert.match(problems({ moves, sentMs: 1061 }), /version 1, which the alias had left/);
 });
+
+/** Calls of one function: `[sent, acknowledged, begun]`, and the attempt they ended as. */
+function inOrder(times: [sentMs: number, ackedMs: number, startMs: number, attempt?: number][]): History {
+  const ids = times.map((_, at) => `call-${at}`);
+  const each = <T>(make: (at: number, times_: (typeof times)[number]) => T): Map<string, T> =>
+    new Map(ids.map((id, at) => [id, make(at, times[at] as (typeof times)[number])]));
+  return {
+    calls: each((n, [sentMs, ackedMs]) => ({ n, poisoned: false, sentMs, ackedMs })),
+    records: each((n, [, , start_ms, attempt = 1]) => [
+      { ...END, attempt, start_ms, end_ms: start_ms + 10, result: { body: JSON.stringify({ n }) } },
+    ]),
+    runs: each((_, [, , atMs, attempt = 1]) => [{ attempt, version: 1, atMs }]),
+    moves: [{ version: 1, askedMs: 0, answeredMs: 1 }],
+    dead: new Set(),
+  };
+}
+
+test("a call that begins before one that was taken earlier is found, where order is promised", () => {
+  const rules = { ...RULES, disorderMs: 50 };
+  const check = (...times: Parameters<typeof inOrder>[0]): string =>
+    checkHistory(inOrder(times), rules).join("; ");
+  assert.equal(check([0, 10, 100], [20, 30, 110], [40, 50, 120]), "");
+  assert.match(check([0, 10, 200], [20, 30, 110]), /call-0: began 90 ms after call-1, which was sent later/);
+  assert.match(check([0, 10, 200], [20, 30, 300], [40, 50, 110]), /call-0: began 90 ms after call-2/);
+  assert.equal(check([0, 10, 150], [20, 30, 110]), "", "as near as clocks tell");
+  assert.equal(check([0, 25, 200], [20, 30, 110]), "", "on their way at once they have no order");
+  assert.equal(check([0, 10, 200, 2], [20, 30, 110]), "", "its first attempt was lost");
+  const history = inOrder([
+    [0, 10, 200],
+    [20, 30, 110],
+  ]);
+  assert.deepEqual(checkHistory({ ...history, troubles: [{ fromMs: 150, untilMs: 160 }] }, rules), []);
+  assert.equal(checkHistory({ ...history, troubles: [{ fromMs: 201, untilMs: 300 }] }, rules).length, 1);
+});
+
+test("a call that runs a version its alias had left is found, whatever became of the move after it", () => {
+  const moves = [
+    { version: 1, askedMs: 0, answeredMs: 1 },
+    { version: 2, askedMs: 50, answeredMs: 60 },
+    { version: 3, askedMs: 70, answeredMs: Infinity },
+  ];
+  const of = (version: number, sentMs: number): string =>
+    problems({
+      moves,
+      sentMs,
+      records: [{ ...END, end_ms: 9000, resolved_version: version }],
+      runs: [[1, version, 8000]],
+    });
+  assert.match(of(1, 1061), /version 1, which the alias had left/);
+  assert.equal(of(2, 5000), "", "nobody knows whether the last move was made");
+  assert.equal(of(3, 5000), "");
+});

@@ -111,7 +111,7 @@ if (missing === undefined) {
       const webhook = { url: `${receiver.url}/end`, secret: "hook" };
       const retry = { max_attempts: ATTEMPTS_MAX, backoff_ms: 20, backoff_max_ms: 200 };
       await api.deploy({
-        name: "work",
+        name: "noted",
         files,
         config: { retry, on_success: { webhook }, on_failure: { webhook } },
       });
@@ -121,7 +121,7 @@ if (missing === undefined) {
     async function enqueue(): Promise<void> {
       const sentMs = Date.now();
       const n = calls.size;
-      const answer = await cluster.api.enqueue("work", { n, waitMs: 200 + (n % CALLS) * 150 });
+      const answer = await cluster.api.enqueue("noted", { n, waitMs: 200 + (n % CALLS) * 150 });
       const { activation_id: id } = (await answer.json()) as { activation_id: string };
       if (answer.status === 202) calls.set(id, { n, poisoned: false, sentMs });
     }
@@ -199,7 +199,7 @@ if (missing === undefined) {
       const invoke = async (): Promise<{ status: number; tookMs: number }> => {
         const begun = performance.now();
         const event = { ref: { alias: "prod" }, mode: "sync", event: { n: 1, waitMs: 0 } };
-        const response = await api.call("POST", `${api.scope()}/work:invoke`, event);
+        const response = await api.call("POST", `${api.scope()}/noted:invoke`, event);
         await response.arrayBuffer();
         return { status: response.status, tookMs: performance.now() - begun };
       };
@@ -237,12 +237,12 @@ if (missing === undefined) {
           30_000,
         );
         const begun = performance.now();
-        const refused = await api.call("PUT", `${api.scope()}/work/aliases/prod`, { version: 1 });
+        const refused = await api.call("PUT", `${api.scope()}/noted/aliases/prod`, { version: 1 });
         assert.equal(refused.status, 503, `${direction}: ${await refused.text()}`);
         assert.ok(performance.now() - begun < PATIENCE_MS);
         store.partition(undefined);
         await ready(server);
-        await api.expect(200, "PUT", `${api.scope()}/work/aliases/prod`, { version: 1 });
+        await api.expect(200, "PUT", `${api.scope()}/noted/aliases/prod`, { version: 1 });
       }
     });
   });

@@ -8,6 +8,9 @@ import { createVirtualTime, type VirtualTime } from "./virtual-time.ts";
 
 type Queue = CodeQ<Invocation, InvocationReply>;
 
+/** Calls carry where their end is told; so do these ticks. */
+const TOLD = { on_success: { topic: "ended" }, on_failure: { topic: "ended" } };
+
 /** One start of a handler. */
 export interface Started {
   attempt: number;
@@ -109,7 +112,8 @@ export function queueOf(process: VirtualProcess, { queue, random, faults }: Work
   // Without `held`: no process has the messages.
   return {
     consume,
-    publish: (message, options) => far.publish({ ...message, body: structuredClone(message.body) }, options),
+    publish: (message, options) =>
+      far.publish({ ...message, body: { ...structuredClone(message.body), destinations: TOLD } }, options),
     reply: () => true,
   } as Partial<Queue> as Queue;
 }

@@ -264,9 +264,10 @@ function judge(world: World): void {
       `${id} ended as an attempt that never ran: ${attempts.join()}, ${JSON.stringify(record)}`,
     );
   }
-  for (const [id, ofIt] of told) {
+  for (const id of records.all.keys()) {
     const [end] = records.ends.get(id) ?? [];
-    for (const { attempt, status } of ofIt)
+    assert.ok(told.has(id), `the end of ${id} was never told`);
+    for (const { attempt, status } of told.get(id) ?? [])
       assert.deepEqual(
         [attempt, status],
         [end?.record.attempt, end?.record.status],

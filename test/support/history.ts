@@ -2,6 +2,8 @@
 export interface SeenRecord {
   status: string;
   attempt: number;
+  /** When its last attempt began. */
+  start_ms?: number | null;
   end_ms: number | null;
   resolved_version: number;
   result?: { body: string };
@@ -13,6 +15,8 @@ export interface AcknowledgedCall {
   /** Its handler fails each time: it has to end in the dead letters. */
   poisoned: boolean;
   sentMs: number;
+  /** When it was acknowledged (nobody noted it: its order is not judged). */
+  ackedMs?: number;
 }
 
 /** One start of a handler, as the handler itself noted it. */
@@ -29,6 +33,12 @@ export interface AliasMove {
   answeredMs: number;
 }
 
+/** While something of the platform is broken, and as long as it may be felt. */
+export interface Trouble {
+  fromMs: number;
+  untilMs: number;
+}
+
 /** What the outside world saw of a platform while parts of it were killed. All times are of one clock. */
 export interface History {
   calls: ReadonlyMap<string, AcknowledgedCall>;
@@ -37,12 +47,16 @@ export interface History {
   runs: ReadonlyMap<string, readonly NotedRun[]>;
   moves: readonly AliasMove[];
   dead: ReadonlySet<string>;
+  /** (none) */
+  troubles?: readonly Trouble[];
 }
 
 export interface HistoryRules {
   attemptsMax: number;
   /** How long a process may go on with an alias it has seen. */
   staleMs: number;
+  /** By how much a call may begin before one that was acknowledged before it was sent (any). */
+  disorderMs?: number;
 }
 
 export const isTerminal = ({ status }: { status: string }): boolean =>
@@ -50,8 +64,9 @@ export const isTerminal = ({ status }: { status: string }): boolean =>
 
 /**
  * Judges a history: nothing acknowledged is lost, every activation has one end that stays, none runs after it or more
- * often than it may, a poisoned one is a dead letter and no other is, and no call runs a version its alias had left
- * before the call came.
+ * often than it may, a poisoned one is a dead letter and no other is, no call runs a version its alias had left
+ * before the call came, and calls of the function begin in the order they were taken, but for those whose first attempt was
+ * lost or that waited while something was broken: all calls of a history are of one function and asynchronous.
  * @returns what is wrong, a line each
  */
 export function checkHistory(history: History, rules: HistoryRules): string[] {
@@ -63,7 +78,54 @@ export function checkHistory(history: History, rules: HistoryRules): string[] {
   for (const id of history.dead) {
     if (history.calls.get(id)?.poisoned === false) problems.push(`${id}: is a dead letter and should not be`);
   }
+  problems.push(...outOfOrder(history, rules.disorderMs ?? Infinity));
   return problems;
+}
+
+/** Calls that began after one that was sent when they had been acknowledged already. */
+function* outOfOrder({ calls, records, troubles = [] }: History, disorderMs: number): Iterable<string> {
+  const begun = [...calls]
+    .map(([id, { sentMs, ackedMs = Infinity }]) => ({
+      id,
+      sentMs,
+      ackedMs,
+      startMs: firstStart(records.get(id)),
+    }))
+    .toSorted((a, b) => a.sentMs - b.sentMs);
+  const isTroubled = (fromMs: number, untilMs: number): boolean =>
+    troubles.some((trouble) => trouble.fromMs <= untilMs && trouble.untilMs >= fromMs);
+  // From the last one sent to the first: the earliest start among those sent later.
+  const earliest: { id: string; startMs: number }[] = [];
+  let first = { id: "", startMs: Infinity };
+  for (const { id, startMs } of begun.toReversed()) {
+    if (startMs !== undefined && startMs < first.startMs) first = { id, startMs };
+    earliest.unshift(first);
+  }
+  for (const { id, ackedMs, startMs } of begun) {
+    if (startMs === undefined) continue;
+    const later = firstAfter(begun, ackedMs);
+    const passing = earliest[later];
+    if (passing === undefined || startMs <= passing.startMs + disorderMs) continue;
+    if (!isTroubled(ackedMs, startMs))
+      yield `${id}: began ${startMs - passing.startMs} ms after ${passing.id}, which was sent later`;
+  }
+}
+
+/** @returns the place of the first call that was sent after a moment, in a list in that order */
+function firstAfter(calls: readonly { sentMs: number }[], atMs: number): number {
+  let [low, high] = [0, calls.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((calls[middle]?.sentMs ?? 0) > atMs) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** @returns when the only attempt of a call began */
+function firstStart(seen: readonly SeenRecord[] | undefined): number | undefined {
+  const end = seen?.find(isTerminal);
+  return end?.attempt === 1 ? (end.start_ms ?? undefined) : undefined;
 }
 
 function* problemsOf(

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisServer, TcpProxy } from "@sous/store/testing";
 import type { Cluster, RoleName } from "./cluster.ts";
+import type { Trouble } from "./history.ts";
 import type { TestServer } from "./server.ts";
 
 export interface NemesisOptions {
@@ -14,6 +15,8 @@ export interface NemesisOptions {
 }
 
 export interface Nemesis {
+  /** Each thing it did, and until when that was mended. */
+  readonly troubles: readonly Trouble[];
   /** Does one thing to the cluster and mends it. @returns what it did */
   strike(): Promise<string>;
 }
@@ -68,14 +71,20 @@ export function createNemesis(options: NemesisOptions): Nemesis {
     },
   ];
   let left: (() => Promise<string>)[] = [];
+  const troubles: Trouble[] = [];
 
   return {
+    troubles,
     async strike() {
       // Every kind comes once before any comes again.
       if (left.length === 0) left = [...strikes];
       const strike = pick(left);
       left = left.filter((other) => other !== strike);
-      return await strike();
+      const fromMs = Date.now();
+      const done = await strike();
+      // What a killed or paused process held comes back with its lease.
+      troubles.push({ fromMs, untilMs: Date.now() + leaseMs });
+      return done;
     },
   };
 }

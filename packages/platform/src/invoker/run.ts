@@ -12,7 +12,6 @@ import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram, SandboxTask 
 import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
-import type { Spending } from "../activations/spending.ts";
 import type { PreparedProgram } from "../bundle/prepare-program.ts";
 import type { PowerScope, SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
@@ -346,7 +345,7 @@ export class Run implements FleetClient {
     const invocation = this.#invocation;
     const outcome = invocation.source_attempt === "last" ? endOfLastAttempt(said) : said;
     const endMs = now();
-    if (spending !== undefined) this.#charge(spending, outcome);
+    spending?.spend(invocation.tenant, invocation.principal, outcome.cpuMs, this.#scope?.egressBytes ?? 0);
     if (this.#retries(outcome, endMs)) return;
     const record = live.terminal(outcome, endMs);
     live.ended = record;
@@ -387,11 +386,6 @@ export class Run implements FleetClient {
         this.#reply(unrecorded === undefined ? told : { ...told, unrecorded });
       },
     });
-  }
-
-  #charge(spending: Spending, { cpuMs }: SandboxOutcome): void {
-    const { tenant, principal } = this.#invocation;
-    spending.spend(tenant, principal, cpuMs, this.#scope?.egressBytes ?? 0);
   }
 
   /** Takes the message out of the queue; whoever is to be told of the end is told first. */
