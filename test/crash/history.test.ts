@@ -60,7 +60,7 @@ test("each way in which work may be lost or done twice is found", () => {
   assert.match(problems({ records: [{ ...END, result: { body: "{}" } }] }), /answered \{\}/);
   assert.match(problems({ runs: [] }), /end without a run/);
   assert.match(problems({ runs: [[4, 1, 120]] }), /attempt 4 of 3/);
-  assert.match(problems({ runs: [[1, 1, 151]] }), /ran again 1 ms after its end/);
+  assert.match(problems({ runs: [[1, 1, 1151]] }), /ran again 1001 ms after its end/);
   assert.match(problems({ runs: [[1, 2, 120]] }), /ran version 2, pinned was 1/);
   assert.match(problems({ poisoned: true, records: [FAILED] }), /is no dead letter/);
   assert.match(problems({ dead: ["a"] }), /is a dead letter and should not be/);
