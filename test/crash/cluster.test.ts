@@ -179,6 +179,7 @@ function describeCluster(): void {
 
     test(`${CALLS} calls while one part after another fails: all end, once, and nothing runs that should not`, async (context) => {
       let loading = true;
+      let striking = true;
       const load = Promise.all(Array.from({ length: SENDERS }, send)).finally(() => (loading = false));
       const watch = async (): Promise<void> => {
         while (loading) {
@@ -190,7 +191,8 @@ function describeCluster(): void {
       };
       const readers = Array.from({ length: READERS }, watch);
       const mover = (async () => {
-        while (loading) {
+        // As long as something is broken, also when all calls are sent.
+        while (loading || striking) {
           await sleep(1000);
           await move(1 + Math.floor(random() * VERSIONS)).catch(() => {});
         }
@@ -198,9 +200,13 @@ function describeCluster(): void {
       const nemesis = createNemesis({ cluster, proxy, engine, random, leaseMs: LEASE_MS });
       const done: string[] = [];
       // At the least every kind once.
-      while (loading || done.length < 10) {
-        await sleep(500 + random() * 1000);
-        done.push(await nemesis.strike());
+      try {
+        while (loading || done.length < 10) {
+          await sleep(500 + random() * 1000);
+          done.push(await nemesis.strike());
+        }
+      } finally {
+        striking = false;
       }
       await Promise.all([load, mover, ...readers]);
       context.diagnostic(done.join("; "));
@@ -210,8 +216,8 @@ function describeCluster(): void {
         { attemptsMax: ATTEMPTS_MAX, staleMs: STALE_MS, disorderMs: DISORDER_MS },
       );
       assert.deepEqual(problems.slice(0, 10), []);
-      assert.ok(moves.length > 1, `the alias moved ${moves.length} times`);
-      assert.ok(calls.size > CALLS / 6, `${calls.size} of ${CALLS} were taken`);
+      assert.ok(moves.length > 3, `the alias moved ${moves.length} times`);
+      assert.ok(calls.size > CALLS / 3, `${calls.size} of ${CALLS} were taken`);
       const again = [...records.values()].filter((seen) => (seen.at(-1)?.attempt ?? 0) > 1).length;
       context.diagnostic(`${calls.size} of ${CALLS} acknowledged, ${again} took more than one attempt`);
     });
@@ -234,7 +240,7 @@ function describeCluster(): void {
       const twice = [...ticks].filter(([, ids]) => ids.length > 1);
       assert.deepEqual(twice, []);
       const numbers = [...ticks.keys()].toSorted((a, b) => a - b);
-      assert.ok(numbers.length > 2, `${numbers.length} ticks`);
+      assert.ok(numbers.length > 5, `${numbers.length} ticks`);
       assert.deepEqual(
         numbers,
         Array.from({ length: numbers.length }, (_, at) => (numbers[0] ?? 0) + at),

@@ -20,6 +20,7 @@ function history(different: {
   dead?: string[];
   sentMs?: number;
   moves?: History["moves"];
+  troubles?: History["troubles"];
 }): History {
   const { records = [END], runs = [[1, 1, 120]], poisoned = false, dead = [], sentMs = 100 } = different;
   return {
@@ -28,6 +29,7 @@ function history(different: {
     runs: new Map([["a", runs.map(([attempt, version, atMs]) => ({ attempt, version, atMs }))]]),
     moves: different.moves ?? [{ version: 1, askedMs: 0, answeredMs: 1 }],
     dead: new Set(dead),
+    troubles: different.troubles ?? [],
   };
 }
 
@@ -37,6 +39,18 @@ const problems = (different: Parameters<typeof history>[0]): string =>
 test("a good history has no problems", () => {
   assert.equal(problems({}), "");
   assert.equal(problems({ poisoned: true, dead: ["a"], records: [FAILED] }), "");
+  const lateRecord = { troubles: [{ fromMs: 140, untilMs: 200 }] };
+  assert.equal(
+    problems({
+      ...lateRecord,
+      runs: [
+        [1, 1, 120],
+        [2, 1, 160],
+      ],
+    }),
+    "",
+    "the record was held up",
+  );
   const moved = [
     { version: 2, askedMs: 0, answeredMs: 1 },
     { version: 1, askedMs: 50, answeredMs: 60 },
@@ -60,7 +74,15 @@ test("each way in which work may be lost or done twice is found", () => {
   assert.match(problems({ records: [{ ...END, result: { body: "{}" } }] }), /answered \{\}/);
   assert.match(problems({ runs: [] }), /end without a run/);
   assert.match(problems({ runs: [[4, 1, 120]] }), /attempt 4 of 3/);
-  assert.match(problems({ runs: [[1, 1, 1151]] }), /ran again 1001 ms after its end/);
+  assert.match(problems({ runs: [[1, 1, 151]] }), /ran again 1 ms after its end/);
+  assert.match(problems({ runs: [[2, 1, 151]] }), /ran again 1 ms after its end/);
+  const broken = { troubles: [{ fromMs: 140, untilMs: 200 }] };
+  assert.match(problems({ ...broken, runs: [[1, 1, 151]] }), /ran again 1 ms/, "the same attempt");
+  assert.match(problems({ ...broken, runs: [[2, 1, 201]] }), /ran again 51 ms/, "when all was mended");
+  assert.match(
+    problems({ troubles: [{ fromMs: 151, untilMs: 200 }], runs: [[2, 1, 152]] }),
+    /ran again 2 ms/,
+  );
   assert.match(problems({ runs: [[1, 2, 120]] }), /ran version 2, pinned was 1/);
   assert.match(problems({ poisoned: true, records: [FAILED] }), /is no dead letter/);
   assert.match(problems({ dead: ["a"] }), /is a dead letter and should not be/);

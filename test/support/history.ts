@@ -131,7 +131,7 @@ function firstStart(seen: readonly SeenRecord[] | undefined): number | undefined
 function* problemsOf(
   id: string,
   call: AcknowledgedCall,
-  { records, runs: allRuns, moves, dead }: History,
+  { records, runs: allRuns, moves, dead, troubles = [] }: History,
   { attemptsMax, staleMs }: HistoryRules,
 ): Iterable<string> {
   const terminal = (records.get(id) ?? []).filter(isTerminal);
@@ -150,13 +150,32 @@ function* problemsOf(
   if (runs.length === 0) yield "has an end without a run";
   for (const { attempt, version, atMs } of runs) {
     if (attempt > attemptsMax) yield `ran as attempt ${attempt} of ${attemptsMax}`;
-    // Whoever had it before may have ended it behind a cut line: until its record is there, others may begin.
-    if (end.end_ms !== null && atMs > end.end_ms + staleMs)
-      yield `ran again ${atMs - end.end_ms} ms after its end`;
+    if (end.end_ms !== null && atMs > end.end_ms && !mayFollow({ attempt, atMs }, end, troubles)) {
+      const seen = JSON.stringify({
+        end,
+        runs,
+        troubles: troubles.filter(({ untilMs }) => untilMs >= call.sentMs),
+      });
+      yield `ran again ${atMs - end.end_ms} ms after its end: ${seen.slice(0, 2000)}`;
+    }
     if (version !== end.resolved_version) yield `ran version ${version}, pinned was ${end.resolved_version}`;
   }
   if (!allowedVersions(call.sentMs, moves, staleMs).has(end.resolved_version))
     yield `ran version ${end.resolved_version}, which the alias had left before it was sent`;
+}
+
+/**
+ * An end is known once its record is there. Where a part was broken when it ended, its record may be late, and the next
+ * attempt may begin before it; nothing else may run after an end.
+ */
+function mayFollow(
+  { attempt, atMs }: Pick<NotedRun, "attempt" | "atMs">,
+  end: SeenRecord,
+  troubles: readonly Trouble[],
+): boolean {
+  const endMs = end.end_ms ?? Infinity;
+  const wasBroken = troubles.some(({ fromMs, untilMs }) => fromMs <= endMs && atMs <= untilMs);
+  return attempt > end.attempt && wasBroken;
 }
 
 /** Every version the alias may have meant to somebody who looked up to `staleMs` before a moment, or just after it. */
