@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { missingRedis, startRedis } from "@sous/store/testing";
+import { missingRedis, startProxy, startRedis } from "@sous/store/testing";
 import { manifest, until } from "../support/api.ts";
 import { startCluster } from "../support/cluster.ts";
 import { noteRun, notesAllowed, startRunNotes } from "../support/run-notes.ts";
@@ -77,4 +77,52 @@ test("an invoker that stood still past its lease tells nobody an end that is not
   );
   assert.deepEqual(await api.activation(id), record);
   assert.deepEqual(attemptsOf(id), [1, 2]);
+});
+
+test("an invoker that hears of its work when the lease has run out does not begin it", async (context) => {
+  if (missing !== undefined) return skipUnlessRequired(context, missing);
+  await using redis = await startRedis();
+  await using proxy = await startProxy(redis.port);
+  await using notes = await startRunNotes();
+  await using cluster = await startCluster({
+    store: redis.url,
+    codeq: redis.url,
+    counts: { gateway: 1, invoker: 0, scheduler: 0 },
+    settings: { "limits.invocation_lease_ms": 1000, "egress.private_allow": ["127.0.0.1/32"] },
+  });
+  await cluster.start("invoker", { codeq: `redis://127.0.0.1:${proxy.port}` });
+  const { api } = cluster;
+  const files = {
+    "function.js": `export default async (event, ctx) => { ${noteRun(notes)} };`,
+    "manifest.json": manifest({ capabilities: notesAllowed(notes) }),
+  };
+  await api.deploy({ name: "once", files });
+  const runsOf = (id: string): number[] => (notes.runs.get(id) ?? []).map(({ attempt }) => attempt);
+  const enqueue = async (): Promise<string> => {
+    const answer = await api.enqueue("once", null);
+    return ((await answer.json()) as { activation_id: string }).activation_id;
+  };
+  const before = await enqueue();
+  await until(() => runsOf(before).length === 1, "it to run what it hears of");
+
+  const other = await cluster.start("invoker");
+  process.kill(other.pid, "SIGSTOP");
+  let id = "";
+  try {
+    // It asks for work once a second at the least, and is given some; the answer is held up.
+    proxy.partition("answers");
+    id = await enqueue();
+    await sleep(1500);
+  } finally {
+    process.kill(other.pid, "SIGCONT");
+  }
+  await until(async () => (await api.activation(id)).status === "success", "another one to run it", 30_000);
+  assert.equal(runsOf(id).length, 1);
+  // Before it gives up its connection and what was sent on it.
+  proxy.partition(undefined);
+  await other[Symbol.asyncDispose]();
+  const after = await enqueue();
+  await until(() => runsOf(after).length === 1, "the first one to go on", 30_000);
+  await sleep(1000);
+  assert.equal(runsOf(id).length, 1);
 });

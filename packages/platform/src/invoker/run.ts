@@ -147,6 +147,11 @@ export class Run implements FleetClient {
       this.#end(outcome);
       return;
     }
+    this.#giveBack();
+  }
+
+  /** It has not begun here, and stays queued as it was. */
+  #giveBack(): void {
     const live = this.#live as LiveActivation;
     this.#leave(live, { ...live.record(), status: "queued" });
     this.#release();
@@ -267,6 +272,11 @@ export class Run implements FleetClient {
   }
 
   #prepare(program: PreparedProgram, nowMs: number): void {
+    // In a process that stood still, or heard of it late: it is others' by now.
+    if (nowMs >= this.#delivery.leaseUntilMs) {
+      this.#giveBack();
+      return;
+    }
     if (!program.ok) {
       this.#end(unrun(program.error));
       return;
