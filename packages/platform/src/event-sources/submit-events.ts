@@ -178,7 +178,7 @@ function invocationOf(
   version: number,
   nowMs: number,
 ): Invocation {
-  const { tenant, namespace, ref, on_failure } = source;
+  const { tenant, namespace, ref } = source;
   const { messages, isLast, expiresAtMs } = batch;
   const [first] = messages as readonly [SourceMessage];
   const invocation: Invocation = {
@@ -202,7 +202,6 @@ function invocationOf(
   const depth = Math.max(...messages.map((message) => message.depth ?? 0));
   if (depth > 0) invocation.depth = depth;
   if (messages.length === 1 && first.traceparent !== undefined) invocation.traceparent = first.traceparent;
-  if (isLast && on_failure !== undefined) invocation.destinations = { on_failure };
   return invocation;
 }
 

@@ -1,12 +1,30 @@
-import type { ActivationRecord, Invocation } from "@sous/contract";
+import {
+  type ActivationRecord,
+  type FunctionErrorType,
+  type Invocation,
+  isRetryable,
+  type VersionConfig,
+} from "@sous/contract";
 
 const REASON_LENGTH_MAX = 1000;
 
 /** Of a Cadence workflow, which alone decides about another attempt. */
 export const isActivity = ({ trigger }: Invocation): boolean => trigger.type === "cadence";
 
+/** @returns whether the queue has it tried again after this failure */
+export function hasFurtherAttempt(
+  invocation: Invocation,
+  error: FunctionErrorType,
+  retry: VersionConfig["retry"],
+  endMs: number,
+): boolean {
+  const { mode, attempt, expires_at_ms } = invocation;
+  if (mode !== "async" || isTriedElsewhere(invocation) || !isRetryable(error)) return false;
+  return attempt < retry.max_attempts && endMs < expires_at_ms;
+}
+
 /** @returns whether somebody else than the queue decides about another attempt */
-export const isTriedElsewhere = (invocation: Invocation): boolean =>
+const isTriedElsewhere = (invocation: Invocation): boolean =>
   isActivity(invocation) || invocation.source_attempt !== undefined;
 
 /** @returns why an end is kept in the dead-letter queue, where it is a failure for good that is kept there */

@@ -4,7 +4,6 @@ import {
   type Invocation,
   type VersionRecord,
   budgetsOf,
-  isRetryable,
   isTerminal,
 } from "@sous/contract";
 import type { Delivery, SetTimer } from "@sous/codeq";
@@ -25,7 +24,7 @@ import { writeRunning } from "./write-running.ts";
 import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
-import { isActivity, isTriedElsewhere, deadLetterReason } from "./further-attempts.ts";
+import { deadLetterReason, hasFurtherAttempt, isActivity } from "./further-attempts.ts";
 import { endOfLastAttempt } from "./last-attempt.ts";
 
 const RESTARTS_MAX = 2;
@@ -417,17 +416,9 @@ export class Run implements FleetClient {
     const invocation = this.#invocation;
     const live = this.#live as LiveActivation;
     const { error } = outcome;
-    if (invocation.mode !== "async" || error === undefined || !isRetryable(error.type)) return false;
-    if (isTriedElsewhere(invocation)) return false;
     const retry = this.#version?.config.retry;
-    if (
-      retry === undefined ||
-      live.cancelRequested ||
-      invocation.attempt >= retry.max_attempts ||
-      endMs >= invocation.expires_at_ms
-    ) {
-      return false;
-    }
+    if (error === undefined || retry === undefined || live.cancelRequested) return false;
+    if (!hasFurtherAttempt(invocation, error.type, retry, endMs)) return false;
     const ceiling = Math.min(retry.backoff_max_ms, retry.backoff_ms * 2 ** (invocation.attempt - 1));
     const attempt = {
       attempt: invocation.attempt,
