@@ -160,6 +160,23 @@ test("a delivery that comes because a lease was lost stays until the run before 
   assert.equal(await runsOf(execution), "2");
 });
 
+test("a delivery that waited for a run that failed for good leaves a dead letter, not nothing", async () => {
+  const retry = { max_attempts: 1, backoff_ms: 10, backoff_max_ms: 10, max_age_ms: 86_400_000 };
+  await using execution = await startExecution(FAILS_FIRST, { retry });
+  const invocation = invocationOf("async");
+  const dead = () => execution.codeq.dead(TOPICS.invoke, 10);
+  await deliver(execution, invocation);
+  await until(async () => (await runsOf(execution)) === "1", "the only attempt to run");
+  await deliver(execution, invocation, 2);
+  await settled(execution);
+  await until(async () => (await dead()).length === 2, "both to be dead letters");
+  assert.deepEqual(
+    new Set((await dead()).map(({ reason }) => reason)),
+    new Set(["attempt 1: Exception: not yet"]),
+  );
+  assert.equal(await runsOf(execution), "1");
+});
+
 test("each of three gateways gets the one answer of an activation they all sent", async () => {
   await using execution = await startExecution();
   const channels = await Promise.all([1, 2, 3].map(() => execution.codeq.openReplies()));

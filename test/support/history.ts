@@ -5,6 +5,8 @@ export interface SeenRecord {
   /** When its last attempt began. */
   start_ms?: number | null;
   end_ms: number | null;
+  /** Those before the last one. */
+  attempts?: { attempt: number; start_ms: number | null; end_ms: number | null }[];
   resolved_version: number;
   result?: { body: string };
 }
@@ -38,6 +40,9 @@ export interface Trouble {
   fromMs: number;
   untilMs: number;
 }
+
+/** Troubles this close to a run that should not be are shown with it. */
+const NEARBY_MS = 10_000;
 
 /** What the outside world saw of a platform while parts of it were killed. All times are of one clock. */
 export interface History {
@@ -99,8 +104,9 @@ function* outOfOrder({ calls, records, troubles = [] }: History, disorderMs: num
   let first = { id: "", startMs: Infinity };
   for (const { id, startMs } of begun.toReversed()) {
     if (startMs !== undefined && startMs < first.startMs) first = { id, startMs };
-    earliest.unshift(first);
+    earliest.push(first);
   }
+  earliest.reverse();
   for (const { id, ackedMs, startMs } of begun) {
     if (startMs === undefined) continue;
     const later = firstAfter(begun, ackedMs);
@@ -145,18 +151,17 @@ function* problemsOf(
   if (end.status !== expected) yield `ended as ${end.status}, not ${expected}: ${JSON.stringify(end)}`;
   if (!call.poisoned && end.result?.body !== JSON.stringify({ n: call.n }))
     yield `answered ${end.result?.body}`;
-  if (call.poisoned && !dead.has(id)) yield "is no dead letter";
+  if (call.poisoned && !dead.has(id)) yield `is no dead letter: ${JSON.stringify(toldBriefly(end))}`;
   const runs = allRuns.get(id) ?? [];
   if (runs.length === 0) yield "has an end without a run";
   for (const { attempt, version, atMs } of runs) {
     if (attempt > attemptsMax) yield `ran as attempt ${attempt} of ${attemptsMax}`;
-    if (end.end_ms !== null && atMs > end.end_ms && !mayFollow({ attempt, atMs }, end, troubles)) {
-      const seen = JSON.stringify({
-        end,
-        runs,
-        troubles: troubles.filter(({ untilMs }) => untilMs >= call.sentMs),
-      });
-      yield `ran again ${atMs - end.end_ms} ms after its end: ${seen.slice(0, 2000)}`;
+    if (end.end_ms !== null && atMs > end.end_ms) {
+      const nearby = troubles.filter(
+        ({ fromMs, untilMs }) => untilMs > atMs - NEARBY_MS && fromMs < atMs + NEARBY_MS,
+      );
+      const seen = JSON.stringify({ end: toldBriefly(end), runs, troubles: nearby });
+      yield `attempt ${attempt} began ${atMs - end.end_ms} ms after its end: ${seen}`;
     }
     if (version !== end.resolved_version) yield `ran version ${version}, pinned was ${end.resolved_version}`;
   }
@@ -164,18 +169,9 @@ function* problemsOf(
     yield `ran version ${end.resolved_version}, which the alias had left before it was sent`;
 }
 
-/**
- * An end is known once its record is there. Where a part was broken when it ended, its record may be late, and the next
- * attempt may begin before it; nothing else may run after an end.
- */
-function mayFollow(
-  { attempt, atMs }: Pick<NotedRun, "attempt" | "atMs">,
-  end: SeenRecord,
-  troubles: readonly Trouble[],
-): boolean {
-  const endMs = end.end_ms ?? Infinity;
-  const wasBroken = troubles.some(({ fromMs, untilMs }) => fromMs <= endMs && atMs <= untilMs);
-  return attempt > end.attempt && wasBroken;
+/** What is shown of an end: of its attempts when each began and ended. */
+function toldBriefly({ attempts = [], ...end }: SeenRecord): object {
+  return { ...end, attempts: attempts.map(({ attempt, start_ms, end_ms }) => [attempt, start_ms, end_ms]) };
 }
 
 /** Every version the alias may have meant to somebody who looked up to `staleMs` before a moment, or just after it. */

@@ -4,12 +4,20 @@ import {
   type Invocation,
   isRetryable,
   type VersionConfig,
+  type VersionRecord,
 } from "@sous/contract";
 
 const REASON_LENGTH_MAX = 1000;
 
 /** Of a Cadence workflow, which alone decides about another attempt. */
-export const isActivity = ({ trigger }: Invocation): boolean => trigger.type === "cadence";
+const isActivity = ({ trigger }: Invocation): boolean => trigger.type === "cadence";
+
+/** @returns until when an attempt of asynchronous work that begins now may run, epoch milliseconds */
+export function attemptDeadline(invocation: Invocation, { config }: VersionRecord, nowMs: number): number {
+  const deadlineMs = nowMs + config.timeout_ms;
+  // Cadence does not wait for longer either.
+  return isActivity(invocation) ? Math.min(deadlineMs, invocation.expires_at_ms) : deadlineMs;
+}
 
 /** @returns whether the queue has it tried again after this failure */
 export function hasFurtherAttempt(
@@ -21,6 +29,12 @@ export function hasFurtherAttempt(
   const { mode, attempt, expires_at_ms } = invocation;
   if (mode !== "async" || isTriedElsewhere(invocation) || !isRetryable(error)) return false;
   return attempt < retry.max_attempts && endMs < expires_at_ms;
+}
+
+/** @returns how long the next attempt waits, in milliseconds: full jitter, by a number of [0, 1) */
+export function delayAfter(attempt: number, retry: VersionConfig["retry"], random: number): number {
+  const ceiling = Math.min(retry.backoff_max_ms, retry.backoff_ms * 2 ** (attempt - 1));
+  return Math.floor(random * ceiling);
 }
 
 /** @returns whether somebody else than the queue decides about another attempt */

@@ -7,7 +7,7 @@ import {
   isTerminal,
 } from "@sous/contract";
 import type { Delivery, SetTimer } from "@sous/codeq";
-import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram, SandboxTask } from "@sous/sandbox";
+import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
@@ -15,21 +15,22 @@ import type { PreparedProgram } from "../bundle/prepare-program.ts";
 import type { PowerScope, SecretGuard } from "../powers/host-powers.ts";
 import { sanitiseLogLine } from "../powers/sanitise-log-line.ts";
 import { attemptsBefore } from "./attempts-before.ts";
-import { contextJson, sharedContextJson } from "./context-json.ts";
 import type { FleetClient } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import { powerScope, secretScope } from "./power-scope.ts";
 import { programOf } from "./program-of.ts";
+import { queuedAgain, writeQueuedAgain } from "./queued-again.ts";
+import { taskOf } from "./task-of.ts";
 import { writeRunning } from "./write-running.ts";
 import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
-import { deadLetterReason, hasFurtherAttempt, isActivity } from "./further-attempts.ts";
+import { attemptDeadline, deadLetterReason, delayAfter, hasFurtherAttempt } from "./further-attempts.ts";
 import { endOfLastAttempt } from "./last-attempt.ts";
 
 const RESTARTS_MAX = 2;
-/** How soon queued work asks again for a sandbox, in milliseconds. */
-const ROOM_WAIT_MS = 1000;
+/** How soon queued work that could not begin is tried again, in milliseconds. */
+const GIVEN_BACK_AFTER_MS = 1000;
 /** More lines than the log of an activation can hold. */
 const LINES_MAX = 10_000_000;
 
@@ -76,16 +77,12 @@ export class Run implements FleetClient {
   /** Starts it. Never throws: a failure of the platform ends the activation or hands the work back. */
   begin(): void {
     try {
-      const { catalog, live, store, startedMs } = this.#options;
+      const { catalog, live, startedMs } = this.#options;
       const { tenant, namespace, ref, activation_id, new_id, attempt, enqueued_at_ms } = this.#invocation;
       if (!new_id || attempt > 1 || enqueued_at_ms < startedMs) {
         const known = live.find(tenant, activation_id);
         if (known !== undefined) this.#join(known);
-        else
-          store.activations.get(tenant, activation_id).then(
-            (record) => this.#resume(record),
-            (error) => this.#handBack(error),
-          );
+        else this.#lookUp();
         return;
       }
       const target = ref.version === undefined ? undefined : { version: ref.version };
@@ -104,14 +101,9 @@ export class Run implements FleetClient {
   onHostCall(call: HostCall, answer: (answer: HostAnswer) => void): void {
     const live = this.#live as LiveActivation;
     live.hostCalls++;
-    const scope = (this.#scope ??= this.#openScope(live));
-    void this.#options.powers.call(scope, call).then(answer);
-  }
-
-  #openScope(live: LiveActivation): PowerScope {
-    const scope = powerScope(this.#invocation, this.#version as VersionRecord);
+    const scope = (this.#scope ??= powerScope(this.#invocation, this.#version as VersionRecord));
     live.outward = scope;
-    return scope;
+    void this.#options.powers.call(scope, call).then(answer);
   }
 
   onLog(level: string, text: string): void {
@@ -149,12 +141,20 @@ export class Run implements FleetClient {
     this.#giveBack();
   }
 
-  /** It has not begun here, and stays queued as it was. */
-  #giveBack(): void {
-    const live = this.#live as LiveActivation;
-    this.#leave(live, { ...live.record(), status: "queued" });
+  /** It has not begun here, and stays queued as it was, or after a while where the reason may be over by then. */
+  #giveBack(afterMs = 0): void {
+    const { keepLease, setTimer } = this.#options;
+    const live = this.#live;
+    if (live !== undefined) this.#leave(live, { ...live.record(), status: "queued" });
     this.#release();
-    this.#delivery.release().catch(() => {});
+    const letGo = keepLease(this.#delivery);
+    const release = (): void =>
+      void this.#delivery
+        .release()
+        .finally(letGo)
+        .catch(() => {});
+    if (afterMs === 0) release();
+    else setTimer(release, afterMs);
   }
 
   /**
@@ -166,9 +166,7 @@ export class Run implements FleetClient {
     const { mode, fingerprint } = this.#invocation;
     const live = this.#live as LiveActivation;
     if (mode === "async") {
-      this.#leave(live, { ...live.record(), status: "queued" });
-      this.#release();
-      this.#options.setTimer(() => void this.#delivery.release().catch(() => {}), ROOM_WAIT_MS);
+      this.#giveBack(GIVEN_BACK_AFTER_MS);
       return true;
     }
     if (fingerprint === undefined) return false;
@@ -183,7 +181,10 @@ export class Run implements FleetClient {
   /** The same activation is delivered while it runs here: one run, and the second delivery goes away. */
   #join(known: LiveActivation): void {
     if (this.#invocation.mode === "async" && this.#invocation.attempt > known.invocation.attempt) {
-      waitForEarlier(known, this.#delivery, this.#release);
+      waitForEarlier(known, (record) => {
+        this.#release();
+        this.#finish(record).catch(() => {});
+      });
       return;
     }
     if (known.closed && known.ended !== undefined) this.#reply(replyOf(known.ended, true));
@@ -197,14 +198,26 @@ export class Run implements FleetClient {
     this.#delivery.ack().catch(() => {});
   }
 
-  /** Goes on with work that may have a record: repeats the answer of an ended one, runs any other. */
-  #resume(record: Awaited<ReturnType<InvokerOptions["store"]["activations"]["get"]>>): void {
+  /** Goes on as what is recorded of it says. */
+  #lookUp(): void {
+    const { tenant, activation_id } = this.#invocation;
+    this.#options.store.activations.get(tenant, activation_id).then(
+      (record) => this.#resume(record),
+      (error) => this.#handBack(error),
+    );
+  }
+
+  /** Repeats the answer of work that has ended, and runs any other, unless a later attempt of it has begun elsewhere. */
+  #resume(record: ActivationRecord | undefined): void {
     if (record !== undefined && isTerminal(record.status)) {
+      if (this.#live !== undefined) this.#leave(this.#live, record);
       this.#reply(replyOf(record as TerminalRecord, true));
       this.#release();
-      this.#remove(record as TerminalRecord).catch((error: unknown) =>
-        this.#options.meter.recordLost(record.activation_id, error),
-      );
+      this.#remove(record as TerminalRecord).catch((error: unknown) => this.#lost(error));
+      return;
+    }
+    if (this.#live !== undefined) {
+      this.#giveBack();
       return;
     }
     const { live } = this.#options;
@@ -271,6 +284,27 @@ export class Run implements FleetClient {
   }
 
   #prepare(program: PreparedProgram, nowMs: number): void {
+    const { codeq, now } = this.#options;
+    const invocation = this.#invocation;
+    if (invocation.mode !== "async") {
+      this.#start(program, nowMs);
+      return;
+    }
+    invocation.deadline_ms = attemptDeadline(invocation, this.#version as VersionRecord, nowMs);
+    const written = writeRunning(this.#options, (this.#live as LiveActivation).record(), this.#stored);
+    if (codeq.held !== undefined || invocation.attempt === 1) {
+      written.catch((error: unknown) => this.#lost(error));
+      this.#start(program, nowMs);
+      return;
+    }
+    // The attempt before may be writing its end, wherever it was lost: either that stands, or this one begins.
+    written.then(
+      (stands) => (stands ? this.#start(program, now()) : this.#lookUp()),
+      (error) => this.#handBack(error),
+    );
+  }
+
+  #start(program: PreparedProgram, nowMs: number): void {
     // In a process that stood still, or heard of it late: it is others' by now.
     if (nowMs >= this.#delivery.leaseUntilMs) {
       this.#giveBack();
@@ -283,14 +317,6 @@ export class Run implements FleetClient {
     const { meter } = this.#options;
     const version = this.#version as VersionRecord;
     const invocation = this.#invocation;
-    if (invocation.mode === "async") {
-      invocation.deadline_ms = nowMs + version.config.timeout_ms;
-      // Cadence does not wait for longer either.
-      if (isActivity(invocation)) {
-        invocation.deadline_ms = Math.min(invocation.deadline_ms, invocation.expires_at_ms);
-      }
-      writeRunning(this.#options, (this.#live as LiveActivation).record(), this.#stored);
-    }
     if (nowMs >= invocation.deadline_ms) {
       this.#end(
         unrun({ type: "Timeout", message: "the deadline passed while the call waited in the queue" }),
@@ -313,14 +339,7 @@ export class Run implements FleetClient {
       this.#end(unrun({ type: "Cancelled", message: "cancelled before it started" }));
       return;
     }
-    const task: SandboxTask = {
-      activationId: invocation.activation_id,
-      program: this.#program as SandboxProgram,
-      contextJson: contextJson(invocation),
-      sharedContextJson: sharedContextJson(invocation, this.#version as VersionRecord),
-      eventJson: invocation.event_json,
-      deadlineMs: invocation.deadline_ms,
-    };
+    const task = taskOf(invocation, this.#version as VersionRecord, this.#program as SandboxProgram);
     fleet.run(invocation.tenant, task, this);
   }
 
@@ -340,12 +359,10 @@ export class Run implements FleetClient {
     this.#end(unrun({ type, message: error instanceof Error ? error.message : String(error) }));
   }
 
-  /** The platform failed: the work goes back to the queue. */
+  /** The platform failed, and the function had no part in it: that is no attempt. */
   #handBack(error: unknown): void {
-    this.#options.meter.recordLost(this.#invocation.activation_id, error);
-    if (this.#live !== undefined) this.#leave(this.#live, { ...this.#live.record(), status: "queued" });
-    this.#release();
-    this.#delivery.nack(1000).catch(() => {});
+    this.#lost(error);
+    this.#giveBack(GIVEN_BACK_AFTER_MS);
   }
 
   #end(said: SandboxOutcome): void {
@@ -419,38 +436,26 @@ export class Run implements FleetClient {
     const retry = this.#version?.config.retry;
     if (error === undefined || retry === undefined || live.cancelRequested) return false;
     if (!hasFurtherAttempt(invocation, error.type, retry, endMs)) return false;
-    const ceiling = Math.min(retry.backoff_max_ms, retry.backoff_ms * 2 ** (invocation.attempt - 1));
-    const attempt = {
-      attempt: invocation.attempt,
-      start_ms: live.startMs ?? endMs,
-      end_ms: endMs,
-      status: outcome.status,
-      error,
-    };
-    const attempts = [...live.earlier, attempt];
-    const status = "queued" as const;
-    const record = { ...live.record(), attempts, status, attempt: invocation.attempt + 1 };
-    void this.#putBack(live, record, Math.floor(this.#options.random() * ceiling));
+    const delayMs = delayAfter(invocation.attempt, retry, this.#options.random());
+    void this.#putBack(live, queuedAgain(live, outcome, endMs), delayMs);
     return true;
   }
 
   /** Writes what is known so far before the work can be taken again: the next attempt reads it. */
   async #putBack(live: LiveActivation, record: ActivationRecord, delayMs: number): Promise<void> {
-    const { store, meter } = this.#options;
-    const { tenant, activation_id } = record;
-    const writes: Promise<unknown>[] = [store.activations.update(record)];
-    if (live.logs.length > 0) writes.push(store.logs.append(tenant, activation_id, live.logs));
-    for (const written of await Promise.allSettled(writes)) {
-      if (written.status === "rejected") meter.recordLost(activation_id, written.reason);
-    }
+    await writeQueuedAgain(this.#options, live, record);
     if (live.cancelRequested) {
       this.#end(unrun({ type: "Cancelled", message: "cancelled between two attempts" }));
       return;
     }
     this.#leave(live, record);
-    meter.retried(this.#invocation);
+    this.#options.meter.retried(this.#invocation);
     this.#release();
-    this.#delivery.nack(delayMs).catch((cause: unknown) => meter.recordLost(activation_id, cause));
+    this.#delivery.nack(delayMs).catch((error: unknown) => this.#lost(error));
+  }
+
+  #lost(error: unknown): void {
+    this.#options.meter.recordLost(this.#invocation.activation_id, error);
   }
 
   #leave(live: LiveActivation, record: ActivationRecord): void {

@@ -1,25 +1,15 @@
-import { type ActivationRecord, isTerminal } from "@sous/contract";
-import type { Delivery } from "@sous/codeq";
+import type { ActivationRecord } from "@sous/contract";
 import type { LiveActivation } from "../activations/live-activation.ts";
 
 /**
  * An earlier attempt outlived its lease and still runs here. Nothing else holds the work any more, so the delivery that
- * came for it is kept until that attempt has ended, and tried where that was not the end of it.
- * @param release gives back the room the delivery takes
+ * came for it is kept until that attempt has ended.
+ * @param next called once with what is recorded then: the end of all, or what is to be tried again
  */
-export function waitForEarlier(
-  earlier: LiveActivation,
-  delivery: Delivery<unknown>,
-  release: () => void,
-): void {
-  const settle = (record: ActivationRecord | undefined): void => {
-    release();
-    const isOver = record !== undefined && isTerminal(record.status);
-    (isOver ? delivery.ack() : delivery.release()).catch(() => {});
-  };
-  if (earlier.closed) settle(earlier.ended);
+export function waitForEarlier(earlier: LiveActivation, next: (record: ActivationRecord) => void): void {
+  if (earlier.closed && earlier.ended !== undefined) next(earlier.ended);
   else
     earlier.follow(Infinity, (event) => {
-      if (event.type === "end") settle(event.record);
+      if (event.type === "end") next(event.record);
     });
 }

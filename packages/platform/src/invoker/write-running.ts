@@ -2,27 +2,28 @@ import { type ActivationRecord, PlatformError } from "@sous/contract";
 import type { InvokerOptions } from "./invoker.ts";
 
 /**
- * Writes that an attempt of asynchronous work has begun. Nobody waits for it.
+ * Writes that an attempt of asynchronous work has begun.
  * @param isStored whether the store was seen to have a record of it
+ * @returns whether it stands: not where the activation has ended, or a later attempt has begun
  */
 export function writeRunning(
-  { store, meter, codeq }: Pick<InvokerOptions, "store" | "meter" | "codeq">,
+  { store, codeq }: Pick<InvokerOptions, "store" | "codeq">,
   record: ActivationRecord,
   isStored: boolean,
-): void {
+): Promise<boolean> {
   // What waited in a queue of this process has its first record now.
   const isNew = codeq.held !== undefined && record.fingerprint === undefined && !isStored;
-  const update = (): Promise<unknown> => store.activations.update(record);
-  // It may have begun before, and waited for room since.
-  const orUpdate = (error: unknown): Promise<unknown> =>
-    isConflict(error) ? update() : Promise.reject(error);
-  const create = (): Promise<unknown> => store.activations.create(record).catch(orUpdate);
+  const update = (): Promise<boolean> => store.activations.update(record);
+  const create = (): Promise<boolean> =>
+    store.activations.create(record).then(
+      () => true,
+      // It may have begun before, and waited for room since.
+      (error: unknown) => (isConflict(error) ? update() : Promise.reject(error)),
+    );
+  if (isNew) return create();
   // Where the queue lies in a server the work may be here before the gateway has written its record.
   const mayBeFirst = codeq.held === undefined && !isStored;
-  const written = isNew
-    ? create()
-    : update().then((applied) => (applied === false && mayBeFirst ? create() : undefined));
-  written.catch((error: unknown) => meter.recordLost(record.activation_id, error));
+  return update().then((applied) => (applied || !mayBeFirst ? applied : create()));
 }
 
 const isConflict = (error: unknown): boolean =>
