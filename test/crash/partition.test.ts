@@ -25,16 +25,23 @@ import { startWebhookReceiver, type WebhookReceiver } from "../support/webhook-r
 
 const LEASE_MS = 2000;
 /** Long enough for leases to end and for links to give up; what waits arrives late. */
-const PARTITION_MS = 5000;
+const PARTITION_MS = 4000;
 const CALLS = 8;
 const ATTEMPTS_MAX = 20;
 /** What a caller waits at the very most before it is refused. */
 const PATIENCE_MS = 10_000;
 const SECRET = `whsec_${Buffer.alloc(32, 6).toString("base64")}`;
 const DIRECTIONS: readonly Partition[] = ["requests", "answers", "both"];
-const missing = missingRedis();
 
 type Link = "store" | "queue";
+
+/** What an invoker loses, and in which direction. */
+const PARTITIONS: readonly { links: readonly Link[]; directions: readonly Partition[] }[] = [
+  { links: ["store"], directions: DIRECTIONS },
+  { links: ["queue"], directions: DIRECTIONS },
+  { links: ["store", "queue"], directions: ["both"] },
+];
+const missing = missingRedis();
 
 /** A process that reaches each engine on a way of its own. */
 interface Apart extends Record<Link, TcpProxy> {
@@ -155,8 +162,8 @@ if (missing === undefined) {
       );
     }
 
-    for (const links of [["store"], ["queue"], ["store", "queue"]] as const) {
-      for (const direction of DIRECTIONS) {
+    for (const { links, directions } of PARTITIONS) {
+      for (const direction of directions) {
         test(`an invoker whose ${direction} to and from the ${links.join(" and ")} are lost: one end each, which stays and is told as it is`, async () => {
           const part = partOf("invoker");
           const before = calls.size;
