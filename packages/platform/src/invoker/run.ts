@@ -285,15 +285,10 @@ export class Run implements FleetClient {
 
   #prepare(program: PreparedProgram, nowMs: number): void {
     const { codeq, now } = this.#options;
-    const invocation = this.#invocation;
-    if (invocation.mode !== "async") {
-      this.#start(program, nowMs);
-      return;
-    }
-    invocation.deadline_ms = attemptDeadline(invocation, this.#version as VersionRecord, nowMs);
-    const written = writeRunning(this.#options, (this.#live as LiveActivation).record(), this.#stored);
-    if (codeq.held !== undefined || invocation.attempt === 1) {
-      written.catch((error: unknown) => this.#lost(error));
+    const { mode, attempt } = this.#invocation;
+    const written = mode === "async" ? this.#writeRunning(nowMs) : undefined;
+    if (written === undefined || codeq.held !== undefined || attempt === 1) {
+      written?.catch((error: unknown) => this.#lost(error));
       this.#start(program, nowMs);
       return;
     }
@@ -302,6 +297,11 @@ export class Run implements FleetClient {
       (stands) => (stands ? this.#start(program, now()) : this.#lookUp()),
       (error) => this.#handBack(error),
     );
+  }
+
+  #writeRunning(nowMs: number): Promise<boolean> {
+    this.#invocation.deadline_ms = attemptDeadline(this.#invocation, this.#version as VersionRecord, nowMs);
+    return writeRunning(this.#options, (this.#live as LiveActivation).record(), this.#stored);
   }
 
   #start(program: PreparedProgram, nowMs: number): void {
@@ -317,6 +317,8 @@ export class Run implements FleetClient {
     const { meter } = this.#options;
     const version = this.#version as VersionRecord;
     const invocation = this.#invocation;
+    // Counted from now, however long the store took.
+    if (invocation.mode === "async") invocation.deadline_ms = attemptDeadline(invocation, version, nowMs);
     if (nowMs >= invocation.deadline_ms) {
       this.#end(
         unrun({ type: "Timeout", message: "the deadline passed while the call waited in the queue" }),
