@@ -31,7 +31,7 @@ if (values.json) console.log(JSON.stringify(report, undefined, 2));
 else {
   console.log("\nsynchronous calls, roles apart over one embedded process");
   console.table(report.calls);
-  console.log("\nasynchronous calls through Redis");
+  console.log("\nasynchronous calls through a Redis that syncs, over a raw POST echo");
   console.table([report.asynchronous]);
   console.log("\n64 callers over so many functions, roles apart");
   console.table(report.functions);

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { startRedis } from "@sous/store/testing";
+import { type BesideEcho, besideEcho } from "../measure/beside-echo.ts";
 import { deploy } from "../measure/deploy.ts";
 import { median } from "../measure/median.ts";
 import { type ServerProcess, startServer } from "../measure/server-process.ts";
@@ -24,13 +25,13 @@ interface Side {
 
 export interface CallsReport {
   calls: { callers: number; embedded_per_s: number; apart_per_s: number; ratio: number; p50_ratio: number }[];
-  asynchronous: { enqueue_per_s: number; failures: number; drain_per_s: number };
+  asynchronous: BesideEcho & { drain_per_s: number };
   functions: { functions: number; calls_per_s: number }[];
 }
 
 /** Measures calls of one embedded process and of roles apart (one of each) by turns, in one run. */
 export async function measureCalls({ seconds, rounds, functions }: CallsOptions): Promise<CallsReport> {
-  await using redis = await startRedis();
+  await using redis = await startRedis({ durable: true });
   const shared = {
     store: redis.url,
     codeq: redis.url,
@@ -49,20 +50,12 @@ export async function measureCalls({ seconds, rounds, functions }: CallsOptions)
   for (const side of [alone, api]) await deploy({ ...side, name: "hello", code: HELLO_CODE });
 
   // Nobody takes it yet: what is measured is the acknowledgement.
-  const queued = await load({
-    ...callOf(apart, "enqueue"),
-    connections: CALLERS,
-    seconds: Math.min(3, seconds),
-  });
+  const { figures, queued } = await besideEcho(callOf(apart, "enqueue"), { rounds, seconds: 1 });
   const drainedFrom = performance.now();
   await using _invoker = await role("invoker");
   while ((await depthOf(api)) > 0) await new Promise((again) => setTimeout(again, 100));
-  const drain_per_s = Math.round((queued.requests / (performance.now() - drainedFrom)) * 1000);
-  const asynchronous = {
-    enqueue_per_s: Math.round(queued.perSecond),
-    failures: queued.failures,
-    drain_per_s,
-  };
+  const drain_per_s = Math.round((queued / (performance.now() - drainedFrom)) * 1000);
+  const asynchronous = { ...figures, drain_per_s };
 
   const calls: CallsReport["calls"] = [];
   for (const callers of [1, CALLERS]) {

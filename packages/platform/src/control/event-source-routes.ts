@@ -15,6 +15,7 @@ import {
 import Type from "typebox";
 import { EVENT_SOURCE_KIND, readEventSource } from "../events/event-resources.ts";
 import { DirectMessage } from "../http/direct-message.ts";
+import { DirectResponse } from "../http/direct-response.ts";
 import { sendError } from "../http/error-reply.ts";
 import { answers } from "./answers.ts";
 import { audit } from "./audit.ts";
@@ -185,8 +186,9 @@ function registerWebhooks(app: ControlApp, { webhooks }: ControlContext): void {
     {
       async onRequest(request, reply) {
         reply.hijack();
-        const { raw } = request;
-        if (raw instanceof DirectMessage && webhooks?.(raw, reply.raw) === true) return;
+        const [raw, answer] = [request.raw, reply.raw];
+        const isDirect = raw instanceof DirectMessage && answer instanceof DirectResponse;
+        if (isDirect && webhooks?.(raw, answer) === true) return;
         const missing = new PlatformError(
           "CS_NOT_FOUND",
           "this process takes no webhooks; ask one that does",

@@ -11,6 +11,7 @@ import {
 import Type from "typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { DirectMessage } from "../http/direct-message.ts";
+import { DirectResponse } from "../http/direct-response.ts";
 import { sendError } from "../http/error-reply.ts";
 import { answers } from "./answers.ts";
 import type { ControlApp } from "./control-app.ts";
@@ -42,8 +43,9 @@ const Anything = Type.Unknown({ description: "What the function returned" });
 export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContext): void {
   const handOver = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack();
-    const { raw } = request;
-    if (raw instanceof DirectMessage && gateway?.(raw, reply.raw) === true) return;
+    const [raw, answer] = [request.raw, reply.raw];
+    const isDirect = raw instanceof DirectMessage && answer instanceof DirectResponse;
+    if (isDirect && gateway?.(raw, answer) === true) return;
     const missing = new PlatformError("CS_NOT_FOUND", "this process runs no functions; ask the gateway");
     sendError(reply.raw, missing, request.id);
   };

@@ -1,8 +1,8 @@
-import type { ServerResponse } from "node:http";
 import { DEFAULT_NAMESPACE, type Limits, PlatformError } from "@sous/contract";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { sendError, toPlatformError } from "../http/error-reply.ts";
 import type { DirectMessage } from "../http/direct-message.ts";
+import type { DirectResponse } from "../http/direct-response.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Admission, Admitted, Caller, Wanted } from "./admission.ts";
@@ -12,7 +12,7 @@ import { parseRoute, type Route } from "./parse-route.ts";
 import { createBodyReader } from "./read-body.ts";
 import { functionFailure, sendWebResult } from "./respond.ts";
 import { NO_REQUEST_HEADERS, requestHeaders, type RequestHeaders } from "./request-headers.ts";
-import { sendInvokeReply, sendShortReply } from "./api-answers.ts";
+import { sendInvokeReply, sendQueued, sendShortReply } from "./api-answers.ts";
 import { webEvent } from "./web-event.ts";
 
 export interface GatewayOptions {
@@ -32,7 +32,7 @@ type Known = Exclude<Route, { kind: "bad" }>;
 
 /** One request on its way through the gateway. */
 interface Exchange extends Caller {
-  response: ServerResponse;
+  response: DirectResponse;
   requestId: string;
   headers: RequestHeaders;
   kind: Route["kind"];
@@ -240,15 +240,10 @@ export function createGateway(options: GatewayOptions): RawRoute {
     ingress
       .enqueue(request)
       .then(({ activationId, replayed }) => {
-        const body = JSON.stringify({ [field]: activationId, status: "queued" });
-        exchange.response.writeHead(202, {
-          "content-type": "application/json; charset=utf-8",
-          "content-length": Buffer.byteLength(body),
-          "x-request-id": exchange.requestId,
-          "x-execution-id": activationId,
-          ...(replayed ? { "x-cs-idempotency-replay": "1" } : {}),
+        sendQueued(exchange.response, { [field]: activationId, status: "queued" }, activationId, {
+          requestId: exchange.requestId,
+          replayed,
         });
-        exchange.response.end(body);
         answered(exchange);
       })
       .catch((error: unknown) => fail(exchange, error));

@@ -3,18 +3,19 @@ import { createServer, type Server, type ServerResponse, STATUS_CODES } from "no
 import type { AddressInfo, Socket } from "node:net";
 import { errorEnvelope, LIMITS, newRequestId, PlatformError } from "@sous/contract";
 import { DirectMessage } from "./direct-message.ts";
+import { DirectResponse } from "./direct-response.ts";
 import { sendError, toPlatformError } from "./error-reply.ts";
 import { requestIdOf } from "./request-id.ts";
 import { API_SECURITY_HEADERS } from "./security-headers.ts";
 
 /** A route beside the framework, for the hot path. @returns `true` when it has taken the request */
-export type RawRoute = (request: DirectMessage, response: ServerResponse) => boolean;
+export type RawRoute = (request: DirectMessage, response: DirectResponse) => boolean;
 
 export interface FrontServerOptions {
   /** Asked in this order; the first that takes a request has it. */
   routes: readonly RawRoute[];
   /** Gets every request that no route takes. */
-  fallback: (request: DirectMessage, response: ServerResponse) => void;
+  fallback: (request: DirectMessage, response: DirectResponse) => void;
   /** Looks at each request first; what it returns is the answer. */
   guard?: (request: DirectMessage) => PlatformError | undefined;
   /** Hears of faults of our own. */
@@ -54,7 +55,7 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   const { routes, fallback, guard, onFault } = options;
   let closing = false;
 
-  const handle = (request: DirectMessage, response: ServerResponse): void => {
+  const handle = (request: DirectMessage, response: DirectResponse): void => {
     if (closing) response.setHeader("connection", "close");
     try {
       const hosts = countHosts(request.rawHeaders);
@@ -83,6 +84,7 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
       connectionsCheckingInterval: 1000,
       noDelay: true,
       IncomingMessage: DirectMessage,
+      ServerResponse: DirectResponse,
       // Ours to refuse, in an envelope.
       requireHostHeader: false,
     },
