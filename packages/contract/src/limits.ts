@@ -63,7 +63,7 @@ export const LIMITS = {
   maxConcurrencyDefault: 10,
   replyGraceMs: 250,
   killGraceMs: 100,
-  bundleCacheItemsMax: 1000,
+  bundleCacheItemsMax: 10_000,
   bundleCacheBytesMax: 512 * MiB,
   tokenCacheTtlMs: 60 * SECOND,
   aliasCacheTtlMs: 1 * SECOND,

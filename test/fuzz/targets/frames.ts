@@ -203,6 +203,7 @@ async function sampleStreams(): Promise<Buffer[]> {
     add((writer) => writer.begin(FROM_HOST.gone).u32(number).end());
   }
   add((writer) => writer.begin(FROM_HOST.warm).u32(1).u8(1).end());
+  add((writer) => writer.begin(FROM_HOST.caches).string('{"core":"AAAA"}').end());
   add((writer) => writer.begin(FROM_HOST.ready).string('{"pid":1}').end());
   return streams;
 }

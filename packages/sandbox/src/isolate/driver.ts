@@ -39,6 +39,8 @@ export interface IsolateDriverOptions {
 export interface IsolateDriver extends SandboxDriver {
   /** Milliseconds the last host took to be ready. */
   readonly lastStartMs: number;
+  /** Whether hosts are given the guest as V8 compiled it in the first one, and need not warm up. */
+  readonly isGuestCompiled: boolean;
   /**
    * Says how hosts are closed on this machine, by one that runs.
    * @throws CS_INTERNAL when none starts, CS_VALIDATION_FAILED when it is closed less than required
@@ -145,6 +147,9 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     tier: "isolate",
     get lastStartMs() {
       return lastStartMs;
+    },
+    get isGuestCompiled() {
+      return starter.caches !== undefined;
     },
     inspect: async () => (await (stems[0] ?? addStem())).report,
     async create({ tenant }): Promise<Sandbox> {

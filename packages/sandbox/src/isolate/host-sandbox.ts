@@ -11,10 +11,12 @@ import { FrameWriter } from "./frame-writer.ts";
 import {
   FROM_HOST,
   FROM_HOST_FRAME_BYTES_MAX,
+  type GuestCaches,
   MARKER_BYTES,
   type ProgramHeader,
   TO_HOST,
 } from "./protocol.ts";
+import { readCaches } from "./read-caches.ts";
 import { readFrame } from "./read-frame.ts";
 
 const STDERR_TAIL_BYTES = 8192;
@@ -44,6 +46,8 @@ interface SentProgram {
 /** The isolate driver's mechanism: one host process behind its link. Deadlines and blame are the supervisor's. */
 export class HostMechanism implements SandboxMechanism {
   readonly pid: number;
+  /** Hears of the compiled guest of a host in which nothing but our own code has run. */
+  onCaches: ((caches: GuestCaches) => void) | undefined;
   readonly #process: ChildProcess;
   readonly #link: Duplex;
   readonly #writer: FrameWriter;
@@ -168,6 +172,11 @@ export class HostMechanism implements SandboxMechanism {
     const reader = createFrameReader(FROM_HOST_FRAME_BYTES_MAX, (type, cursor) => {
       const listener = this.#listener;
       if (listener === undefined) return;
+      if (type === FROM_HOST.caches) {
+        const caches = readCaches(cursor);
+        if (this.#lastProgramId === 0) this.onCaches?.(caches);
+        return;
+      }
       if (type === FROM_HOST.warm) {
         const key = this.#programKeys.get(cursor.u32());
         const warm = cursor.u8() === 1;

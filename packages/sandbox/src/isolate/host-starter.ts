@@ -8,7 +8,7 @@ import type { GuestBundle } from "./guest-bundle.ts";
 import type { ClosedHost } from "./host/close-host.ts";
 import type { HostProgram } from "./host-bundle.ts";
 import { HostMechanism } from "./host-sandbox.ts";
-import type { HostSetup } from "./protocol.ts";
+import type { GuestCaches, HostSetup } from "./protocol.ts";
 import { startHost } from "./start-host.ts";
 
 const MiB = 1024 * 1024;
@@ -52,6 +52,8 @@ export interface StartedMechanism {
 }
 
 export interface HostStarter {
+  /** V8's compiled guest, once a host has made it: hosts that are started from then on are given it. */
+  readonly caches: GuestCaches | undefined;
   /** @throws CS_INTERNAL when none starts, CS_VALIDATION_FAILED when it is closed less than required */
   start(): Promise<StartedMechanism>;
   close(): Promise<void>;
@@ -74,6 +76,8 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
   let chosen = 0;
   let settled = false;
   let started = 0;
+  /** The compiled guest, from the first host that warmed up and had no program yet. */
+  let caches: GuestCaches | undefined;
 
   async function startBy(launcher: Launcher): Promise<StartedMechanism> {
     const uid = root ? options.firstUid + (started++ % UIDS) : null;
@@ -85,8 +89,10 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
       pairMemoryMb: options.pairMemoryMb,
       pairs: options.pairs,
       idleTtlMs: options.idleTtlMs,
+      ...(caches === undefined ? {} : { caches }),
       ...closeOptions(launcher.kind, { uid, threadsMax }),
     };
+    mechanism.onCaches = (made) => void (caches ??= made);
     mechanism.setup(JSON.stringify(setup));
     const closed = await ready(mechanism);
     const account = readProcessAccount(mechanism.pid);
@@ -126,6 +132,9 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
   }
 
   return {
+    get caches() {
+      return caches;
+    },
     async start() {
       const host = await startClosed();
       const missing = missingLayers(host.report.layers, options.requires);

@@ -38,6 +38,8 @@ export const FROM_HOST = {
   gone: 21,
   /** Program id, number of isolates it has ready. */
   warm: 22,
+  /** JSON of `GuestCaches`; heard only of a host that was given no program yet. */
+  caches: 23,
 } as const;
 
 /** Order matters: a failure's type travels as its index. */
@@ -76,10 +78,15 @@ export const COLD_REASONS = [
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
+/** V8's compiled form of the guest's scripts, base64, by the names of the parts and `core`. */
+export type GuestCaches = Record<string, string>;
+
 /** What the host is told before anything else. */
 export interface HostSetup extends CloseHostOptions {
   core: string;
   parts: Record<string, string>;
+  /** Made by a host of the same platform, from the same scripts (it makes its own). */
+  caches?: GuestCaches;
   /** Memory of the isolates made ahead, in MiB. */
   pairMemoryMb: number;
   pairs: number;
@@ -124,6 +131,7 @@ export const FIELD_BYTES_MAX = {
   arguments: 4 * MiB,
   logText: 256 * 1024,
   json: 64 * 1024,
+  caches: 4 * MiB,
 } as const;
 
 /** The largest frame a host may send. */

@@ -8,6 +8,7 @@ import {
   FAILURES,
   type Failure,
   FROM_HOST,
+  type GuestCaches,
   HOST_FDS,
   type HostSetup,
   type ProgramHeader,
@@ -28,6 +29,7 @@ const IDLE_SWEEP_MS = 1000;
 const WARM_UP_FRESH_MS = 20;
 const WARM_UP_IDLE_MS = 2000;
 const CALL_BYTES_MAX = 1024 * 1024;
+const CORE = "core";
 
 const socket = new Socket({ fd: HOST_FDS.link, readable: true, writable: true });
 const writer = new FrameWriter(socket);
@@ -99,11 +101,13 @@ const events: PlaceEvents = {
 function setup(cursor: FrameCursor): void {
   const options = JSON.parse(cursor.string(ANY_LENGTH)) as HostSetup;
   idleTtlMs = options.idleTtlMs;
-  const parts = Object.entries(options.parts).map(
-    ([name, source]) => [name, new GuestCode(source, `sous:${name}`)] as const,
-  );
+  const code = (name: string, source: string): GuestCode => {
+    const cache = options.caches?.[name];
+    return new GuestCode(source, `sous:${name}`, cache === undefined ? cache : Buffer.from(cache, "base64"));
+  };
+  const parts = Object.entries(options.parts).map(([name, source]) => [name, code(name, source)] as const);
   const maker: PlaceMaker = {
-    core: new GuestCode(options.core, "sous:core"),
+    core: code(CORE, options.core),
     parts: new Map(parts),
     events,
     randomBytes: (length) => randomFillSync(Buffer.allocUnsafe(length)),
@@ -126,7 +130,7 @@ function setup(cursor: FrameCursor): void {
   });
   const closed: ClosedHost = closeHost(options, () => pool.fill());
   writer.begin(FROM_HOST.ready).string(JSON.stringify(closed)).end();
-  warmUpWhenIdle(maker);
+  if (options.caches === undefined) warmUpWhenIdle(maker);
 }
 
 /**
@@ -137,9 +141,22 @@ function warmUpWhenIdle(maker: PlaceMaker, delayMs = WARM_UP_FRESH_MS): void {
   setTimeout(() => {
     const workedAt = engine?.lastWorkAt ?? 0;
     const paused = workedAt === 0 || performance.now() - workedAt >= WARM_UP_IDLE_MS;
-    if (paused) warmUp(maker);
-    else warmUpWhenIdle(maker, WARM_UP_IDLE_MS);
+    if (!paused) {
+      warmUpWhenIdle(maker, WARM_UP_IDLE_MS);
+      return;
+    }
+    warmUp(maker);
+    if (programs.size === 0) tellCaches(maker);
   }, delayMs);
+}
+
+/** Hosts that are started later need not warm up again. */
+function tellCaches({ core, parts }: PlaceMaker): void {
+  const caches: GuestCaches = {};
+  for (const [name, { cache }] of [[CORE, core] as const, ...parts]) {
+    if (cache !== undefined) caches[name] = Buffer.from(cache).toString("base64");
+  }
+  writer.begin(FROM_HOST.caches).string(JSON.stringify(caches)).end();
 }
 
 function takeProgram(cursor: FrameCursor): void {

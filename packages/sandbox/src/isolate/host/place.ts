@@ -10,9 +10,17 @@ export class GuestCode {
   readonly #filename: string;
   #cache: ivm.ExternalCopy<ArrayBuffer> | undefined;
 
-  constructor(source: string, filename: string) {
+  /** @param cache what `cache` of the same code was elsewhere; V8 passes over what does not fit */
+  constructor(source: string, filename: string, cache?: Uint8Array) {
     this.#source = source;
     this.#filename = filename;
+    if (cache !== undefined) this.#cache = new ivm.ExternalCopy(Uint8Array.from(cache).buffer);
+  }
+
+  /** V8's compiled form, where it is kept. */
+  get cache(): Uint8Array | undefined {
+    const bytes = this.#cache?.copy();
+    return bytes === undefined ? undefined : new Uint8Array(bytes);
   }
 
   run(isolate: ivm.Isolate, context: ivm.Context): void {
