@@ -2,12 +2,13 @@ import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 
 /**
- * The long versions of suites that every test run has short ones of: a cluster under failures, and the fuzzer. Runs one
- * after the other and ends with 1 when any fails. A failing run prints the seed that repeats it.
+ * The long versions of suites that every test run has short ones of: a cluster under failures of every kind, one whose
+ * invokers are killed, and the fuzzer. Runs one after the other and ends with 1 when any fails. A failing run prints
+ * the seed that repeats it.
  */
 const { values } = parseArgs({
   options: {
-    /** Calls enqueued while parts of a cluster are killed, stopped and cut off. */
+    /** Calls enqueued while parts of a cluster fail, in either suite. */
     calls: { type: "string", default: "100000" },
     /** Where the random choices begin (another one each run). */
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
@@ -20,6 +21,11 @@ const suites: { name: string; file: string; env: Record<string, string> }[] = [
   {
     name: `a cluster under failures: ${values.calls} calls, seed ${values.seed}`,
     file: "test/crash/cluster.test.ts",
+    env: { SOUS_SOAK_CALLS: values.calls, SOUS_SOAK_SEED: values.seed },
+  },
+  {
+    name: `invokers killed every ten seconds: ${values.calls} calls, seed ${values.seed}`,
+    file: "test/crash/invoker-kills.test.ts",
     env: { SOUS_SOAK_CALLS: values.calls, SOUS_SOAK_SEED: values.seed },
   },
   {
