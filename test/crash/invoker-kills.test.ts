@@ -89,12 +89,14 @@ test(`${CALLS} calls, of which one in ${FAILING} fails, while invokers are kille
     );
   }
 
-  /** Runs some calls. @returns their ids, and how many ended a second, from the first one sent */
-  async function run(from: number, to: number): Promise<{ ids: Map<string, number>; perSecond: number }> {
+  /** Runs some calls. @returns their ids, how many ended a second, and how long after the last one was sent */
+  async function run(from: number, to: number) {
     const begun = performance.now();
     const ids = await send(from, to);
+    const sent = performance.now();
     await drained(60_000 + (to - from) * 20);
-    return { ids, perSecond: (to - from) / ((performance.now() - begun) / 1000) };
+    const ended = performance.now();
+    return { ids, perSecond: (to - from) / ((ended - begun) / 1000), behindMs: ended - sent };
   }
 
   const calm = await run(0, Math.ceil(CALLS / 10));
@@ -145,7 +147,7 @@ test(`${CALLS} calls, of which one in ${FAILING} fails, while invokers are kille
     ({ status, attempt }) => status === "success" && attempt > 1,
   ).length;
   context.diagnostic(
-    `${killed} kills, ${dead.size} dead letters, ${again} ran again; ${Math.round(calm.perSecond)} calls a second before the kills, ${Math.round(rough.perSecond)} during them`,
+    `${killed} kills, ${dead.size} dead letters, ${again} ran again; ${Math.round(calm.perSecond)} calls a second before the kills, ${Math.round(rough.perSecond)} during them, all ended ${Math.round(rough.behindMs)} ms after the last was sent`,
   );
 });
 
