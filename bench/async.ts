@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { deploy } from "./measure/deploy.ts";
+import { QUEUE_LAG_ALERT_MS } from "./measure/lag-alerts.ts";
 import { type ServerProcess, startServer } from "./measure/server-process.ts";
 import { HELLO_CODE } from "./measure/workload.ts";
 
@@ -153,3 +154,10 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const results = [await measure(1), await measure(Number(values.functions))];
 if (values.json) console.log(JSON.stringify(results));
 else console.table(results);
+for (const { functions, failed, start_p99_ms: lagMs } of results) {
+  if (failed === "none" && lagMs < QUEUE_LAG_ALERT_MS) continue;
+  console.error(
+    `${functions} functions: failed: ${failed}; lag p99 ${lagMs} ms, alert from ${QUEUE_LAG_ALERT_MS} ms on`,
+  );
+  process.exitCode = 1;
+}

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { type MockCadence, startMockCadence } from "@sous/platform/cadence-testing";
 import { cpuTimeMs } from "./measure/cpu-time.ts";
 import { deploy } from "./measure/deploy.ts";
+import { QUEUE_LAG_ALERT_MS } from "./measure/lag-alerts.ts";
 import { startServer } from "./measure/server-process.ts";
 
 /**
@@ -22,8 +23,6 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds);
 const rate = Number(values.rate);
 const open = Number(values.open);
-/** The queue's lag past which an operator should be told. */
-const LAG_ALERT_MS = 1000;
 const PLATFORM = fileURLToPath(new URL("./servers/platform.ts", import.meta.url));
 const CODE = "export default (event) => ({ body: String(event.input.args[0].n * 2) });";
 
@@ -123,7 +122,7 @@ if (values.json) console.log(JSON.stringify(figures));
 else console.table(figures);
 const wrong = figures.reduce((sum, { lost_or_wrong }) => sum + lost_or_wrong, 0);
 const lagMs = figures[0]?.lag_p99_ms ?? Number.NaN;
-if (wrong > 0 || !(lagMs < LAG_ALERT_MS)) {
-  console.error(`lost or wrong: ${wrong}; lag p99 ${lagMs} ms, alert from ${LAG_ALERT_MS} ms on`);
+if (wrong > 0 || !(lagMs < QUEUE_LAG_ALERT_MS)) {
+  console.error(`lost or wrong: ${wrong}; lag p99 ${lagMs} ms, alert from ${QUEUE_LAG_ALERT_MS} ms on`);
   process.exitCode = 1;
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createSqliteStore } from "@sous/store";
 import { deploy } from "./measure/deploy.ts";
+import { TICK_LAG_ALERT_MS } from "./measure/lag-alerts.ts";
 import { startServer } from "./measure/server-process.ts";
 
 /**
@@ -89,3 +90,9 @@ const figures = {
 };
 if (values.json) console.log(JSON.stringify(figures));
 else console.table([figures]);
+if (lags.length < count || !(figures.last_ms < TICK_LAG_ALERT_MS)) {
+  console.error(
+    `${count - lags.length} missing; the last one ${figures.last_ms} ms late, alert from ${TICK_LAG_ALERT_MS} ms on`,
+  );
+  process.exitCode = 1;
+}
