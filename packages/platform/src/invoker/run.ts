@@ -26,11 +26,12 @@ import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
 import { attemptDeadline, deadLetterReason, delayAfter, hasFurtherAttempt } from "./further-attempts.ts";
+import { putOffMs } from "./put-off.ts";
 import { endOfLastAttempt } from "./last-attempt.ts";
 
 const RESTARTS_MAX = 2;
-/** How soon queued work that could not begin is tried again, in milliseconds. */
-const GIVEN_BACK_AFTER_MS = 1000;
+/** How soon queued work asks again for a sandbox, in milliseconds. */
+const ROOM_WAIT_MS = 1000;
 /** More lines than the log of an activation can hold. */
 const LINES_MAX = 10_000_000;
 
@@ -166,7 +167,7 @@ export class Run implements FleetClient {
     const { mode, fingerprint } = this.#invocation;
     const live = this.#live as LiveActivation;
     if (mode === "async") {
-      this.#giveBack(GIVEN_BACK_AFTER_MS);
+      this.#giveBack(ROOM_WAIT_MS);
       return true;
     }
     if (fingerprint === undefined) return false;
@@ -364,7 +365,7 @@ export class Run implements FleetClient {
   /** The platform failed, and the function had no part in it: that is no attempt. */
   #handBack(error: unknown): void {
     this.#lost(error);
-    this.#giveBack(GIVEN_BACK_AFTER_MS);
+    this.#giveBack(putOffMs(this.#invocation, this.#options.now()));
   }
 
   #end(said: SandboxOutcome): void {
