@@ -31,6 +31,8 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   const claimed = new SlotList<Delivery<Invocation>>();
   /** Ended here, and not yet in the store: nobody else is to take them. */
   const ending = new Set<Delivery<Invocation>>();
+  /** What gives back work that could not begin, before its time. */
+  const putOff = new Set<() => void>();
   const subscriptions = new Set<Subscription>();
   let draining = false;
   let stopping = false;
@@ -50,13 +52,30 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   });
   const runOptions: RunOptions = {
     ...options,
-    setTimer,
     records,
     startedMs: now(),
     stopping: () => stopping,
     keepLease(delivery) {
       ending.add(delivery);
       return () => void ending.delete(delivery);
+    },
+    giveBack(delivery, afterMs) {
+      ending.add(delivery);
+      let stopTimer = (): void => {};
+      const giveBack = (): void => {
+        stopTimer();
+        putOff.delete(giveBack);
+        void delivery
+          .release()
+          .catch(() => {})
+          .finally(() => ending.delete(delivery));
+      };
+      if (afterMs === 0) {
+        giveBack();
+        return;
+      }
+      putOff.add(giveBack);
+      stopTimer = setTimer(giveBack, afterMs);
     },
   };
   const window = createClaimWindow({ catalog, hasRoom: (tenant) => fleet.hasRoom(tenant), wake });
@@ -162,6 +181,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     async [Symbol.asyncDispose]() {
       stopping = true;
       await drain(0);
+      for (const giveBack of putOff) giveBack();
       stopKeeper();
       // What still runs ends now, and its records and hand-backs are written below.
       await fleet[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import {
   budgetsOf,
   isTerminal,
 } from "@sous/contract";
-import type { Delivery, SetTimer } from "@sous/codeq";
+import type { Delivery } from "@sous/codeq";
 import type { HostAnswer, HostCall, SandboxOutcome, SandboxProgram } from "@sous/sandbox";
 import type { TerminalRecord } from "@sous/store";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
@@ -36,7 +36,6 @@ const ROOM_WAIT_MS = 1000;
 const LINES_MAX = 10_000_000;
 
 export interface RunOptions extends InvokerOptions {
-  setTimer: SetTimer;
   records: RecordWriter;
   /** When this invoker began: older work may have run before, in a process that is gone. */
   startedMs: number;
@@ -44,6 +43,8 @@ export interface RunOptions extends InvokerOptions {
   stopping: () => boolean;
   /** Extends the lease of a delivery that gave back its room. @returns what ends that */
   keepLease: (delivery: Delivery<Invocation>) => () => void;
+  /** Puts a delivery that gave back its room back as it was, after so many milliseconds or when the process ends. */
+  giveBack: (delivery: Delivery<Invocation>, afterMs: number) => void;
 }
 
 /**
@@ -144,18 +145,10 @@ export class Run implements FleetClient {
 
   /** It has not begun here, and stays queued as it was, or after a while where the reason may be over by then. */
   #giveBack(afterMs = 0): void {
-    const { keepLease, setTimer } = this.#options;
     const live = this.#live;
     if (live !== undefined) this.#leave(live, { ...live.record(), status: "queued" });
     this.#release();
-    const letGo = keepLease(this.#delivery);
-    const release = (): void =>
-      void this.#delivery
-        .release()
-        .finally(letGo)
-        .catch(() => {});
-    if (afterMs === 0) release();
-    else setTimer(release, afterMs);
+    this.#options.giveBack(this.#delivery, afterMs);
   }
 
   /**
