@@ -14,6 +14,7 @@ import { buildBundle } from "../../packages/platform/src/bundle/build-bundle.ts"
 import { loadConfig } from "../../packages/platform/src/config/load-config.ts";
 import { mergeVersionConfig } from "../../packages/platform/src/control/merge-version-config.ts";
 import type { InvocationReply } from "../../packages/platform/src/activations/invocation-reply.ts";
+import { LiveActivation } from "../../packages/platform/src/activations/live-activation.ts";
 import { openExecution } from "../../packages/platform/src/roles/execution.ts";
 import { openBundles } from "../../packages/platform/src/roles/open-bundles.ts";
 import { openCore } from "../../packages/platform/src/roles/open-core.ts";
@@ -76,6 +77,7 @@ async function startExecution(code = COUNTER, versionConfig: VersionConfigInput 
   return {
     store,
     codeq: core.codeq,
+    live: core.live,
     faults,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -175,6 +177,44 @@ test("a delivery that waited for a run that failed for good leaves a dead letter
     new Set(["attempt 1: Exception: not yet"]),
   );
   assert.equal(await runsOf(execution), "1");
+});
+
+test("a call that is cancelled while its failed attempt is put back ends as the next one, and is not run again", async () => {
+  const retry = { max_attempts: 5, backoff_ms: 10, backoff_max_ms: 10, max_age_ms: 86_400_000 };
+  await using execution = await startExecution(FAILS_FIRST, { retry });
+  const invocation = invocationOf("async");
+  const { tenant, activation_id: id } = invocation;
+  const { activations } = execution.store;
+  const update = activations.update.bind(activations);
+  let isCancelled = false;
+  // The very moment: the next attempt is in the store, and not in the queue.
+  activations.update = async (record) => {
+    const applied = await update(record);
+    if (record.status === "queued" && record.attempt === 2) isCancelled = execution.live.cancel(tenant, id);
+    return applied;
+  };
+  await deliver(execution, invocation);
+  const read = () => activations.get(tenant, id);
+  await until(async () => (await read())?.status === "cancelled", "it to be cancelled");
+  await settled(execution);
+  assert.ok(isCancelled);
+  const record = await read();
+  assert.deepEqual([record?.attempt, record?.attempts.length, record?.start_ms], [2, 1, null]);
+  assert.equal(await runsOf(execution), "1");
+  assert.deepEqual(await execution.codeq.dead(TOPICS.invoke, 10), []);
+});
+
+test("an attempt that the store knows of and the queue does not is the one that runs", async () => {
+  await using execution = await startExecution();
+  const invocation = invocationOf("async");
+  const live = new LiveActivation(invocation, 1, "isolate");
+  const error = { type: "Exception" as const, message: "not yet" };
+  const failed = { attempt: 1, start_ms: 1, end_ms: 2, status: "error" as const, error };
+  await execution.store.activations.create({ ...live.record(), attempt: 2, attempts: [failed] });
+  await deliver(execution, invocation);
+  const read = () => execution.store.activations.get(KEY.tenant, invocation.activation_id);
+  await until(async () => (await read())?.status === "success", "it to run");
+  assert.equal((await read())?.attempt, 2);
 });
 
 test("each of three gateways gets the one answer of an activation they all sent", async () => {

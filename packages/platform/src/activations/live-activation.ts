@@ -27,6 +27,8 @@ export class LiveActivation implements LogBudget {
   readonly invocation: Invocation;
   /** Its place in the registry. */
   slot = -1;
+  /** Which attempt it is; one that is put back may be ended as the next. */
+  attempt: number;
   version: number;
   readonly tier: string;
   status: ActivationRecord["status"] = "queued";
@@ -57,6 +59,7 @@ export class LiveActivation implements LogBudget {
 
   constructor(invocation: Invocation, version: number, tier: string) {
     this.invocation = invocation;
+    this.attempt = invocation.attempt;
     this.version = version;
     this.tier = tier;
   }
@@ -78,6 +81,13 @@ export class LiveActivation implements LogBudget {
     const followers = (this.#followers ??= new Set());
     followers.add(listener);
     return () => followers.delete(listener);
+  }
+
+  /** It is queued as a later attempt, as the record says: what ends it now ends that one. */
+  continueAs(record: ActivationRecord): void {
+    this.attempt = record.attempt;
+    this.earlier = record.attempts;
+    this.startMs = null;
   }
 
   /** Makes its end known, and tells the followers. */
@@ -109,7 +119,7 @@ export class LiveActivation implements LogBudget {
       principal: plainPrincipal(invocation.principal),
       mode: invocation.mode,
       status: this.status,
-      attempt: invocation.attempt,
+      attempt: this.attempt,
       attempts: this.earlier,
       enqueued_at_ms: invocation.enqueued_at_ms,
       start_ms: this.startMs,

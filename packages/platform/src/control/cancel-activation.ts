@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "@sous/codeq";
-import { type CancelReply, type Invocation, isTerminal, PlatformError, TOPICS } from "@sous/contract";
+import {
+  type ActivationRecord,
+  type CancelReply,
+  type Invocation,
+  isTerminal,
+  PlatformError,
+  TOPICS,
+} from "@sous/contract";
 import type { TerminalRecord } from "@sous/store";
 import { replyOf } from "../activations/invocation-reply.ts";
 import type { ControlContext } from "./control-context.ts";
@@ -19,7 +26,7 @@ export async function cancelActivation(
   tenant: string,
   activationId: string,
 ): Promise<CancelReply> {
-  const { live, codeq, store, clock } = context;
+  const { live, codeq } = context;
   const record = await findActivation(context, tenant, activationId);
   if (isTerminal(record.status)) {
     throw new PlatformError("CS_CONFLICT", `the activation has ended already, with ${record.status}`);
@@ -34,20 +41,38 @@ export async function cancelActivation(
     await cancellations.request(tenant, activationId);
     return { activation_id: activationId, status: "running" };
   }
-  const nowMs = clock();
-  const cancelled: TerminalRecord = {
-    ...record,
-    status: "cancelled",
-    end_ms: nowMs,
-    duration_ms: 0,
-    timings: { ...record.timings, queue_ms: Math.max(0, nowMs - record.enqueued_at_ms) },
-    error: { type: "Cancelled", message: "cancelled before it started" },
-  };
-  await store.activations.finish(cancelled);
+  const cancelled = await endAsCancelled(context, record);
   live.announceEnd(activationId);
   const { reply_to } = message.body;
   if (reply_to !== undefined) codeq.reply(reply_to, activationId, replyOf(cancelled, false));
   return { activation_id: activationId, status: "cancelled" };
+}
+
+/**
+ * Writes the end of an activation whose message was taken out. Meanwhile an attempt may have failed elsewhere, and the
+ * record be that of the next one.
+ * @throws CS_CONFLICT when it has ended
+ */
+async function endAsCancelled(
+  { store, clock }: Pick<ControlContext, "store" | "clock">,
+  record: ActivationRecord,
+): Promise<TerminalRecord> {
+  for (let known: ActivationRecord | undefined = record; known !== undefined && !isTerminal(known.status);) {
+    const nowMs = clock();
+    const cancelled: TerminalRecord = {
+      ...known,
+      status: "cancelled",
+      end_ms: nowMs,
+      duration_ms: 0,
+      timings: { ...known.timings, queue_ms: Math.max(0, nowMs - known.enqueued_at_ms) },
+      error: { type: "Cancelled", message: "cancelled before it started" },
+    };
+    if (await store.activations.finish(cancelled)) return cancelled;
+    const stored = await store.activations.get(known.tenant, known.activation_id);
+    // Nobody else has its message: nothing but one late write can come between two looks.
+    known = stored?.attempt === known.attempt && stored.status === known.status ? undefined : stored;
+  }
+  throw ended();
 }
 
 const ended = (): PlatformError =>

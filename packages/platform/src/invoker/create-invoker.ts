@@ -70,7 +70,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
           .catch(() => {})
           .finally(() => ending.delete(delivery));
       };
-      if (afterMs === 0) {
+      if (afterMs === 0 || draining) {
         giveBack();
         return;
       }

@@ -56,7 +56,7 @@ export interface RunOptions extends InvokerOptions {
 export class Run implements FleetClient {
   readonly #options: RunOptions;
   readonly #delivery: Delivery<Invocation>;
-  readonly #invocation: Invocation;
+  #invocation: Invocation;
   readonly #release: () => void;
   #live: LiveActivation | undefined;
   #version: VersionRecord | undefined;
@@ -146,6 +146,10 @@ export class Run implements FleetClient {
   /** It has not begun here, and stays queued as it was, or after a while where the reason may be over by then. */
   #giveBack(afterMs = 0): void {
     const live = this.#live;
+    if (live?.cancelRequested === true && this.#invocation.mode === "async") {
+      this.#end(unrun({ type: "Cancelled", message: "cancelled before it started" }));
+      return;
+    }
     if (live !== undefined) this.#leave(live, { ...live.record(), status: "queued" });
     this.#release();
     this.#options.giveBack(this.#delivery, afterMs);
@@ -177,7 +181,8 @@ export class Run implements FleetClient {
     if (this.#invocation.mode === "async" && this.#invocation.attempt > known.invocation.attempt) {
       waitForEarlier(known, (record) => {
         this.#release();
-        this.#finish(record).catch(() => {});
+        const isOver = isTerminal(record.status);
+        (isOver ? this.#remove(record as TerminalRecord) : this.#finish(record)).catch(() => {});
       });
       return;
     }
@@ -211,9 +216,13 @@ export class Run implements FleetClient {
       return;
     }
     if (this.#live !== undefined) {
-      this.#giveBack();
+      if (record !== undefined) this.#live.continueAs(record);
+      this.#giveBack(ROOM_WAIT_MS);
       return;
     }
+    // The store may know of an attempt that the queue has lost.
+    if (record?.status === "queued" && record.attempt > this.#invocation.attempt)
+      this.#invocation = { ...this.#invocation, attempt: record.attempt };
     const { live } = this.#options;
     const { tenant, activation_id, namespace, ref } = this.#invocation;
     const known = live.find(tenant, activation_id);
@@ -278,6 +287,7 @@ export class Run implements FleetClient {
   }
 
   #prepare(program: PreparedProgram, nowMs: number): void {
+    if (this.#isOthers(nowMs)) return;
     const { codeq, now } = this.#options;
     const { mode, attempt } = this.#invocation;
     const written = mode === "async" ? this.#writeRunning(nowMs) : undefined;
@@ -298,12 +308,15 @@ export class Run implements FleetClient {
     return writeRunning(this.#options, (this.#live as LiveActivation).record(), this.#stored);
   }
 
+  /** In a process that stood still, or heard of it late: others may have it by now. */
+  #isOthers(nowMs: number): boolean {
+    if (nowMs < this.#delivery.leaseUntilMs) return false;
+    this.#giveBack();
+    return true;
+  }
+
   #start(program: PreparedProgram, nowMs: number): void {
-    // In a process that stood still, or heard of it late: it is others' by now.
-    if (nowMs >= this.#delivery.leaseUntilMs) {
-      this.#giveBack();
-      return;
-    }
+    if (this.#isOthers(nowMs)) return;
     if (!program.ok) {
       this.#end(unrun(program.error));
       return;
@@ -328,15 +341,13 @@ export class Run implements FleetClient {
   }
 
   #launch(): void {
-    const { fleet } = this.#options;
     const invocation = this.#invocation;
-    const live = this.#live as LiveActivation;
-    if (live.cancelRequested) {
+    if ((this.#live as LiveActivation).cancelRequested) {
       this.#end(unrun({ type: "Cancelled", message: "cancelled before it started" }));
       return;
     }
     const task = taskOf(invocation, this.#version as VersionRecord, this.#program as SandboxProgram);
-    fleet.run(invocation.tenant, task, this);
+    this.#options.fleet.run(invocation.tenant, task, this);
   }
 
   onPlaced(sandboxId: string): void {
@@ -426,13 +437,12 @@ export class Run implements FleetClient {
 
   /** @returns whether a failed asynchronous attempt is put back for another */
   #retries(outcome: SandboxOutcome, endMs: number): boolean {
-    const invocation = this.#invocation;
     const live = this.#live as LiveActivation;
     const { error } = outcome;
     const retry = this.#version?.config.retry;
     if (error === undefined || retry === undefined || live.cancelRequested) return false;
-    if (!hasFurtherAttempt(invocation, error.type, retry, endMs)) return false;
-    const delayMs = delayAfter(invocation.attempt, retry, this.#options.random());
+    if (!hasFurtherAttempt(this.#invocation, error.type, retry, endMs)) return false;
+    const delayMs = delayAfter(live.attempt, retry, this.#options.random());
     void this.#putBack(live, queuedAgain(live, outcome, endMs), delayMs);
     return true;
   }
@@ -441,6 +451,7 @@ export class Run implements FleetClient {
   async #putBack(live: LiveActivation, record: ActivationRecord, delayMs: number): Promise<void> {
     await writeQueuedAgain(this.#options, live, record);
     if (live.cancelRequested) {
+      live.continueAs(record);
       this.#end(unrun({ type: "Cancelled", message: "cancelled between two attempts" }));
       return;
     }

@@ -60,6 +60,55 @@ test("in autumn a time that comes twice runs the first time, and * runs through 
   ]);
 });
 
+test("lists and ranges of hours are as single ones on both days", () => {
+  assert.deepEqual(moments("0 2,14 * * *", "Europe/Paris", "2027-03-27T12:59:00Z", 3), [
+    "2027-03-27T13:00:00Z",
+    "2027-03-28T01:00:00Z",
+    "2027-03-28T12:00:00Z",
+  ]);
+  assert.deepEqual(moments("0 2,14 * * *", "Europe/Paris", "2027-10-30T22:00:00Z", 3), [
+    "2027-10-31T00:00:00Z",
+    "2027-10-31T13:00:00Z",
+    "2027-11-01T01:00:00Z",
+  ]);
+  assert.deepEqual(moments("30 1-4 * * *", "Europe/Paris", "2027-10-30T22:00:00Z", 5), [
+    "2027-10-30T23:30:00Z",
+    "2027-10-31T00:30:00Z",
+    "2027-10-31T02:30:00Z",
+    "2027-10-31T03:30:00Z",
+    "2027-11-01T00:30:00Z",
+  ]);
+  assert.deepEqual(moments("0,30 2 * * *", "Europe/Paris", "2027-03-28T00:00:00Z", 2), [
+    "2027-03-28T01:00:00Z",
+    "2027-03-29T00:00:00Z",
+  ]);
+  assert.deepEqual(moments("0,30 2 * * *", "Europe/Paris", "2027-10-31T00:15:00Z", 2), [
+    "2027-10-31T00:30:00Z",
+    "2027-11-01T01:00:00Z",
+  ]);
+  assert.deepEqual(moments("0 1,13 * * *", "America/New_York", "2027-11-07T04:00:00Z", 3), [
+    "2027-11-07T05:00:00Z",
+    "2027-11-07T18:00:00Z",
+    "2027-11-08T06:00:00Z",
+  ]);
+  // Asked in the hour that comes the second time.
+  assert.deepEqual(moments("* * 2 * * *", "Europe/Paris", "2027-10-31T01:10:00Z", 1), [
+    "2027-11-01T01:00:00Z",
+  ]);
+});
+
+test("days that begin at one o'clock, and clocks that change by half an hour", () => {
+  // Beirut leaves out midnight on 2027-03-28; Lord Howe goes from +11 to +10:30 at 02:00 on 2027-04-04.
+  assert.deepEqual(moments("0 0 * * *", "Asia/Beirut", "2027-03-27T12:00:00Z", 2), [
+    "2027-03-27T22:00:00Z",
+    "2027-03-28T21:00:00Z",
+  ]);
+  assert.deepEqual(moments("45 1 * * *", "Australia/Lord_Howe", "2027-04-03T12:00:00Z", 2), [
+    "2027-04-03T14:45:00Z",
+    "2027-04-04T15:15:00Z",
+  ]);
+});
+
 test("the other side of the ocean changes on its own days", () => {
   assert.deepEqual(moments("30 2 * * *", "America/New_York", "2027-03-13T12:00:00Z", 2), [
     "2027-03-14T07:00:00Z",

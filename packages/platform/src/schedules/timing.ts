@@ -14,7 +14,10 @@ export interface Timing {
 }
 
 interface Compiled {
+  /** Asked in the time zone, or for the time a clock on the wall shows. */
   cron: Cron;
+  /** Whether it names hours: then a clock that is put back does not make it run again. */
+  namesHours: boolean;
   /** The last answers: schedules of one expression ask for the same moments, and those that catch up ask again. */
   answers: Map<number, number | null>;
 }
@@ -25,8 +28,8 @@ const ANSWERS_MAX = 128;
 const FIELDS = /^\s*(?:@(?:hourly|daily|weekly|monthly|yearly|annually|midnight)|\S+(?:\s+\S+){4,5})\s*$/i;
 
 /**
- * Makes the timing of a process. In a time zone, what falls into an hour that is left out runs at its end, what
- * names an hour that comes twice runs the first time, and `*` fields run through both.
+ * Makes the timing of a process. In a time zone, what falls into an hour that is left out runs at its end, once; what
+ * names an hour that comes twice runs the first time; what has `*` for the hour runs through both.
  */
 export function createTiming(): Timing {
   const compiled = new LRUCache<string, Compiled>({ max: CRONS_MAX });
@@ -35,12 +38,12 @@ export function createTiming(): Timing {
     const key = `${timezone} ${expression}`;
     let entry = compiled.get(key);
     if (entry === undefined) {
-      entry = { cron: compileCron(expression, timezone), answers: new Map() };
+      entry = { ...compileCron(expression, timezone), answers: new Map() };
       compiled.set(key, entry);
     }
     const known = entry.answers.get(afterMs);
     if (known !== undefined) return known;
-    const nextMs = entry.cron.nextRun(new Date(afterMs))?.getTime() ?? null;
+    const nextMs = nextMoment(entry, timezone, afterMs);
     if (entry.answers.size >= ANSWERS_MAX) entry.answers.clear();
     entry.answers.set(afterMs, nextMs);
     return nextMs;
@@ -61,8 +64,33 @@ export function createTiming(): Timing {
   };
 }
 
+function nextMoment({ cron, namesHours }: Compiled, timezone: string, afterMs: number): number | null {
+  if (!namesHours) return cron.nextRun(new Date(afterMs))?.getTime() ?? null;
+  let wall: Date | null = new Date(wallTime(afterMs, timezone));
+  // In the hour that comes the second time the clock shows what was run the first time.
+  while ((wall = cron.nextRun(wall)) !== null) {
+    const atMs = momentOf(wall.getTime(), timezone);
+    if (atMs > afterMs) return atMs;
+  }
+  return null;
+}
+
+/** @returns what a clock on the wall shows at a moment, as if it stood in UTC */
+function wallTime(atMs: number, timezone: string): number {
+  const { offsetNanoseconds } = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timezone);
+  return atMs + offsetNanoseconds / 1e6;
+}
+
+/** @returns when a clock shows this: the first time where it does twice, the end of the gap where it never does */
+function momentOf(wallMs: number, timezone: string): number {
+  const shown = Temporal.Instant.fromEpochMilliseconds(wallMs).toZonedDateTimeISO("UTC").toPlainDateTime();
+  const moment = shown.toZonedDateTime(timezone, { disambiguation: "earlier" });
+  const isShown = moment.toPlainDateTime().equals(shown);
+  return (isShown ? moment : (moment.getTimeZoneTransition("next") ?? moment)).epochMilliseconds;
+}
+
 /** @throws CS_VALIDATION_FAILED for what is no cron expression, or no time zone */
-function compileCron(expression: string, timezone: string): Cron {
+function compileCron(expression: string, timezone: string): Pick<Compiled, "cron" | "namesHours"> {
   if (!isTimeZone(timezone)) {
     throw new PlatformError(
       "CS_VALIDATION_FAILED",
@@ -75,11 +103,19 @@ function compileCron(expression: string, timezone: string): Cron {
     throw new PlatformError("CS_VALIDATION_FAILED", message);
   }
   try {
-    return new Cron(expression, { timezone, paused: true });
+    const namesHours = timezone !== "UTC" && hasNamedHours(expression);
+    const cron = new Cron(expression, { timezone: namesHours ? "UTC" : timezone, paused: true });
+    return { cron, namesHours };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.replace(/^CronPattern: /, "") : "unknown";
     throw new PlatformError("CS_VALIDATION_FAILED", `cron is not valid: ${reason.slice(0, 300)}`, { cause });
   }
+}
+
+function hasNamedHours(expression: string): boolean {
+  const fields = expression.trim().split(/\s+/);
+  if (fields.length === 1) return !/^@hourly$/i.test(fields[0] ?? "");
+  return !(fields.at(-4) ?? "*").startsWith("*");
 }
 
 function isTimeZone(name: string): boolean {

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createMemoryCodeQ, type Delivery } from "@sous/codeq";
+import { type Invocation, newActivationId, newRequestId, TOPICS } from "@sous/contract";
+import { createSqliteStore } from "@sous/store";
+import type { InvocationReply } from "../activations/invocation-reply.ts";
+import { LiveActivation } from "../activations/live-activation.ts";
+import { LiveRegistry } from "../activations/live-registry.ts";
+import { cancelActivation } from "./cancel-activation.ts";
+
+const TENANT = "t_default";
+
+function invocationOf(): Invocation {
+  const nowMs = Date.now();
+  return {
+    activation_id: newActivationId(),
+    request_id: newRequestId(),
+    tenant: TENANT,
+    namespace: "default",
+    ref: { function: "f", version: 1 },
+    trigger: { type: "api", source: {} },
+    principal: { sub: "someone", roles: [] },
+    deadline_ms: 0,
+    mode: "async",
+    expires_at_ms: nowMs + 60_000,
+    attempt: 1,
+    enqueued_at_ms: nowMs,
+    new_id: true,
+    strict: true,
+    event_json: "null",
+  };
+}
+
+test("what is cancelled while another process puts its failed attempt back ends as the next one", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  await using codeq = await createMemoryCodeQ<Invocation, InvocationReply>({ clock: Date.now });
+  const body = invocationOf();
+  const { activation_id: id, enqueued_at_ms, expires_at_ms } = body;
+  const first = { ...new LiveActivation(body, 1, "isolate").record(), status: "running" as const };
+  await store.activations.create(first);
+  const { promise, resolve } = Promise.withResolvers<Delivery<Invocation>>();
+  await codeq.consume({
+    topic: TOPICS.invoke,
+    leaseMs: 60_000,
+    capacity: () => 1,
+    accepts: () => true,
+    deliver: resolve,
+    onExpired: () => {},
+  });
+  const times = { enqueued_at_ms, due_at_ms: 0, expires_at_ms };
+  const message = { id, topic: TOPICS.invoke, tenant: TENANT, lane: "default/f", body, attempt: 1, ...times };
+  await codeq.publish(message, { depthMax: 10, durable: false });
+  const delivery = await promise;
+
+  const context = {
+    live: new LiveRegistry(),
+    store,
+    codeq,
+    clock: Date.now,
+    queued: { get: () => undefined, of: () => [] },
+    cancellations: undefined,
+  };
+  const cancelled = cancelActivation(
+    context as unknown as Parameters<typeof cancelActivation>[0],
+    TENANT,
+    id,
+  );
+  // It has been read as the first attempt by now, and its message was not to be had.
+  await sleep(5);
+  await store.activations.update({ ...first, status: "queued", attempt: 2 });
+  await delivery.nack(60_000);
+  assert.equal((await cancelled).status, "cancelled");
+  const record = await store.activations.get(TENANT, id);
+  assert.deepEqual([record?.status, record?.attempt], ["cancelled", 2]);
+});
