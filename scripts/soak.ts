@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 
 /**
  * The long versions of suites that every test run has short ones of: a cluster under failures of every kind, one whose
- * invokers are killed, and the fuzzer. Runs one after the other and ends with 1 when any fails. A failing run prints
+ * invokers are killed, schedules, and the fuzzer. Runs one after the other and ends with 1 when any fails. A failing run prints
  * the seed that repeats it.
  */
 const { values } = parseArgs({
@@ -12,6 +12,8 @@ const { values } = parseArgs({
     calls: { type: "string", default: "100000" },
     /** Where the random choices begin (another one each run). */
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    /** Seconds of a schedule's ticks, with leaders that are killed and without. */
+    ticks: { type: "string", default: "120" },
     /** Seconds for the fuzzer. */
     fuzz: { type: "string", default: "600" },
   },
@@ -27,6 +29,16 @@ const suites: { name: string; file: string; env: Record<string, string> }[] = [
     name: `invokers killed every ten seconds: ${values.calls} calls, seed ${values.seed}`,
     file: "test/crash/invoker-kills.test.ts",
     env: { SOUS_SOAK_CALLS: values.calls, SOUS_SOAK_SEED: values.seed },
+  },
+  {
+    name: `a schedule whose leaders are killed: ${values.ticks} s, seed ${values.seed}`,
+    file: "test/triggers/leader-kills.test.ts",
+    env: { SOUS_TEST_SCHEDULE_SECONDS: values.ticks, SOUS_TEST_SCHEDULE_SEED: values.seed },
+  },
+  {
+    name: `a schedule of each second on one process: ${values.ticks} s`,
+    file: "test/triggers/schedules.test.ts",
+    env: { SOUS_TEST_SCHEDULE_SECONDS: values.ticks },
   },
   {
     name: `the fuzzer: ${values.fuzz} s`,

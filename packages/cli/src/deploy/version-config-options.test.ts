@@ -1,6 +1,12 @@
 import test from "node:test";
 import assert from "node:assert/strict";
-import { parseDestination, readVersionConfig, secretList } from "./version-config-options.ts";
+import { Command } from "commander";
+import {
+  addVersionConfigOptions,
+  parseDestination,
+  readVersionConfig,
+  secretList,
+} from "./version-config-options.ts";
 
 test("secrets are names, or names with the host and the header they are for", () => {
   assert.deepEqual(
@@ -29,6 +35,20 @@ test("a destination is a function, a topic or a URL; the secret signs webhooks o
   for (const bad of ["", "mend@prod", "topic:", "ftp://example.com"]) {
     assert.throws(() => parseDestination(bad), /function:NAME@REF/, bad);
   }
+});
+
+test("how often and how long a queued call is tried is given in times people write", () => {
+  assert.deepEqual(readVersionConfig({ maxAttempts: 5, backoff: 500, maxAge: 604_800_000 }), {
+    retry: { max_attempts: 5, backoff_ms: 500, max_age_ms: 604_800_000 },
+  });
+  assert.deepEqual(readVersionConfig({}), {});
+  const command = addVersionConfigOptions(new Command()).exitOverride();
+  command.parse(["--max-attempts", "3", "--backoff", "2s", "--backoff-max", "5m", "--max-age", "3d"], {
+    from: "user",
+  });
+  assert.deepEqual(readVersionConfig(command.opts()), {
+    retry: { max_attempts: 3, backoff_ms: 2000, backoff_max_ms: 300_000, max_age_ms: 259_200_000 },
+  });
 });
 
 test("the format makes CloudEvents of webhooks and topics, and leaves functions alone", () => {

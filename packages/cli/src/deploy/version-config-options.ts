@@ -9,6 +9,7 @@ import {
 } from "@sous/contract";
 import { CliError } from "../client/cli-error.ts";
 import { commaList, oneOf, wholeNumber } from "../command-context.ts";
+import { parseDuration } from "../parse-duration.ts";
 
 /** Options of how destinations are told, as commander gives them. */
 export interface DeliveryOptions {
@@ -32,6 +33,10 @@ export interface VersionConfigOptions extends DeliveryOptions {
   invokeEventRoles?: string[];
   onSuccess?: Destination;
   onFailure?: Destination;
+  maxAttempts?: number;
+  backoff?: number;
+  backoffMax?: number;
+  maxAge?: number;
 }
 
 const DESTINATIONS = "function:NAME@REF, topic:NAME or a URL";
@@ -64,6 +69,10 @@ export function addVersionConfigOptions(command: Command): Command {
     .option("--invoke-cadence-roles <roles>", roles("call it as a Cadence activity"), commaList)
     .option("--invoke-api-roles <roles>", roles("call it over the control API"), commaList)
     .option("--invoke-event-roles <roles>", roles("call it from an event source"), commaList)
+    .option("--max-attempts <n>", "how often a queued call is tried", wholeNumber(1, 20))
+    .option("--backoff <time>", "pause before the second attempt, at most; it doubles", parseDuration)
+    .option("--backoff-max <time>", "what the pause between attempts grows to", parseDuration)
+    .option("--max-age <time>", "how long a queued call may wait, delays and pauses included", parseDuration)
     .option(
       "--on-success <destination>",
       `told of queued calls that succeeded: ${DESTINATIONS}`,
@@ -102,6 +111,12 @@ export function readVersionConfig(
     invoke_api_roles: options.invokeApiRoles ?? defaultRoles?.slice(),
     invoke_event_roles: options.invokeEventRoles ?? (defaultRoles && [...defaultRoles, WORKER_ROLE]),
   });
+  const retry = defined({
+    max_attempts: options.maxAttempts,
+    backoff_ms: options.backoff,
+    backoff_max_ms: options.backoffMax,
+    max_age_ms: options.maxAge,
+  });
   return defined({
     timeout_ms: options.timeoutMs,
     memory_mb: options.memoryMb,
@@ -112,6 +127,7 @@ export function readVersionConfig(
     secrets: options.secrets,
     on_success: readDestination(options.onSuccess, options),
     on_failure: readDestination(options.onFailure, options),
+    retry: Object.keys(retry).length === 0 ? undefined : retry,
     authz: Object.keys(authz).length === 0 ? undefined : authz,
   });
 }
