@@ -17,6 +17,9 @@ import { type PostgresDatabase, type PostgresServer, startPostgres } from "../te
 import { createPostgresStore, type PostgresStoreOptions } from "./postgres-store.ts";
 import { describeWithPostgres } from "./testing/with-postgres.ts";
 
+/** What is looked at here is who waits for whom, not for how long: a busy machine is no fault. */
+const PATIENCE = { connectMs: 30_000, statementMs: 60_000, answerMs: 70_000 };
+
 /** Two stores stand for two processes: they share nothing but the database. */
 describeWithPostgres("several writers of one database in PostgreSQL", () => {
   let server: PostgresServer;
@@ -28,7 +31,7 @@ describeWithPostgres("several writers of one database in PostgreSQL", () => {
     options: Partial<PostgresStoreOptions> = {},
   ): Promise<void> {
     const database = server.database();
-    const open = () => createPostgresStore({ url: database.url, ...options });
+    const open = () => createPostgresStore({ url: database.url, patience: PATIENCE, ...options });
     // At once: both find no tables, and one makes them.
     const [a, b] = await Promise.all([open(), open()]);
     await using _a = a;
@@ -38,7 +41,7 @@ describeWithPostgres("several writers of one database in PostgreSQL", () => {
 
   test("start at once on an empty database, and one takes each step of the schema", async () => {
     const database = server.database();
-    const open = () => createPostgresStore({ url: database.url });
+    const open = () => createPostgresStore({ url: database.url, patience: PATIENCE });
     const stores = await Promise.all(Array.from({ length: 5 }, open));
     await Promise.all(stores.map((store) => store.check()));
     const steps = server.sql(database.name, "select number from schema_migrations order by number");
