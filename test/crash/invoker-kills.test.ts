@@ -8,7 +8,7 @@ import { isTerminal, type SeenRecord } from "../support/history.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
 
 /** How much of it: a short one with every test run, a long one by `npm run soak`. */
-const CALLS = Number(process.env["SOUS_SOAK_CALLS"] ?? 1500);
+const CALLS = Number(process.env["SOUS_SOAK_CALLS"] ?? 1000);
 const KILL_EVERY_MS = CALLS > 10_000 ? 10_000 : 2000;
 const SEED = Number(process.env["SOUS_SOAK_SEED"] ?? 0x50552);
 const SENDERS = 24;

@@ -9,7 +9,7 @@ import { skipUnlessRequired } from "../support/scratch.ts";
 import { assertApart, assertConsecutive, settledTicks, sourceOf, ticksOf } from "../support/ticks.ts";
 
 /** So many ticks of a second are so many activations; `SOUS_TEST_SCHEDULE_SECONDS=60` shows a minute of them. */
-const SECONDS = Number(process.env["SOUS_TEST_SCHEDULE_SECONDS"] ?? 20);
+const SECONDS = Number(process.env["SOUS_TEST_SCHEDULE_SECONDS"] ?? 15);
 const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
 const AUTHZ = {
   invoke_http_roles: ["admin"],

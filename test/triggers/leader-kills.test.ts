@@ -9,7 +9,7 @@ import { seeded, skipUnlessRequired } from "../support/scratch.ts";
 import { assertApart, assertConsecutive, settledTicks, sourceOf, ticksOf } from "../support/ticks.ts";
 
 /** `SOUS_TEST_SCHEDULE_SECONDS=120` kills leaders for two minutes. */
-const SECONDS = Number(process.env["SOUS_TEST_SCHEDULE_SECONDS"] ?? 20);
+const SECONDS = Number(process.env["SOUS_TEST_SCHEDULE_SECONDS"] ?? 15);
 const SEED = Number(process.env["SOUS_TEST_SCHEDULE_SEED"] ?? 0x71c5);
 /** Without a leader for longer than this a schedule with this cap leaves ticks out. */
 const CAP = 3;
