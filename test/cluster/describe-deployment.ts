@@ -265,6 +265,45 @@ export function describeDeployment(deployment: Deployment): void {
       }
     });
 
+    test("what waits is read, listed page by page among what has ended, and listed no more when it is cancelled", async () => {
+      await api.deploy({ name: "listed", files: filesOf("export default (n) => n;") });
+      const list = async (query: string): Promise<ActivationRecord[]> => {
+        const records: ActivationRecord[] = [];
+        for (let cursor: string | null = ""; cursor !== null;) {
+          const from: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+          const path = `${ACTIVATIONS}?namespace=default&function=listed&limit=3${query}${from}`;
+          const page: { items: ActivationRecord[]; next_cursor: string | null } = await api.expect(200, "GET", path);
+          records.push(...page.items);
+          cursor = page.next_cursor;
+        }
+        return records;
+      };
+      const ids: string[] = [];
+      for (let n = 0; n < 12; n++) {
+        const isDelayed = n % 3 !== 0;
+        const id = await enqueue("listed", n, isDelayed ? { "x-delay-ms": "120000" } : {});
+        if (!isDelayed) assert.equal((await ended(id)).status, "success");
+        else assert.equal((await api.activation(id)).status, "queued");
+        ids.push(id);
+      }
+      const statuses = (records: ActivationRecord[]) =>
+        records.map((record) => `${ids.indexOf(record.activation_id)} ${record.status}`);
+      const all = ids.map((_, n) => `${n} ${n % 3 === 0 ? "success" : "queued"}`).reverse();
+      assert.deepEqual(statuses(await list("")), all);
+      assert.deepEqual(
+        statuses(await list("&status=queued")),
+        all.filter((text) => text.endsWith("queued")),
+      );
+      for (const [n, id] of ids.entries()) {
+        if (n % 3 === 0) continue;
+        assert.equal((await api.call("POST", `${ACTIVATIONS}/${id}:cancel`)).status, 202);
+        assert.equal((await api.activation(id)).status, "cancelled");
+      }
+      assert.deepEqual(await list("&status=queued"), []);
+      assert.equal((await list("&status=cancelled")).length, 8);
+      assert.equal((await list("")).length, 12);
+    });
+
     test("a secret is handed to the function it is bound to", async () => {
       assert.equal(await bodyOf("work", { key: "secret", secret: true }), '{"length":14}');
     });

@@ -66,8 +66,11 @@ export interface Consumer<Body> {
   accepts(message: Message<Body>): boolean;
   /** Takes a message; never called inside `consume`, but possibly inside `publish`, `wake` or an end of another. */
   deliver(delivery: Delivery<Body>): void;
-  /** A message that waited past `expires_at_ms`; it is already gone from the queue. One of the topic's consumers hears of it. */
-  onExpired(message: Message<Body>): void;
+  /**
+   * A message that waited past `expires_at_ms`; it is not delivered any more. One of the topic's consumers hears of it. An
+   * engine in a server keeps it until the promise resolves; if it does not within half a minute, somebody is told again.
+   */
+  onExpired(message: Message<Body>): void | Promise<void>;
 }
 
 export interface Subscription {
@@ -126,12 +129,40 @@ export interface ReplyChannel<Result> extends AsyncDisposable {
   forget(address: string, requestId: string): void;
 }
 
-/** The messages of a queue that lives in this process. */
-export interface HeldMessages<Body> {
-  /** @returns the acknowledged message with this id that waits or is claimed */
-  find(id: string): Message<Body> | undefined;
-  /** A tenant's messages that wait, in no order. Costs a look at every message of the queue. */
-  waiting(topic: string, tenant: string): Iterable<Message<Body>>;
+/** Which of a topic's messages that wait are meant. */
+export interface WaitingFilter {
+  tenant: string;
+  /** A lane, or with a slash at its end every lane that begins so; absent: all of the tenant's. */
+  lane?: string | undefined;
+}
+
+/** A place in a list of what waits, newest first: of one moment the greater id counts as newer. */
+export interface WaitingPlace {
+  enqueued_at_ms: number;
+  id: string;
+}
+
+export interface WaitingPage<Body> {
+  messages: Message<Body>[];
+  /** Where the next page begins: everything newer was looked at. Absent where this one is the last. */
+  next?: WaitingPlace | undefined;
+}
+
+/** Finds messages without taking them. */
+export interface MessageLookup<Body> {
+  /** @returns a tenant's durable message with this id that waits or is claimed; never one whose publish has not settled */
+  find(topic: string, tenant: string, id: string): Promise<Message<Body> | undefined>;
+  /**
+   * A page of the durable messages that wait for their first delivery, newest first.
+   * @param below the last place that is not wanted any more, `undefined` for the first page
+   * @returns up to `limit`; fewer with a `next` where an engine has looked at as many as it does in one call
+   */
+  waiting(
+    topic: string,
+    filter: WaitingFilter,
+    below: WaitingPlace | undefined,
+    limit: number,
+  ): Promise<WaitingPage<Body>>;
 }
 
 /**
@@ -142,8 +173,10 @@ export interface HeldMessages<Body> {
  * counts as a failed attempt: the message returns with attempt + 1.
  */
 export interface CodeQ<Body, Result> extends AsyncDisposable {
-  /** Where this process holds every message: then nobody has to keep a copy to look one up. Absent elsewhere. */
-  readonly held?: HeldMessages<Body>;
+  /** Whether other processes publish and take as well. If not, it lives in this one, and may share the store's transactions. */
+  readonly isShared: boolean;
+  /** Where a message can be looked up, nobody has to keep a copy to find it. Absent where the engine cannot. */
+  readonly lookup?: MessageLookup<Body>;
   /** @throws CS_QUEUE_FULL when the lane holds `depthMax` waiting messages; retries pass the bound */
   publish(message: Message<Body>, options: PublishOptions): Promise<void>;
   consume(consumer: Consumer<Body>): Promise<Subscription>;

@@ -5,12 +5,15 @@ export type {
   DeadHeading,
   DeadLetter,
   Delivery,
-  HeldMessages,
   LaneDepth,
   Message,
+  MessageLookup,
   PublishOptions,
   ReplyChannel,
   Subscription,
+  WaitingFilter,
+  WaitingPage,
+  WaitingPlace,
 } from "./codeq.ts";
 export type { SetTimer } from "./memory/alarm.ts";
 export { createMemoryCodeQ, type MemoryCodeQOptions } from "./memory/create-memory-codeq.ts";

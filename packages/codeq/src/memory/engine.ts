@@ -85,16 +85,20 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     return this.#entries.get(id);
   }
 
-  /** @returns the message with this id that waits or is claimed, once its publisher was told that it is taken */
-  acknowledged(id: string): Message<Body> | undefined {
+  /** @returns the durable message with this id that waits or is claimed, once its publisher was told that it is taken */
+  acknowledged(topic: string, tenant: string, id: string): Message<Body> | undefined {
     const entry = this.#entries.get(id);
-    return entry !== undefined && (entry.isWaiting || entry.state === "claimed") ? entry.message : undefined;
+    if (entry === undefined || !entry.durable || !(entry.isWaiting || entry.state === "claimed"))
+      return undefined;
+    const { message } = entry;
+    return message.topic === topic && message.tenant === tenant ? message : undefined;
   }
 
-  /** Every message of a tenant that waits in a topic, in no order. */
+  /** Every durable message of a tenant that waits in a topic for its first delivery, in no order. */
   *waiting(topic: string, tenant: string): IterableIterator<Message<Body>> {
-    for (const { isWaiting, message } of this.#entries.values()) {
-      if (isWaiting && message.tenant === tenant && message.topic === topic) yield message;
+    for (const { isWaiting, durable, message } of this.#entries.values()) {
+      if (!isWaiting || !durable || message.attempt > 1) continue;
+      if (message.tenant === tenant && message.topic === topic) yield message;
     }
   }
 

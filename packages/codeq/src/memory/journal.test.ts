@@ -38,7 +38,7 @@ async function take(queue: CodeQ<Body, string>, time: VirtualTime, max = Infinit
     capacity: () => max - held.length,
     accepts: () => true,
     deliver: (delivery) => held.push(delivery),
-    onExpired: ({ id }) => expired.push(id),
+    onExpired: ({ id }) => void expired.push(id),
   });
   time.advance(1);
   return { held, expired, subscription };

@@ -122,7 +122,8 @@ export class TopicQueue<Body> {
     this.remove(entry);
     this.#host.forget(entry);
     try {
-      consumer?.onExpired(entry.message);
+      const heard = consumer?.onExpired(entry.message);
+      if (heard instanceof Promise) heard.catch((cause: unknown) => this.#consumerFailed("onExpired", cause));
     } catch (cause) {
       this.#consumerFailed("onExpired", cause);
     }

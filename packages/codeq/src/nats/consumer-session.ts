@@ -195,11 +195,10 @@ export class ConsumerSession<Body> {
     return claim;
   }
 
-  #expire([, , , token, wire]: Expired): void {
+  async #expire([, , , token, wire]: Expired): Promise<void> {
     const { settler } = this.#options;
     const message = this.#decoded(token, wire);
-    if (message === undefined) return;
-    this.#consumer.onExpired(message);
+    if (message === undefined || !(await this.#consumer.onExpired(message))) return;
     // Only now is it gone for good: had this process ended before, another consumer would have heard of it.
     this.#behind(settler.settle("e", token, ""));
   }

@@ -42,6 +42,7 @@ interface Parts<Result> {
 
 /** See `createNatsCodeQ`. */
 export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
+  readonly isShared = true;
   readonly #options: NatsCodeQOptions<Body, Result>;
   readonly #parts: Parts<Result>;
   readonly #codec: BodyCodec<Body>;

@@ -159,6 +159,34 @@ withRedis({}, (server) => {
     assert.deepEqual((await server().keys("gone:{*")).sort(), []);
   });
 
+  test("an expired message is kept until its consumer has kept its end", async () => {
+    await using queue = await open("?prefix=expired:");
+    const topic = unique("topic");
+    const old = message(topic, "old", { expires_at_ms: Date.now() - 1 });
+    await queue.publish(old, durable);
+    const { promise: kept, resolve } = Promise.withResolvers<void>();
+    const heard: string[] = [];
+    const subscription = await queue.consume({
+      topic,
+      leaseMs: 60_000,
+      capacity: () => 1,
+      accepts: () => true,
+      deliver: () => assert.fail("it is too old"),
+      onExpired(expired) {
+        heard.push(expired.id);
+        return kept;
+      },
+    });
+    await eventually("it is heard of", () => heard.length === 1);
+    assert.equal((await queue.lookup?.find(topic, old.tenant, old.id))?.id, old.id);
+    resolve();
+    await eventually("it is gone", async () => {
+      return (await queue.lookup?.find(topic, old.tenant, old.id)) === undefined;
+    });
+    assert.deepEqual(heard, [old.id]);
+    await subscription.close();
+  });
+
   test("nothing is left of a topic whose messages are gone", async () => {
     await using queue = await open("?prefix=left:");
     const topic = unique("topic");

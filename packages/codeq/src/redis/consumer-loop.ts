@@ -204,9 +204,9 @@ export class ConsumerLoop<Body> {
     });
   }
 
-  #expired(shard: Shard, raw: RawMessage): void {
+  async #expired(shard: Shard, raw: RawMessage): Promise<void> {
     const message = this.#decoded(raw);
-    if (message !== undefined) this.#consumer.onExpired(message);
+    if (message !== undefined && !(await this.#consumer.onExpired(message))) return;
     // Only now is it gone for good: had this process ended before, another consumer would have heard of it.
     this.#behind(shard.settle({ op: "a", id: raw.message.id, token: raw.token, argument: "" }));
   }

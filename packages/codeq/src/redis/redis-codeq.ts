@@ -9,6 +9,7 @@ import type {
   DeadLetter,
   LaneDepth,
   Message,
+  MessageLookup,
   PublishOptions,
   ReplyChannel,
 } from "../codeq.ts";
@@ -49,6 +50,8 @@ interface Parts<Body, Result> {
 
 /** See `createRedisCodeQ`. */
 export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
+  readonly isShared = true;
+  readonly lookup: MessageLookup<Body>;
   readonly #parts: Parts<Body, Result>;
   readonly #codec: BodyCodec<Body>;
   readonly #bus: WakeBus;
@@ -76,6 +79,16 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
       this.#pauses.resume();
       for (const loop of this.#loops) loop.signalAll();
     });
+    this.lookup = {
+      find: async (topic, tenant, id) => {
+        const message = await topics.shardOf(topic, tenant).find(tenant, id);
+        return message && this.#decoded(message);
+      },
+      waiting: async (topic, filter, below, limit) => {
+        const page = await topics.shardOf(topic, filter.tenant).waiting(filter, below, limit);
+        return { ...page, messages: page.messages.map((message) => this.#decoded(message)) };
+      },
+    };
     const closed = (): boolean => this.#closed;
     this.#settler = {
       link,

@@ -7,6 +7,8 @@ export const SHARD_SCRIPTS = [
   "recover",
   "settle",
   "cancel",
+  "find",
+  "waiting",
   "redrive",
   "dead",
   "headings",

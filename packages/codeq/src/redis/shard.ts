@@ -1,4 +1,13 @@
-import type { DeadFilter, DeadHeading, LaneDepth, Message, PublishOptions } from "../codeq.ts";
+import type {
+  DeadFilter,
+  DeadHeading,
+  LaneDepth,
+  Message,
+  PublishOptions,
+  WaitingFilter,
+  WaitingPage,
+  WaitingPlace,
+} from "../codeq.ts";
 import { Batcher } from "./batcher.ts";
 import { FIELDS_PER_MESSAGE, type RawMessage, readMessage } from "./message-fields.ts";
 import { type RedisLink, runScript } from "@sous/store/redis-link";
@@ -8,8 +17,12 @@ import { channelOfShard, keysOfShard } from "./shard-keys.ts";
 const BATCHES_IN_FLIGHT = 4;
 const BATCH_ITEMS_MAX = 64;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Calls a page of what waits is gathered in; with fewer found by then it is short. */
+const WAITING_CALLS_MAX = 20;
 /** Bytes of bodies one claim brings, unless a single message holds more. */
 const CLAIM_BYTES_MAX = 8 * 1024 * 1024;
+/** And one page of what waits. */
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** How long somebody who was told of an expired message has to say that he heard, in milliseconds. */
 const EXPIRED_HOLD_MS = 30_000;
 /** Dead letters read or put back in one call. */
@@ -124,6 +137,32 @@ export class Shard {
 
   async cancel(id: string): Promise<Message<string> | undefined> {
     return this.#read(await this.#run("cancel", [id]), FIELDS_PER_MESSAGE)[0]?.message;
+  }
+
+  async find(tenant: string, id: string): Promise<Message<string> | undefined> {
+    return this.#read(await this.#run("find", [id, tenant]), FIELDS_PER_MESSAGE)[0]?.message;
+  }
+
+  async waiting(
+    { tenant, lane = "" }: WaitingFilter,
+    below: WaitingPlace | undefined,
+    limit: number,
+  ): Promise<WaitingPage<string>> {
+    const messages: Message<string>[] = [];
+    let place = below;
+    let bytesLeft = PAGE_BYTES_MAX;
+    for (let call = 0; call < WAITING_CALLS_MAX && messages.length < limit && bytesLeft > 0; call++) {
+      const from = place === undefined ? ["", ""] : [place.enqueued_at_ms, place.id];
+      const args = [tenant, lane, ...from, limit - messages.length, bytesLeft];
+      const [moment, id, ...fields] = await this.#run("waiting", args);
+      for (const { message } of this.#read(fields, FIELDS_PER_MESSAGE)) {
+        messages.push(message);
+        bytesLeft -= message.body.length;
+      }
+      if (moment === "") return { messages };
+      place = { enqueued_at_ms: Number(moment), id: String(id) };
+    }
+    return { messages, next: place };
   }
 
   async depths(): Promise<LaneDepth[]> {

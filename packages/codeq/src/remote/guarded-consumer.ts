@@ -23,17 +23,28 @@ export class GuardedConsumer<Body> {
     this.#guard("deliver", () => this.#consumer.deliver(delivery));
   }
 
-  onExpired(message: Message<Body>): void {
-    this.#guard("onExpired", () => this.#consumer.onExpired(message));
+  /** @returns whether the consumer has done what it does about it */
+  async onExpired(message: Message<Body>): Promise<boolean> {
+    try {
+      await this.#guard("onExpired", () => this.#consumer.onExpired(message));
+      return true;
+    } catch (cause) {
+      this.#failed("onExpired", cause);
+      return false;
+    }
   }
 
   #guard<T>(method: string, call: () => T): T | undefined {
     try {
       return call();
     } catch (cause) {
-      const text = `A consumer's ${method} threw; see the cause and mend the consumer.`;
-      this.#report(new PlatformError("CS_INTERNAL", text, { cause }));
+      this.#failed(method, cause);
       return undefined;
     }
+  }
+
+  #failed(method: string, cause: unknown): void {
+    const text = `A consumer's ${method} threw; see the cause and mend the consumer.`;
+    this.#report(new PlatformError("CS_INTERNAL", text, { cause }));
   }
 }

@@ -4,7 +4,7 @@ import type { InvocationCodeQ } from "./invocation-queue.ts";
 import { LiveActivation } from "./live-activation.ts";
 
 export interface QueueInvocationOptions {
-  codeq: Pick<InvocationCodeQ, "publish" | "held">;
+  codeq: Pick<InvocationCodeQ, "publish" | "lookup">;
   store: Pick<Store, "activations">;
   tier: string;
 }
@@ -32,7 +32,7 @@ export async function queueInvocation(
     expires_at_ms: invocation.expires_at_ms,
   };
   // The queue itself tells what waits in it.
-  if (codeq.held !== undefined) return await codeq.publish(message, { depthMax, durable: true });
+  if (codeq.lookup !== undefined) return await codeq.publish(message, { depthMax, durable: true });
   const record = new LiveActivation(invocation, ref.version ?? 0, tier).record();
   const together = (): Promise<void> => store.activations.create(record).catch(passConflict);
   await codeq.publish(message, { depthMax, durable: true, together });

@@ -1,53 +1,73 @@
-import { type ActivationRecord, TOPICS } from "@sous/contract";
+import type { Message, WaitingPlace } from "@sous/codeq";
+import { type ActivationRecord, type Invocation, TOPICS } from "@sous/contract";
 import type { ActivationFilter } from "@sous/store";
 import type { InvocationCodeQ } from "./invocation-queue.ts";
 import { LiveActivation } from "./live-activation.ts";
 
 /**
- * Activations that wait in a queue this process holds itself. They have no record in the store before they start: the
- * message says all there is, and writing it twice would cost an accepted call half as much again.
+ * Activations that wait in a queue that can be asked. They have no record in the store before they start: the message
+ * says all there is, and writing it twice would cost an accepted call half as much again.
  */
 export interface QueuedActivations {
-  get(tenant: string, activationId: string): ActivationRecord | undefined;
-  /** Those that pass the filter, newest first. */
-  list(filter: ActivationFilter): ActivationRecord[];
+  get(tenant: string, activationId: string): Promise<ActivationRecord | undefined>;
+  /**
+   * Those that pass the filter, newest first.
+   * @param below only what is older, `undefined` for all
+   */
+  list(filter: ActivationFilter, below: WaitingPlace | undefined, limit: number): Promise<QueuedPage>;
 }
 
-/** @param codeq a queue that holds its messages elsewhere has their records in the store */
+export interface QueuedPage {
+  records: ActivationRecord[];
+  /** Down to where it was looked; absent where that is all. */
+  next?: WaitingPlace | undefined;
+}
+
+/** @param codeq a queue that cannot be asked has the records of what waits in the store */
 export function createQueuedActivations(
-  { held }: Pick<InvocationCodeQ, "held">,
+  { lookup }: Pick<InvocationCodeQ, "lookup">,
   tier: string,
 ): QueuedActivations {
-  const recordOf = ({ body, attempt }: NonNullable<ReturnType<NonNullable<typeof held>["find"]>>) =>
+  const recordOf = ({ body, attempt }: Message<Invocation>): ActivationRecord =>
     new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, tier).record();
   return {
-    get(tenant, activationId) {
-      const message = held?.find(activationId);
-      return message === undefined || message.tenant !== tenant || message.body.mode !== "async"
-        ? undefined
-        : recordOf(message);
+    async get(tenant, activationId) {
+      const message = await lookup?.find(TOPICS.invoke, tenant, activationId);
+      return message === undefined ? undefined : recordOf(message);
     },
-    list(filter) {
-      if (held === undefined || (filter.status ?? "queued") !== "queued") return [];
-      const records: ActivationRecord[] = [];
-      for (const message of held.waiting(TOPICS.invoke, filter.tenant)) {
-        const { body, attempt } = message;
-        // Later attempts, and calls with a key, have a record.
-        if (body.mode !== "async" || attempt > 1 || body.fingerprint !== undefined) continue;
-        const record = recordOf(message);
-        if (passes(record, filter)) records.push(record);
-      }
-      return records.toSorted(newestFirst);
+    async list(filter, below, limit) {
+      if (lookup === undefined || (filter.status ?? "queued") !== "queued") return { records: [] };
+      const { tenant, sinceMs = 0 } = filter;
+      const { messages, next } = await lookup.waiting(
+        TOPICS.invoke,
+        { tenant, lane: laneOf(filter) },
+        below,
+        limit,
+      );
+      const records = messages
+        // A call with a key has a record from the beginning.
+        .filter(({ body }) => body.fingerprint === undefined)
+        .map(recordOf)
+        .filter((record) => passes(record, filter));
+      return next === undefined || next.enqueued_at_ms < sinceMs ? { records } : { records, next };
     },
   };
 }
 
 /** No queue of its own: nothing waits here. */
-export const NOTHING_QUEUED: QueuedActivations = { get: () => undefined, list: () => [] };
+export const NOTHING_QUEUED: QueuedActivations = {
+  get: () => Promise.resolve(undefined),
+  list: () => Promise.resolve({ records: [] }),
+};
 
 /** Of two records of one moment the one with the greater id counts as newer. */
 export function newestFirst(a: ActivationRecord, b: ActivationRecord): number {
   return b.enqueued_at_ms - a.enqueued_at_ms || (a.activation_id < b.activation_id ? 1 : -1);
+}
+
+function laneOf({ namespace, function: name }: ActivationFilter): string | undefined {
+  if (namespace === undefined) return undefined;
+  return `${namespace}/${name ?? ""}`;
 }
 
 function passes(

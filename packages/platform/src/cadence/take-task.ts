@@ -20,7 +20,7 @@ import type { TaskTracker } from "./task-tracker.ts";
 export interface TakeTaskOptions extends PrepareActivityOptions {
   tracker: TaskTracker;
   book: TaskBook;
-  codeq: Pick<InvocationCodeQ, "publish" | "held">;
+  codeq: Pick<InvocationCodeQ, "publish" | "lookup">;
   store: Pick<Store, "activations">;
   asyncDepthMax: number;
   cancel: (tenant: string, activationId: string) => Promise<void>;

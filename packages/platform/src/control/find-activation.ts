@@ -19,7 +19,7 @@ export async function findActivation(
     live.get(tenant, activationId) ??
     (await store.activations.get(tenant, activationId)) ??
     live.get(tenant, activationId) ??
-    queued.get(tenant, activationId) ??
+    (await queued.get(tenant, activationId)) ??
     // It began and ended meanwhile.
     (await store.activations.get(tenant, activationId));
   // One that is cancelled leaves the queue a commit before it has a record.

@@ -3,7 +3,7 @@ import test from "node:test";
 import { type ActivationRecord, type Invocation, LIMITS, newActivationId } from "@sous/contract";
 import { createSqliteStore, type TerminalRecord } from "@sous/store";
 import { LiveActivation } from "../activations/live-activation.ts";
-import { newestFirst } from "../activations/queued-activations.ts";
+import { newestFirst, type QueuedActivations } from "../activations/queued-activations.ts";
 import { listActivations } from "./list-activations.ts";
 
 const START_MS = 1_750_000_000_000;
@@ -25,6 +25,26 @@ function recordAt(atMs: number): ActivationRecord {
   return new LiveActivation(invocation, 1, "isolate").record();
 }
 
+/** A queue that was asked: a page of what waits, and a look at no more than `looksMax` of them. */
+function queueOf(waiting: () => Iterable<ActivationRecord>, looksMax = Infinity): QueuedActivations {
+  return {
+    get: () => Promise.resolve(undefined),
+    list: (_filter, below, limit) => {
+      const isOlder = (record: ActivationRecord): boolean =>
+        below === undefined ||
+        record.enqueued_at_ms < below.enqueued_at_ms ||
+        (record.enqueued_at_ms === below.enqueued_at_ms && record.activation_id < below.id);
+      const older = [...waiting()].toSorted(newestFirst).filter(isOlder);
+      const looked = older.slice(0, looksMax);
+      const records = looked.filter((_, at) => looksMax === Infinity || at % 2 === 0).slice(0, limit);
+      const last = records.length === limit ? records.at(-1) : looked.at(-1);
+      const isAll = last === undefined || last === older.at(-1);
+      const next = isAll ? undefined : { enqueued_at_ms: last.enqueued_at_ms, id: last.activation_id };
+      return Promise.resolve({ records, next });
+    },
+  };
+}
+
 test("what waits without a record stands among the stored ones, newest first, page by page", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });
   const all: ActivationRecord[] = [];
@@ -38,7 +58,7 @@ test("what waits without a record stands among the stored ones, newest first, pa
     }
     all.push(record);
   }
-  const queued = { get: () => undefined, list: () => waiting.toSorted(newestFirst) };
+  const queued = queueOf(() => waiting);
   for (const limit of [1, 4, 7, 500]) {
     const items: ActivationRecord[] = [];
     let cursor: string | undefined;
@@ -60,7 +80,7 @@ test("what waits without a record stands among the stored ones, newest first, pa
 
 test("a cursor that is none is refused", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });
-  const queued = { get: () => undefined, list: () => [] };
+  const queued = queueOf(() => []);
   for (const cursor of ["q.bm8", "q.", `q.${Buffer.from("[1,2]").toString("base64url")}`, "nothing"]) {
     await assert.rejects(
       listActivations({ store, queued }, { tenant: "t_default" }, { limit: 1, cursor }),
@@ -74,7 +94,7 @@ test("what starts between two pages is not shown twice, nor lost", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });
   const waiting = new Set(Array.from({ length: 60 }, (_, n) => recordAt(n)));
   const all = new Set([...waiting].map((record) => record.activation_id));
-  const queued = { get: () => undefined, list: () => [...waiting].toSorted(newestFirst) };
+  const queued = queueOf(() => waiting);
   const seen: string[] = [];
   let cursor: string | undefined;
   do {
@@ -99,7 +119,7 @@ test("a cursor stays within its bound, however many were queued in one moment", 
   await using store = await createSqliteStore({ path: ":memory:" });
   const all = Array.from({ length: 400 }, () => recordAt(0));
   let waiting = all;
-  const queued = { get: () => undefined, list: () => waiting.toSorted(newestFirst) };
+  const queued = queueOf(() => waiting);
   const list = (cursor?: string) =>
     listActivations({ store, queued }, { tenant: "t_default" }, { limit: 90, cursor });
   const first = await list();
@@ -121,4 +141,33 @@ test("a cursor stays within its bound, however many were queued in one moment", 
     cursor = page.next_cursor;
   }
   assert.equal(new Set(seen).size, all.length, "none is lost");
+});
+
+test("a queue that looks at a few at a time gives short pages, and in the end all in their order", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const records = Array.from({ length: 90 }, (_, n) => recordAt(Math.floor(n / 4)));
+  // The queue passes every second of those it looks at by, as one does for a filter.
+  const waiting = records.filter((_, n) => n % 3 !== 0);
+  const stored = records.filter((_, n) => n % 3 === 0);
+  for (const record of stored) {
+    await store.activations.finish({ ...record, status: "success", end_ms: START_MS + 99 } as TerminalRecord);
+  }
+  for (const looksMax of [1, 2, 3, 10]) {
+    const queued = queueOf(() => waiting, looksMax);
+    const seen: ActivationRecord[] = [];
+    let cursor: string | undefined;
+    for (let pages = 0; pages < 500; pages++) {
+      const page = await listActivations({ store, queued }, { tenant: "t_default" }, { limit: 7, cursor });
+      seen.push(...page.items);
+      cursor = page.next_cursor ?? undefined;
+      if (cursor === undefined) break;
+    }
+    assert.equal(cursor, undefined, "the list ends");
+    assert.deepEqual(seen, seen.toSorted(newestFirst), `${looksMax} at a time`);
+    const ids = new Set(seen.map((record) => record.activation_id));
+    assert.equal(ids.size, seen.length, "none twice");
+    for (const record of stored) assert.ok(ids.has(record.activation_id), "none of the store is lost");
+    const passedBy = waiting.filter((record) => !ids.has(record.activation_id));
+    assert.ok(passedBy.length <= waiting.length / 2, `${passedBy.length} were passed by`);
+  }
 });

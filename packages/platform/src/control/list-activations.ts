@@ -1,3 +1,4 @@
+import type { WaitingPlace } from "@sous/codeq";
 import { type ActivationRecord, PlatformError } from "@sous/contract";
 import type { ActivationFilter, Page, PageRequest } from "@sous/store";
 import { newestFirst } from "../activations/queued-activations.ts";
@@ -7,7 +8,7 @@ import type { ControlContext } from "./control-context.ts";
 interface Place {
   /** The store's cursor, `null` from its beginning, `false` where it has no more. */
   stored: string | null | false;
-  queued: [enqueuedAtMs: number, activationId: string] | null;
+  queued: WaitingPlace | null;
   /** The moment of the last one shown: what left the queue for the store since is newer, and was shown already. */
   belowMs: number | null;
   /** The tags of those shown of that moment. */
@@ -25,8 +26,8 @@ const PASSED_MAX = 20;
 const MARK = "q.";
 
 /**
- * Lists activations, newest first: the store's, and those that wait in this process's queue without a record. What moves
- * from there to the store between two pages is shown once.
+ * Lists activations, newest first: the store's, and those that wait in the queue without a record. What moves from there
+ * to the store between two pages is shown once.
  */
 export async function listActivations(
   { store, queued }: Pick<ControlContext, "store" | "queued">,
@@ -34,7 +35,7 @@ export async function listActivations(
   page: PageRequest,
 ): Promise<Page<ActivationRecord>> {
   const place = readPlace(page.cursor);
-  const waiting = queued.list(filter).filter((record) => isBelow(record, place.queued));
+  const { records: waiting, next: looked } = await queued.list(filter, place.queued ?? undefined, page.limit);
   const read = async (cursor: Place["stored"], limit: number): Promise<Page<ActivationRecord>> => {
     if (cursor === false) return { items: [], next_cursor: null };
     return store.activations.list(filter, { limit, cursor: cursor ?? undefined });
@@ -49,11 +50,15 @@ export async function listActivations(
     from = stored.next_cursor;
     stored = await read(from, page.limit);
   }
-  if (waiting.length === 0 && place.belowMs === null) return stored;
+  if (waiting.length === 0 && looked === undefined && place.belowMs === null) return stored;
   const left = stored.items.filter((record) => !wasShown(record, place));
   const known = new Set(stored.items.map((record) => record.activation_id));
   const fresh = waiting.filter((record) => !known.has(record.activation_id) && !wasShown(record, place));
-  const items = [...left, ...fresh].toSorted(newestFirst).slice(0, page.limit);
+  // Of the queue's older ones nothing is known yet, so that what the store has of their time comes with them.
+  const items = [...left, ...fresh]
+    .filter((record) => looked === undefined || !isBelow(record, looked))
+    .toSorted(newestFirst)
+    .slice(0, page.limit);
   const shown = new Set(items.map((record) => record.activation_id));
   const fromStore = stored.items.findLastIndex((record) => shown.has(record.activation_id)) + 1;
   const isWhole = fromStore === stored.items.length || left.length === 0;
@@ -65,8 +70,10 @@ export async function listActivations(
   // Its cursor for a part of the page is had by asking for that part.
   else if (fromStore > 0) next.stored = (await read(from, fromStore)).next_cursor ?? false;
   const last = fresh.findLast((record) => shown.has(record.activation_id));
-  if (last !== undefined) next.queued = [last.enqueued_at_ms, last.activation_id];
-  const waits = fresh.some((record) => isBelow(record, next.queued));
+  if (last !== undefined) next.queued = { enqueued_at_ms: last.enqueued_at_ms, id: last.activation_id };
+  const isLookedThrough = fresh.every((record) => shown.has(record.activation_id));
+  if (isLookedThrough && looked !== undefined) next.queued = looked;
+  const waits = !isLookedThrough || looked !== undefined;
   // As long as something waits, it may turn up in the store.
   if (isWhole && stored.next_cursor === null && !waits) next.stored = false;
   const more = next.stored !== false || waits;
@@ -82,18 +89,15 @@ function wasShown(record: ActivationRecord, { belowMs, at }: Place): boolean {
 const isShown = ({ items }: Page<ActivationRecord>, place: Place): boolean =>
   items.length > 0 && items.every((record) => wasShown(record, place));
 
-function isBelow(record: ActivationRecord, place: Place["queued"]): boolean {
-  if (place === null) return true;
-  const [enqueuedAtMs, activationId] = place;
-  if (record.enqueued_at_ms !== enqueuedAtMs) return record.enqueued_at_ms < enqueuedAtMs;
-  return record.activation_id < activationId;
+function isBelow(record: ActivationRecord, { enqueued_at_ms, id }: WaitingPlace): boolean {
+  if (record.enqueued_at_ms !== enqueued_at_ms) return record.enqueued_at_ms < enqueued_at_ms;
+  return record.activation_id < id;
 }
 
-const writePlace = (place: Place): string =>
-  MARK +
-  Buffer.from(JSON.stringify([place.stored, place.queued, place.belowMs, place.at.join("")])).toString(
-    "base64url",
-  );
+function writePlace({ stored, queued, belowMs, at }: Place): string {
+  const place = queued === null ? null : [queued.enqueued_at_ms, queued.id];
+  return MARK + Buffer.from(JSON.stringify([stored, place, belowMs, at.join("")])).toString("base64url");
+}
 
 /** @throws CS_VALIDATION_FAILED for a cursor that is none of ours; the store judges its own */
 function readPlace(cursor: string | undefined): Place {
@@ -103,15 +107,10 @@ function readPlace(cursor: string | undefined): Place {
     const text = Buffer.from(cursor.slice(MARK.length), "base64url").toString();
     const [stored, queued, belowMs, at] = JSON.parse(text) as [unknown, unknown, unknown, unknown];
     const storedFits = stored === null || stored === false || typeof stored === "string";
-    const queuedFits =
-      queued === null ||
-      (Array.isArray(queued) &&
-        queued.length === 2 &&
-        typeof queued[0] === "number" &&
-        typeof queued[1] === "string");
     const momentFits = belowMs === null || typeof belowMs === "number";
-    if (storedFits && queuedFits && momentFits && typeof at === "string")
-      return { stored, queued: queued as Place["queued"], belowMs, at: at.match(TAG) ?? [] };
+    const place = readQueuedPlace(queued);
+    if (storedFits && momentFits && place !== undefined && typeof at === "string")
+      return { stored, queued: place, belowMs, at: at.match(TAG) ?? [] };
   } catch {
     // Said below.
   }
@@ -119,4 +118,12 @@ function readPlace(cursor: string | undefined): Place {
     "CS_VALIDATION_FAILED",
     "cursor is not one of this list's; start again without one",
   );
+}
+
+/** @returns `undefined` for what is none */
+function readQueuedPlace(value: unknown): WaitingPlace | null | undefined {
+  if (value === null) return null;
+  if (!Array.isArray(value) || value.length !== 2) return undefined;
+  const [enqueued_at_ms, id] = value as unknown[];
+  return typeof enqueued_at_ms === "number" && typeof id === "string" ? { enqueued_at_ms, id } : undefined;
 }

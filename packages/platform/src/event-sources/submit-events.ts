@@ -30,7 +30,7 @@ import type { Sleep } from "./sleep.ts";
 const LOOK_MS = 2000;
 
 export interface EventSubmitterOptions {
-  codeq: Pick<InvocationCodeQ, "publish" | "held">;
+  codeq: Pick<InvocationCodeQ, "publish" | "lookup">;
   replies: ReplyChannel<InvocationReply>;
   store: Pick<Store, "activations">;
   catalog: Catalog;

@@ -246,7 +246,7 @@ export function createIngress(options: IngressOptions): Ingress {
       settle(replyOf(stored as TerminalRecord, true));
     else if (stored === undefined) {
       // In a queue of several processes the same request may have come in elsewhere a moment ago: this one is then dropped.
-      const mine = codeq.held === undefined ? orEnd(request, id, fingerprint, settle) : settle;
+      const mine = codeq.isShared ? orEnd(request, id, fingerprint, settle) : settle;
       submit(invocationOf(request, "sync", id, fingerprint), request, mine);
     } else {
       const other = orEnd(request, id, fingerprint, settle);
@@ -312,7 +312,7 @@ export function createIngress(options: IngressOptions): Ingress {
     const message = messageOf(invocation, version);
     const depthMax = limits.asyncDepthMax;
     // The queue itself tells what waits in it. A key needs a record: the same request must find it later.
-    if (codeq.held !== undefined && invocation.fingerprint === undefined)
+    if (codeq.lookup !== undefined && invocation.fingerprint === undefined)
       return codeq.publish(message, { depthMax, durable: true });
     const record = new LiveActivation(invocation, version.version, tier).record();
     const together = (): Promise<void> => store.activations.create(record).catch(passConflict);

@@ -1,15 +1,12 @@
 import type { Delivery, Message, SetTimer, Subscription } from "@sous/codeq";
-import { type ActivationRecord, type FunctionErrorType, type Invocation, TOPICS } from "@sous/contract";
-import type { TerminalRecord } from "@sous/store";
-import { LiveActivation } from "../activations/live-activation.ts";
+import { type Invocation, TOPICS } from "@sous/contract";
 import { SlotList } from "../activations/slot-list.ts";
-import { replyOf } from "../activations/invocation-reply.ts";
 import { type ClaimedPlace, createClaimWindow } from "./claim-window.ts";
+import { createExpiry } from "./expiry.ts";
 import type { Invoker, InvokerOptions } from "./invoker.ts";
 import { createRecordWriter } from "./record-writer.ts";
 import { Run, type RunOptions } from "./run.ts";
 import { createUnwritten } from "./unwritten.ts";
-import { unrun } from "./unrun.ts";
 
 const unrefTimer: SetTimer = (run, delayMs) => {
   const timer = setTimeout(run, delayMs).unref();
@@ -25,9 +22,8 @@ const LEASE_MIN_MS = 1000;
  */
 export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   const leaseMs = Math.max(LEASE_MIN_MS, options.limits.invocationLeaseMs);
-  const { codeq, live, limits, now, store, meter, fleet, catalog, destinations } = options;
+  const { codeq, live, limits, now, store, meter, fleet, catalog } = options;
   const { setTimer = unrefTimer } = options;
-  const done = (): Promise<void> => Promise.resolve();
   const claimed = new SlotList<Delivery<Invocation>>();
   /** Ended here, and not yet in the store: nobody else is to take them. */
   const ending = new Set<Delivery<Invocation>>();
@@ -47,7 +43,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     live,
     unwritten,
     setTimer,
-    isOneTransaction: codeq.held !== undefined,
+    isOneTransaction: !codeq.isShared,
     onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });
   const runOptions: RunOptions = {
@@ -94,36 +90,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     } else if (full) wake();
   }
 
-  async function onExpired({ body, attempt }: Message<Invocation>): Promise<void> {
-    const sync = body.mode === "sync";
-    const late = sync && now() >= body.deadline_ms;
-    // A lease that was lost counts as an attempt: somebody had begun it, and is gone.
-    const type: FunctionErrorType = sync && attempt > 1 ? "SandboxCrashed" : late ? "Timeout" : "Expired";
-    const activation = new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, fleet.tier);
-    // It is in the queue no more and not in the store yet: readers find it here.
-    if (body.mode === "async") live.add(activation);
-    const message =
-      type === "SandboxCrashed"
-        ? "the process that ran it ended, or could not be reached any more"
-        : "the work waited in the queue for too long";
-    const outcome = unrun({ type, message });
-    const tell = (ended: TerminalRecord): Promise<void> =>
-      body.destinations === undefined ? done() : destinations.send(activation.invocation, ended, done);
-    // At once where the message leaves the journal within this tick; elsewhere when the record stands.
-    const told = codeq.held === undefined ? undefined : tell(activation.terminal(outcome, now()));
-    told?.catch(() => {});
-    if (attempt > 1) {
-      const before = await store.activations.get(body.tenant, body.activation_id).catch(() => undefined);
-      activation.earlier = before?.attempts ?? [];
-    }
-    const record = activation.terminal(outcome, now());
-    if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
-    // "Too much to do" is not the answer of a key: the same request may run later.
-    if (type === "Expired" && sync && (body.fingerprint !== undefined || unwritten.isFull)) return;
-    const remove = (recorded: ActivationRecord): Promise<void> =>
-      told ?? (recorded === record ? tell(record) : done());
-    records.finish({ activation, record, isContested: attempt > 1, remove });
-  }
+  const endExpired = createExpiry({ ...options, records, unwritten });
 
   async function consume(topic: string): Promise<() => Promise<void>> {
     const subscription = await codeq.consume({
@@ -136,8 +103,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
         const place = window.take(delivery.message);
         new Run(runOptions, delivery, () => release(delivery, slot, place)).begin();
       },
-      // A store that does not take the record now gets it again: the writer keeps it.
-      onExpired: (message) => void onExpired(message).catch(() => {}),
+      onExpired: endExpired,
     });
     subscriptions.add(subscription);
     return async () => {

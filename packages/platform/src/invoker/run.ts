@@ -135,7 +135,7 @@ export class Run implements FleetClient {
    * synchronous call whose code has not begun goes back too, where another process may take it.
    */
   #stop(outcome: SandboxOutcome): void {
-    const isShared = this.#options.codeq.held === undefined;
+    const { isShared } = this.#options.codeq;
     if (this.#invocation.mode !== "async" && (outcome.started || !isShared)) {
       this.#end(outcome);
       return;
@@ -291,7 +291,7 @@ export class Run implements FleetClient {
     const { codeq, now } = this.#options;
     const { mode, attempt } = this.#invocation;
     const written = mode === "async" ? this.#writeRunning(nowMs) : undefined;
-    if (written === undefined || codeq.held !== undefined || attempt === 1) {
+    if (written === undefined || !codeq.isShared || attempt === 1) {
       written?.catch((error: unknown) => this.#lost(error));
       this.#start(program, nowMs);
       return;
@@ -407,7 +407,7 @@ export class Run implements FleetClient {
     const remove = (recorded: ActivationRecord): Promise<void> =>
       recorded === record ? this.#remove(record) : this.#finish(recorded);
     // A queue apart has the message until its end is on disk: nobody else is to take it meanwhile.
-    const letGo = codeq.held === undefined ? keepLease(this.#delivery) : undefined;
+    const letGo = codeq.isShared ? keepLease(this.#delivery) : undefined;
     records.finish({
       activation: live,
       record,

@@ -11,8 +11,8 @@ export function writeRunning(
   record: ActivationRecord,
   isStored: boolean,
 ): Promise<boolean> {
-  // What waited in a queue of this process has its first record now.
-  const isNew = codeq.held !== undefined && record.fingerprint === undefined && !isStored;
+  // What waited in a queue that can be asked has its first record now.
+  const isNew = codeq.lookup !== undefined && record.fingerprint === undefined && !isStored;
   const update = (): Promise<boolean> => store.activations.update(record);
   const create = (): Promise<boolean> =>
     store.activations.create(record).then(
@@ -21,8 +21,8 @@ export function writeRunning(
       (error: unknown) => (isConflict(error) ? update() : Promise.reject(error)),
     );
   if (isNew) return create();
-  // Where the queue lies in a server the work may be here before the gateway has written its record.
-  const mayBeFirst = codeq.held === undefined && !isStored;
+  // From a server the work may be here before the gateway has written its record.
+  const mayBeFirst = codeq.isShared && !isStored;
   return update().then((applied) => (applied || !mayBeFirst ? applied : create()));
 }
 

@@ -3,7 +3,7 @@
 local META, BODY, READY, LANES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local TURNS, TENANTS, IDLE, DUE = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local LEASES, DEAD, REASONS, DROPS = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local STATE, WEIGHTS = KEYS[13], KEYS[14]
+local STATE, WEIGHTS, WAITING = KEYS[13], KEYS[14], KEYS[15]
 
 -- Names hold no control characters (the driver sees to it), so this one separates them, and the next one ends a range.
 local SEP, END = '\31', '\32'
@@ -26,7 +26,7 @@ local ENTRY = '^([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\
 
 -- What this call read or changed; `flush` writes it, many fields in one command. Of `entries` false means gone.
 local entries, changed, gone = {}, {}, {}
-local dues, leases, readies = {}, {}, {}
+local dues, leases, readies, waitings = {}, {}, {}, {}
 
 local function read(id)
   local entry = entries[id]
@@ -76,6 +76,12 @@ end
 
 local function ready_member(message)
   return message.tenant .. SEP .. message.lane .. SEP .. message.class .. message.sequence .. SEP .. message.id
+end
+
+-- Notes whether a message waits to be started first, for those who list such messages by when they came.
+local function list(message, score)
+  if message.durable ~= '1' or message.attempt ~= '1' then return end
+  waitings[message.tenant .. SEP .. padded(message.enqueued) .. SEP .. message.id .. SEP .. message.lane] = score
 end
 
 local function turn_member(lane) return lane.tenant .. SEP .. lane.turn .. SEP .. lane.name end
@@ -144,6 +150,7 @@ end
 -- Makes a message wait, ready at once or when it is due.
 local function put(message, lane)
   count_waiting(message, lane, 1)
+  list(message, '0')
   message.token = ''
   local wait = tonumber(message.wait)
   if wait <= now then return make_ready(message, lane) end
@@ -156,6 +163,7 @@ end
 -- Takes a waiting message out of its lane; its entry is the caller's to remove or to write.
 local function take_out(message, lane)
   count_waiting(message, lane, -1)
+  list(message, false)
   dues[message.id] = false
   if message.state == 'd' then
     lane.delayed = lane.delayed - 1
@@ -211,7 +219,10 @@ local function flush_places()
   set, unset = flush_scores(leases)
   if #set > 0 then redis.call('ZADD', LEASES, unpack(set)) end
   if #unset > 0 then redis.call('ZREM', LEASES, unpack(unset)) end
-  readies, dues, leases = {}, {}, {}
+  set, unset = flush_scores(waitings)
+  if #set > 0 then redis.call('ZADD', WAITING, unpack(set)) end
+  if #unset > 0 then redis.call('ZREM', WAITING, unpack(unset)) end
+  readies, dues, leases, waitings = {}, {}, {}, {}
 end
 
 local function flush_entries()

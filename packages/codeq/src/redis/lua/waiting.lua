@@ -1,0 +1,28 @@
+-- Lists durable messages that wait to be started first, newest first. ARGV[3] tenant, ARGV[4] lane, or the beginning of
+-- lanes where it ends with a slash, or '' for all; ARGV[5] and ARGV[6] moment and id of the place to go on after, '' for
+-- the newest; ARGV[7] how many, ARGV[8] most bytes of bodies. Replies moment and id of the place to go on after, '' and ''
+-- at the end, then the messages. Those of other lanes are passed by, a bounded number in one call.
+local LOOKED_AT = 1000
+local tenant, wanted, limit, bytes_left = ARGV[3], ARGV[4], tonumber(ARGV[7]), tonumber(ARGV[8])
+local prefix = string.sub(wanted, -1) == '/' and wanted
+local below = tenant .. END
+if ARGV[5] ~= '' then below = tenant .. SEP .. padded(ARGV[5]) .. SEP .. ARGV[6] end
+local rows = redis.call('ZREVRANGEBYLEX', WAITING, '(' .. below, '[' .. tenant .. SEP, 'LIMIT', 0, LOOKED_AT)
+local reply, count = { '', '' }, 0
+for at, row in ipairs(rows) do
+  local moment, id, lane = string.match(row, '^[^\31]*\31([^\31]*)\31([^\31]*)\31(.*)$')
+  if wanted == '' or lane == wanted or (prefix and string.sub(lane, 1, #prefix) == prefix) then
+    local message = read(id)
+    bytes_left = bytes_left - tonumber(message.bytes)
+    if bytes_left < 0 and count > 0 then return reply end
+    describe(reply, message)
+    count = count + 1
+  end
+  if at == #rows and at < LOOKED_AT then
+    reply[1], reply[2] = '', ''
+  else
+    reply[1], reply[2] = int(tonumber(moment)), id
+    if count == limit then return reply end
+  end
+end
+return reply
