@@ -272,7 +272,11 @@ export function describeDeployment(deployment: Deployment): void {
         for (let cursor: string | null = ""; cursor !== null;) {
           const from: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
           const path = `${ACTIVATIONS}?namespace=default&function=listed&limit=3${query}${from}`;
-          const page: { items: ActivationRecord[]; next_cursor: string | null } = await api.expect(200, "GET", path);
+          const page: { items: ActivationRecord[]; next_cursor: string | null } = await api.expect(
+            200,
+            "GET",
+            path,
+          );
           records.push(...page.items);
           cursor = page.next_cursor;
         }
@@ -288,7 +292,7 @@ export function describeDeployment(deployment: Deployment): void {
       }
       const statuses = (records: ActivationRecord[]) =>
         records.map((record) => `${ids.indexOf(record.activation_id)} ${record.status}`);
-      const all = ids.map((_, n) => `${n} ${n % 3 === 0 ? "success" : "queued"}`).reverse();
+      const all = ids.map((_, n) => `${n} ${n % 3 === 0 ? "success" : "queued"}`).toReversed();
       assert.deepEqual(statuses(await list("")), all);
       assert.deepEqual(
         statuses(await list("&status=queued")),

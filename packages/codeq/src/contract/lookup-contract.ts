@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { MessageLookup, WaitingFilter, WaitingPlace } from "../codeq.ts";
-import {
-  type ContractBody,
-  type ContractCodeQ,
-  eventually,
-  message,
-  startProbe,
-  unique,
-} from "./harness.ts";
+import { type ContractBody, type ContractCodeQ, eventually, message, startProbe, unique } from "./harness.ts";
 
 const DURABLE = { depthMax: 10_000, durable: true };
 
@@ -77,9 +70,7 @@ export function lookupContract(open: () => Promise<ContractCodeQ>): void {
     );
     for (const each of sent) await queue.publish(each, DURABLE);
     await queue.publish(message(topic, "theirs", { tenant: "t_other1" }), DURABLE);
-    const expected = sent.toSorted(
-      (a, b) => b.enqueued_at_ms - a.enqueued_at_ms || (a.id < b.id ? 1 : -1),
-    );
+    const expected = sent.toSorted((a, b) => b.enqueued_at_ms - a.enqueued_at_ms || (a.id < b.id ? 1 : -1));
     const walk = async (filter: WaitingFilter, limit: number): Promise<string[]> => {
       const texts: string[] = [];
       let below: WaitingPlace | undefined;

@@ -110,7 +110,7 @@ export class ConsumerSession<Body> {
   take(item: WireItem): void {
     if (item[2] !== this.#session) return;
     if (item[0] === "deliver") this.#deliver(item);
-    else if (item[0] === "expired") this.#expire(item);
+    else if (item[0] === "expired") void this.#expire(item);
     else if (item[0] === "again" && !this.#closed && this.#introduced) void this.introduceAgain();
   }
 

@@ -179,7 +179,7 @@ export class ConsumerLoop<Body> {
       this.#rooms.taken(key);
       this.#consumer.deliver(claim);
     }
-    for (const raw of expired) this.#expired(shard, raw);
+    for (const raw of expired) void this.#expired(shard, raw);
   }
 
   #claimOf(shard: Shard, raw: RawMessage, leaseUntilMs: number): Claim<Body> | undefined {

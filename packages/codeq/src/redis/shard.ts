@@ -14,7 +14,7 @@ import { type RedisLink, runScript } from "@sous/store/redis-link";
 import type { Scripts, ShardScript } from "./scripts.ts";
 import { channelOfShard, keysOfShard } from "./shard-keys.ts";
 
-const BATCHES_IN_FLIGHT = 4;
+const BATCHES_IN_FLIGHT = 2;
 const BATCH_ITEMS_MAX = 64;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Calls a page of what waits is gathered in; with fewer found by then it is short. */
@@ -235,8 +235,7 @@ export class Shard {
     const nowMs = this.#options.clock();
     const args = items.flatMap(({ message, options: { depthMax, durable } }) => {
       const { id, tenant, lane, attempt, enqueued_at_ms, due_at_ms, expires_at_ms, body } = message;
-      const fromNow = `${due_at_ms - nowMs} ${expires_at_ms - nowMs}`;
-      const times = [enqueued_at_ms, due_at_ms, expires_at_ms, fromNow];
+      const times = [enqueued_at_ms, due_at_ms, expires_at_ms, due_at_ms - nowMs, expires_at_ms - nowMs];
       return [id, tenant, lane, attempt, ...times, depthMax, durable ? 1 : 0, body];
     });
     const verdicts = await this.#run("publish", args);

@@ -163,7 +163,9 @@ test("a queue that looks at a few at a time gives short pages, and in the end al
       if (cursor === undefined) break;
     }
     assert.equal(cursor, undefined, "the list ends");
-    assert.deepEqual(seen, seen.toSorted(newestFirst), `${looksMax} at a time`);
+    const moments = seen.map((record) => record.enqueued_at_ms);
+    const inOrder = moments.toSorted((a, b) => b - a);
+    assert.deepEqual(moments, inOrder, `${looksMax} at a time`);
     const ids = new Set(seen.map((record) => record.activation_id));
     assert.equal(ids.size, seen.length, "none twice");
     for (const record of stored) assert.ok(ids.has(record.activation_id), "none of the store is lost");

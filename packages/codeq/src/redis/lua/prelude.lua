@@ -78,10 +78,14 @@ local function ready_member(message)
   return message.tenant .. SEP .. message.lane .. SEP .. message.class .. message.sequence .. SEP .. message.id
 end
 
+local function waiting_member(lane, enqueued, id)
+  return lane.tenant .. SEP .. string.sub('000000000000000' .. enqueued, -16) .. SEP .. id .. SEP .. lane.name
+end
+
 -- Notes whether a message waits to be started first, for those who list such messages by when they came.
-local function list(message, score)
+local function list(message, lane, score)
   if message.durable ~= '1' or message.attempt ~= '1' then return end
-  waitings[message.tenant .. SEP .. padded(message.enqueued) .. SEP .. message.id .. SEP .. message.lane] = score
+  waitings[waiting_member(lane, message.enqueued, message.id)] = score
 end
 
 local function turn_member(lane) return lane.tenant .. SEP .. lane.turn .. SEP .. lane.name end
@@ -115,20 +119,20 @@ local function leave(lane)
   if score then redis.call('ZADD', IDLE, score, lane.tenant) end
 end
 
--- Watches when a message is due or too old; consumers set their alarms by the first of these moments.
+-- Consumers set their alarms by the first moment at which a message is due or too old.
 local first_due
-local function watch(message, score)
-  score = tonumber(score)
-  if not woken then
-    if not first_due then
-      first_due = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or math.huge)
-    end
-    if score < first_due then
-      first_due = score
-      woken = true
-    end
+local function alarm(moment)
+  if woken then return end
+  if not first_due then
+    first_due = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or math.huge)
   end
-  dues[message.id] = int(score)
+  woken = moment < first_due
+end
+
+-- Watches when a message is due or too old.
+local function watch(message, moment)
+  alarm(moment)
+  dues[message.id] = int(moment)
 end
 
 -- Makes a message ready. Returned ones stand before all others, in the order in which they came first.
@@ -142,7 +146,7 @@ local function make_ready(message, lane)
   end
   lane.ready = lane.ready + 1
   readies[ready_member(message)] = '0'
-  watch(message, message.ends)
+  watch(message, tonumber(message.ends))
   enter(lane)
   write(message)
 end
@@ -150,20 +154,20 @@ end
 -- Makes a message wait, ready at once or when it is due.
 local function put(message, lane)
   count_waiting(message, lane, 1)
-  list(message, '0')
+  list(message, lane, '0')
   message.token = ''
   local wait = tonumber(message.wait)
   if wait <= now then return make_ready(message, lane) end
   message.state = 'd'
   lane.delayed = lane.delayed + 1
-  watch(message, int(math.min(wait, tonumber(message.ends))))
+  watch(message, math.min(wait, tonumber(message.ends)))
   write(message)
 end
 
 -- Takes a waiting message out of its lane; its entry is the caller's to remove or to write.
 local function take_out(message, lane)
   count_waiting(message, lane, -1)
-  list(message, false)
+  list(message, lane, false)
   dues[message.id] = false
   if message.state == 'd' then
     lane.delayed = lane.delayed - 1
@@ -194,8 +198,10 @@ local function describe(into, message)
   into[at + 9] = redis.call('HGET', BODY, message.id) or 'null'
 end
 
--- Brings the members of a sorted set to the scores they were given, false for none.
+-- What brings the members of a sorted set to the scores they were given, false for none.
+local NOTHING = {}
 local function flush_scores(scores)
+  if next(scores) == nil then return NOTHING, NOTHING end
   local set, unset = {}, {}
   for member, score in pairs(scores) do
     if score then
@@ -230,12 +236,13 @@ local function flush_entries()
     redis.call('HDEL', META, unpack(gone))
     redis.call('HDEL', BODY, unpack(gone))
   end
+  if next(changed) == nil then return end
   local pairs_of = {}
   for id, message in pairs(changed) do
     pairs_of[#pairs_of + 1] = id
     pairs_of[#pairs_of + 1] = entry_of(message)
   end
-  if #pairs_of > 0 then redis.call('HSET', META, unpack(pairs_of)) end
+  redis.call('HSET', META, unpack(pairs_of))
 end
 
 -- Writes everything that changed and tells consumers. Nothing is left of a shard without messages but its weights.
