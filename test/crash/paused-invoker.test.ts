@@ -14,38 +14,68 @@ const LEASE_MS = 2000;
 const SECRET = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
 const missing = missingRedis();
 
+/** A gateway and invokers on a Redis, which can be reached past a proxy as well, and notes of every run. */
+async function openWorld({ invokers = 1, leaseMs = LEASE_MS } = {}) {
+  await using stack = new AsyncDisposableStack();
+  const redis = stack.use(await startRedis());
+  const proxy = stack.use(await startProxy(redis.port));
+  const notes = stack.use(await startRunNotes());
+  const cluster = stack.use(
+    await startCluster({
+      store: redis.url,
+      codeq: redis.url,
+      counts: { gateway: 1, invoker: invokers, scheduler: 0 },
+      settings: { "limits.invocation_lease_ms": leaseMs, "egress.private_allow": ["127.0.0.1/32"] },
+    }),
+  );
+  const { api } = cluster;
+  const owned = stack.move();
+  return {
+    proxy,
+    proxiedUrl: `redis://127.0.0.1:${proxy.port}`,
+    cluster,
+    api,
+    /** @param body what the function does after it has noted its run */
+    async deploy(body: string, config: Record<string, unknown> = {}): Promise<void> {
+      const capabilities = notesAllowed(notes);
+      const files = {
+        "function.js": `export default async (event, ctx) => { ${noteRun(notes)} ${body} };`,
+        "manifest.json": manifest({ capabilities, limits: { timeoutMs: 30_000 } }),
+      };
+      await api.deploy({ name: "work", files, config });
+    },
+    async enqueue(event: unknown = null): Promise<string> {
+      const answer = await api.enqueue("work", event);
+      return ((await answer.json()) as { activation_id: string }).activation_id;
+    },
+    attemptsOf: (id: string): number[] => (notes.runs.get(id) ?? []).map(({ attempt }) => attempt),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Waits until an invoker has nothing at work. */
+async function untilIdle({ url }: TestServer): Promise<void> {
+  await until(async () => {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    return /^cs_invoker_inflight 0$/m.test(metrics);
+  }, "an invoker to have nothing at work");
+}
+
+const pause = (ms: string | number): string => `await new Promise((resolve) => setTimeout(resolve, ${ms}));`;
+
 test("an invoker that stood still past its lease tells nobody an end that is not the record's", async (context) => {
   if (missing !== undefined) return skipUnlessRequired(context, missing);
-  await using redis = await startRedis();
   await using receiver = await startWebhookReceiver(SECRET);
-  await using notes = await startRunNotes();
-  await using cluster = await startCluster({
-    store: redis.url,
-    codeq: redis.url,
-    counts: { gateway: 1, invoker: 1, scheduler: 0 },
-    settings: { "limits.invocation_lease_ms": LEASE_MS, "egress.private_allow": ["127.0.0.1/32"] },
-  });
-  const { api, processes } = cluster;
-  const code = `export default async ({ waitMs }, ctx) => {
-    ${noteRun(notes)}
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
-    return { attempt: ctx.attempt };
-  };`;
-  const limits = { timeoutMs: 30_000 };
-  const files = {
-    "function.js": code,
-    "manifest.json": manifest({ capabilities: notesAllowed(notes), limits }),
-  };
+  await using world = await openWorld();
+  const { api, cluster, enqueue, attemptsOf } = world;
   await api.expect(200, "PUT", "/v1/tenants/t_default/namespaces/default/secrets/hook", { value: SECRET });
   const on_success = { webhook: { url: `${receiver.url}/end`, secret: "hook" } };
-  await api.deploy({ name: "work", files, config: { on_success } });
+  await world.deploy(`${pause("event.waitMs")} return { attempt: ctx.attempt };`, { on_success });
   const toldOf = (id: string) => receiver.received.filter((each) => each.id === `dst_${id}`);
-  const attemptsOf = (id: string): number[] => (notes.runs.get(id) ?? []).map(({ attempt }) => attempt);
 
-  const [first] = processes.invoker;
+  const [first] = cluster.processes.invoker;
   assert.ok(first);
-  const answer = await api.enqueue("work", { waitMs: 1000 });
-  const { activation_id: id } = (await answer.json()) as { activation_id: string };
+  const id = await enqueue({ waitMs: 1000 });
   await until(() => attemptsOf(id).length === 1, "the first attempt");
   // Its sandbox goes on: the outcome waits for it when it wakes up.
   process.kill(first.pid, "SIGSTOP");
@@ -59,15 +89,11 @@ test("an invoker that stood still past its lease tells nobody an end that is not
   const record = await api.activation(id);
   assert.deepEqual([record.status, record["attempt"]], ["success", 2]);
 
-  await until(async () => {
-    const metrics = await (await fetch(`${first.url}/metrics`)).text();
-    return /^cs_invoker_inflight 0$/m.test(metrics);
-  }, "the first attempt to end as well");
+  await untilIdle(first);
   // What it is given now comes after whatever it had to say of the other.
   await second[Symbol.asyncDispose]();
-  const next = await api.enqueue("work", { waitMs: 0 });
-  const { activation_id: nextId } = (await next.json()) as { activation_id: string };
-  await until(() => toldOf(nextId).length === 1, "it to go on", 30_000);
+  const next = await enqueue({ waitMs: 0 });
+  await until(() => toldOf(next).length === 1, "it to go on", 30_000);
   await sleep(500);
   assert.deepEqual(
     toldOf(id).map(({ event }) => [
@@ -82,29 +108,12 @@ test("an invoker that stood still past its lease tells nobody an end that is not
 
 test("an invoker that hears of its work when the lease has run out does not begin it", async (context) => {
   if (missing !== undefined) return skipUnlessRequired(context, missing);
-  await using redis = await startRedis();
-  await using proxy = await startProxy(redis.port);
-  await using notes = await startRunNotes();
-  await using cluster = await startCluster({
-    store: redis.url,
-    codeq: redis.url,
-    counts: { gateway: 1, invoker: 0, scheduler: 0 },
-    settings: { "limits.invocation_lease_ms": 1000, "egress.private_allow": ["127.0.0.1/32"] },
-  });
-  await cluster.start("invoker", { codeq: `redis://127.0.0.1:${proxy.port}` });
-  const { api } = cluster;
-  const files = {
-    "function.js": `export default async (event, ctx) => { ${noteRun(notes)} };`,
-    "manifest.json": manifest({ capabilities: notesAllowed(notes) }),
-  };
-  await api.deploy({ name: "once", files });
-  const runsOf = (id: string): number[] => (notes.runs.get(id) ?? []).map(({ attempt }) => attempt);
-  const enqueue = async (): Promise<string> => {
-    const answer = await api.enqueue("once", null);
-    return ((await answer.json()) as { activation_id: string }).activation_id;
-  };
+  await using world = await openWorld({ invokers: 0, leaseMs: 1000 });
+  const { api, cluster, proxy, proxiedUrl, enqueue, attemptsOf } = world;
+  await cluster.start("invoker", { codeq: proxiedUrl });
+  await world.deploy("");
   const before = await enqueue();
-  await until(() => runsOf(before).length === 1, "it to run what it hears of");
+  await until(() => attemptsOf(before).length === 1, "it to run what it hears of");
 
   const other = await cluster.start("invoker");
   process.kill(other.pid, "SIGSTOP");
@@ -118,45 +127,27 @@ test("an invoker that hears of its work when the lease has run out does not begi
     process.kill(other.pid, "SIGCONT");
   }
   await until(async () => (await api.activation(id)).status === "success", "another one to run it", 30_000);
-  assert.equal(runsOf(id).length, 1);
+  assert.equal(attemptsOf(id).length, 1);
   // Before it gives up its connection and what was sent on it.
   proxy.partition(undefined);
   await other[Symbol.asyncDispose]();
   const after = await enqueue();
-  await until(() => runsOf(after).length === 1, "the first one to go on", 30_000);
+  await until(() => attemptsOf(after).length === 1, "the first one to go on", 30_000);
   await sleep(1000);
-  assert.equal(runsOf(id).length, 1);
+  assert.equal(attemptsOf(id).length, 1);
 });
 
 test("an attempt after a lost lease begins only where the one before it has not ended meanwhile", async (context) => {
   if (missing !== undefined) return skipUnlessRequired(context, missing);
-  await using redis = await startRedis();
-  await using proxy = await startProxy(redis.port);
-  await using notes = await startRunNotes();
-  await using cluster = await startCluster({
-    store: redis.url,
-    codeq: redis.url,
-    counts: { gateway: 1, invoker: 1, scheduler: 0 },
-    settings: { "limits.invocation_lease_ms": LEASE_MS, "egress.private_allow": ["127.0.0.1/32"] },
-  });
-  const { api, processes } = cluster;
-  const code = `export default async (event, ctx) => {
-    ${noteRun(notes)}
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return ctx.attempt;
-  };`;
-  const limits = { timeoutMs: 30_000 };
-  const files = {
-    "function.js": code,
-    "manifest.json": manifest({ capabilities: notesAllowed(notes), limits }),
-  };
-  await api.deploy({ name: "once", files });
-  const attemptsOf = (id: string): number[] => (notes.runs.get(id) ?? []).map(({ attempt }) => attempt);
-  const [first] = processes.invoker;
+  await using world = await openWorld();
+  const { api, cluster, proxy, proxiedUrl, enqueue, attemptsOf } = world;
+  await world.deploy(`${pause(1500)} return ctx.attempt;`);
+  const [first] = cluster.processes.invoker;
   assert.ok(first);
-  const answer = await api.enqueue("once", null);
-  const { activation_id: id } = (await answer.json()) as { activation_id: string };
-  await until(() => attemptsOf(id).length === 1, "the first attempt");
+  const id = await enqueue();
+  await until(() => attemptsOf(id).length === 1, "the first attempt to begin");
+  // Without a record nobody could know of it.
+  await until(async () => (await api.activation(id)).status === "running", "its record");
   process.kill(first.pid, "SIGSTOP");
   let second: TestServer;
   let isRead = false;
@@ -169,7 +160,7 @@ test("an attempt after a lost lease begins only where the one before it has not 
       }
       return false;
     };
-    second = await cluster.start("invoker", { store: `redis://127.0.0.1:${proxy.port}` });
+    second = await cluster.start("invoker", { store: proxiedUrl });
     await until(() => isRead, "another invoker to be given it", 30_000);
   } finally {
     process.kill(first.pid, "SIGCONT");
@@ -177,10 +168,7 @@ test("an attempt after a lost lease begins only where the one before it has not 
   await until(async () => (await api.activation(id)).status === "success", "the first attempt to end");
   proxy.onAnswer = undefined;
   proxy.partition(undefined);
-  await until(async () => {
-    const metrics = await (await fetch(`${second.url}/metrics`)).text();
-    return /^cs_invoker_inflight 0$/m.test(metrics);
-  }, "the other one to let go of it");
+  await untilIdle(second);
   await sleep(500);
   assert.deepEqual(attemptsOf(id), [1]);
   assert.equal((await api.activation(id))["attempt"], 1);
@@ -188,28 +176,14 @@ test("an attempt after a lost lease begins only where the one before it has not 
 
 test("a store that is away costs work none of its attempts", async (context) => {
   if (missing !== undefined) return skipUnlessRequired(context, missing);
-  await using redis = await startRedis();
-  await using proxy = await startProxy(redis.port);
-  await using notes = await startRunNotes();
-  await using cluster = await startCluster({
-    store: redis.url,
-    codeq: redis.url,
-    counts: { gateway: 1, invoker: 0, scheduler: 0 },
-    settings: { "egress.private_allow": ["127.0.0.1/32"] },
+  await using world = await openWorld({ invokers: 0 });
+  const { api, cluster, proxy, proxiedUrl, enqueue, attemptsOf } = world;
+  await cluster.start("invoker", { store: proxiedUrl });
+  await world.deploy(`${pause(300)} if (ctx.attempt === 1) throw new Error("not yet"); return ctx.attempt;`, {
+    retry: { max_attempts: 2, backoff_ms: 10 },
   });
-  await cluster.start("invoker", { store: `redis://127.0.0.1:${proxy.port}` });
-  const { api } = cluster;
-  const code = `export default async (event, ctx) => {
-    ${noteRun(notes)}
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    if (ctx.attempt === 1) throw new Error("not yet");
-    return ctx.attempt;
-  };`;
-  const files = { "function.js": code, "manifest.json": manifest({ capabilities: notesAllowed(notes) }) };
-  await api.deploy({ name: "twice", files, config: { retry: { max_attempts: 2, backoff_ms: 10 } } });
-  const answer = await api.enqueue("twice", null);
-  const { activation_id: id } = (await answer.json()) as { activation_id: string };
-  await until(() => notes.runs.has(id), "the first attempt");
+  const id = await enqueue();
+  await until(() => attemptsOf(id).length === 1, "the first attempt");
   proxy.refuse(true);
   proxy.cut();
   await sleep(5000);
@@ -217,8 +191,5 @@ test("a store that is away costs work none of its attempts", async (context) => 
   await until(async () => isTerminal(await api.activation(id)), "its end", 30_000);
   const record = await api.activation(id);
   assert.deepEqual([record.status, record["attempt"]], ["success", 2], JSON.stringify(record));
-  assert.deepEqual(
-    notes.runs.get(id)?.map(({ attempt }) => attempt),
-    [1, 2],
-  );
+  assert.deepEqual(attemptsOf(id), [1, 2]);
 });
