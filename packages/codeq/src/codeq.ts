@@ -68,7 +68,7 @@ export interface Consumer<Body> {
   deliver(delivery: Delivery<Body>): void;
   /**
    * A message that waited past `expires_at_ms`; it is not delivered any more. One of the topic's consumers hears of it. An
-   * engine in a server keeps it until the promise resolves; if it does not within half a minute, somebody is told again.
+   * engine in a server keeps it until the promise resolves; if it does not, somebody is told again after a while.
    */
   onExpired(message: Message<Body>): void | Promise<void>;
 }
@@ -129,40 +129,46 @@ export interface ReplyChannel<Result> extends AsyncDisposable {
   forget(address: string, requestId: string): void;
 }
 
-/** Which of a topic's messages that wait are meant. */
-export interface WaitingFilter {
+/** Which of a topic's messages are meant. */
+export interface MessageFilter {
   tenant: string;
   /** A lane, or with a slash at its end every lane that begins so; absent: all of the tenant's. */
   lane?: string | undefined;
 }
 
-/** A place in a list of what waits, newest first: of one moment the greater id counts as newer. */
-export interface WaitingPlace {
+/** A place in a list of messages, newest first: of one moment the greater id counts as newer. */
+export interface MessagePlace {
   enqueued_at_ms: number;
   id: string;
 }
 
-export interface WaitingPage<Body> {
-  messages: Message<Body>[];
-  /** Where the next page begins: everything newer was looked at. Absent where this one is the last. */
-  next?: WaitingPlace | undefined;
+export interface FoundMessage<Body> {
+  message: Message<Body>;
+  /** Whether it was delivered before: it is claimed now, or waits for another attempt. */
+  wasDelivered: boolean;
 }
 
-/** Finds messages without taking them. */
+export interface MessagePage<Body> {
+  found: FoundMessage<Body>[];
+  /** Where the next page begins: everything newer was looked at. Absent where this one is the last. */
+  next?: MessagePlace | undefined;
+}
+
+/** Finds durable messages that wait or are claimed, without taking them. */
 export interface MessageLookup<Body> {
-  /** @returns a tenant's durable message with this id that waits or is claimed; never one whose publish has not settled */
+  /** @returns a tenant's message */
   find(topic: string, tenant: string, id: string): Promise<Message<Body> | undefined>;
   /**
-   * A page of the durable messages that wait for their first delivery, newest first.
+   * A page of a tenant's messages, newest first.
    * @param below the last place that is not wanted any more, `undefined` for the first page
    * @returns up to `limit`; fewer with a `next` where an engine has looked at as many as it does in one call
    */
-  waiting(
+  newest(
     topic: string,
-    filter: WaitingFilter,
-    below: WaitingPlace | undefined,
+    filter: MessageFilter,
+    below: MessagePlace | undefined,
     limit: number,
-  ): Promise<WaitingPage<Body>>;
+  ): Promise<MessagePage<Body>>;
 }
 
 /**

@@ -7,13 +7,14 @@ export type {
   Delivery,
   LaneDepth,
   Message,
+  FoundMessage,
+  MessageFilter,
   MessageLookup,
+  MessagePage,
+  MessagePlace,
   PublishOptions,
   ReplyChannel,
   Subscription,
-  WaitingFilter,
-  WaitingPage,
-  WaitingPlace,
 } from "./codeq.ts";
 export type { SetTimer } from "./memory/alarm.ts";
 export { createMemoryCodeQ, type MemoryCodeQOptions } from "./memory/create-memory-codeq.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { MessageLookup, WaitingFilter, WaitingPlace } from "../codeq.ts";
+import type { MessageLookup, MessageFilter, MessagePlace } from "../codeq.ts";
 import { type ContractBody, type ContractCodeQ, eventually, message, startProbe, unique } from "./harness.ts";
 
 const DURABLE = { depthMax: 10_000, durable: true };
@@ -52,10 +52,10 @@ export function lookupContract(open: () => Promise<ContractCodeQ>): void {
     await (await probe.next()).deadLetter("broken");
     probe.release();
     for (const { tenant, id } of [done, dead]) assert.equal(await lookup.find(topic, tenant, id), undefined);
-    assert.deepEqual(await lookup.waiting(topic, { tenant: done.tenant }, undefined, 10), { messages: [] });
+    assert.deepEqual(await lookup.newest(topic, { tenant: done.tenant }, undefined, 10), { found: [] });
   });
 
-  test("what waits is paged newest first, by tenant, namespace and lane", async () => {
+  test("messages are paged newest first, by tenant, namespace and lane", async () => {
     await using queue = await open();
     const lookup = lookupOf(queue);
     const topic = unique("topic");
@@ -71,13 +71,13 @@ export function lookupContract(open: () => Promise<ContractCodeQ>): void {
     for (const each of sent) await queue.publish(each, DURABLE);
     await queue.publish(message(topic, "theirs", { tenant: "t_other1" }), DURABLE);
     const expected = sent.toSorted((a, b) => b.enqueued_at_ms - a.enqueued_at_ms || (a.id < b.id ? 1 : -1));
-    const walk = async (filter: WaitingFilter, limit: number): Promise<string[]> => {
+    const walk = async (filter: MessageFilter, limit: number): Promise<string[]> => {
       const texts: string[] = [];
-      let below: WaitingPlace | undefined;
+      let below: MessagePlace | undefined;
       for (let pages = 0; pages < 100; pages++) {
-        const page = await lookup.waiting(topic, filter, below, limit);
-        assert.ok(page.messages.length <= limit);
-        texts.push(...page.messages.map(({ body }) => body.text));
+        const page = await lookup.newest(topic, filter, below, limit);
+        assert.ok(page.found.length <= limit);
+        texts.push(...page.found.map(({ message: { body } }) => body.text));
         if (page.next === undefined) return texts;
         below = page.next;
       }
@@ -105,32 +105,45 @@ export function lookupContract(open: () => Promise<ContractCodeQ>): void {
     assert.deepEqual(await walk({ tenant: "t_other1" }, 10), ["theirs"]);
   });
 
-  test("only what was not delivered yet is listed; given back as it was it is again", async () => {
+  test("a list tells what was delivered before, until it has ended or is dead", async () => {
     await using queue = await open();
     const lookup = lookupOf(queue);
     const topic = unique("topic");
     const tenant = "t_first1";
-    const listed = async (): Promise<string[]> =>
-      (await lookup.waiting(topic, { tenant }, undefined, 10)).messages.map(({ body }) => body.text);
+    const listed = async (): Promise<string[]> => {
+      const { found } = await lookup.newest(topic, { tenant }, undefined, 10);
+      return found.map(({ message: { body }, wasDelivered }) => `${body.text} ${wasDelivered}`);
+    };
     const nowMs = Date.now();
     for (const [at, text] of ["a", "b"].entries())
       await queue.publish(message(topic, text, { enqueued_at_ms: nowMs + at }), DURABLE);
-    await queue.publish(message(topic, "volatile", { lane: "default/volatile" }), {
-      ...DURABLE,
-      durable: false,
-    });
-    assert.deepEqual(await listed(), ["b", "a"]);
+    const volatile = message(topic, "volatile", { lane: "default/volatile" });
+    await queue.publish(volatile, { ...DURABLE, durable: false });
+    assert.deepEqual(await listed(), ["b false", "a false"]);
     const probe = await startProbe(queue, { topic, accepts: ({ lane }) => lane === "default/first" });
     const first = await probe.next();
-    assert.deepEqual(await listed(), ["b"]);
+    assert.deepEqual(await listed(), ["b false", "a true"]);
     probe.resize(0);
     await first.release();
-    await eventually("it is listed again", async () => (await listed()).length === 2);
-    assert.deepEqual(await listed(), ["b", "a"]);
-    probe.resize(2);
-    await (await probe.next()).nack(3_600_000);
-    assert.deepEqual(await listed(), ["b"], "a later attempt is not listed");
-    await queue.cancel((await lookup.waiting(topic, { tenant }, undefined, 1)).messages[0]?.id ?? "", topic);
+    probe.release();
+    await eventually("it waits as before", async () => (await listed())[1] === "a false");
+    probe.resize(1);
+    const second = await probe.next();
+    await second.nack(3_600_000);
+    probe.resize(0);
+    probe.release();
+    await eventually("it waits for another attempt", async () => (await listed())[1] === "a true");
+    probe.resize(1);
+    await (await probe.next()).deadLetter("broken");
+    probe.release();
+    assert.deepEqual(await listed(), ["a true"]);
+    assert.equal(await queue.redrive(topic), 1);
+    assert.equal(await probe.done(), "b");
+    assert.deepEqual(await listed(), ["a true"]);
+    await queue.cancel(second.message.id, topic);
     assert.deepEqual(await listed(), []);
+    assert.deepEqual(await queue.depth(topic).then((lanes) => lanes.map(({ lane }) => lane)), [
+      "default/volatile",
+    ]);
   });
 }

@@ -6,7 +6,7 @@ import { type BodyCodec, DurableLog } from "./durable-log.ts";
 import { Engine } from "./engine.ts";
 import { Entry, type Lane } from "./lanes.ts";
 import { ReplyHub } from "./reply-hub.ts";
-import { waitingPage } from "./waiting-page.ts";
+import { messagePage } from "./message-page.ts";
 
 const PUBLISHED = Promise.resolve();
 
@@ -71,8 +71,8 @@ function memoryCodeQ<Body, Result>(
     isShared: false,
     lookup: {
       find: (topic, tenant, id) => Promise.resolve(engine.acknowledged(topic, tenant, id)),
-      waiting: (topic, filter, below, limit) =>
-        Promise.resolve(waitingPage(engine.waiting(topic, filter.tenant), filter, below, limit)),
+      newest: (topic, filter, below, limit) =>
+        Promise.resolve(messagePage(engine.open(topic, filter.tenant), filter, below, limit)),
     },
     publish(message, publishOptions) {
       if (closed) return Promise.reject(queueClosed("CS_CODEQ_PUBLISH_FAILED"));

@@ -1,5 +1,5 @@
 import type { PlatformError } from "@sous/contract";
-import type { Message } from "../codeq.ts";
+import type { FoundMessage, Message } from "../codeq.ts";
 import { Alarm, type SetTimer } from "./alarm.ts";
 import { Claim, type ClaimKeeper } from "./claim.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -31,6 +31,15 @@ const LOST = Promise.resolve(false);
 const DEADLINES_AT_ONCE = 1024;
 /** Topics without consumer and content are dropped when this many exist, or twice as many as were left. */
 const TOPIC_SWEEP_MIN = 256;
+
+function isOpen(
+  { durable, isWaiting, state, message }: Entry<unknown>,
+  topic: string,
+  tenant: string,
+): boolean {
+  if (!durable || !(isWaiting || state === "claimed")) return false;
+  return message.tenant === tenant && message.topic === topic;
+}
 
 export interface EngineOptions<Body> {
   clock: () => number;
@@ -88,17 +97,15 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
   /** @returns the durable message with this id that waits or is claimed, once its publisher was told that it is taken */
   acknowledged(topic: string, tenant: string, id: string): Message<Body> | undefined {
     const entry = this.#entries.get(id);
-    if (entry === undefined || !entry.durable || !(entry.isWaiting || entry.state === "claimed"))
-      return undefined;
-    const { message } = entry;
-    return message.topic === topic && message.tenant === tenant ? message : undefined;
+    return entry !== undefined && isOpen(entry, topic, tenant) ? entry.message : undefined;
   }
 
-  /** Every durable message of a tenant that waits in a topic for its first delivery, in no order. */
-  *waiting(topic: string, tenant: string): IterableIterator<Message<Body>> {
-    for (const { isWaiting, durable, message } of this.#entries.values()) {
-      if (!isWaiting || !durable || message.attempt > 1) continue;
-      if (message.tenant === tenant && message.topic === topic) yield message;
+  /** Every such message of a tenant, in no order. */
+  *open(topic: string, tenant: string): IterableIterator<FoundMessage<Body>> {
+    for (const entry of this.#entries.values()) {
+      if (!isOpen(entry, topic, tenant)) continue;
+      const { message, isWaiting } = entry;
+      yield { message, wasDelivered: !isWaiting || message.attempt > 1 };
     }
   }
 

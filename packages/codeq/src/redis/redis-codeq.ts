@@ -7,6 +7,7 @@ import type {
   DeadFilter,
   DeadHeading,
   DeadLetter,
+  FoundMessage,
   LaneDepth,
   Message,
   MessageLookup,
@@ -84,9 +85,9 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
         const message = await topics.shardOf(topic, tenant).find(tenant, id);
         return message && this.#decoded(message);
       },
-      waiting: async (topic, filter, below, limit) => {
-        const page = await topics.shardOf(topic, filter.tenant).waiting(filter, below, limit);
-        return { ...page, messages: page.messages.map((message) => this.#decoded(message)) };
+      newest: async (topic, filter, below, limit) => {
+        const page = await topics.shardOf(topic, filter.tenant).newest(filter, below, limit);
+        return { ...page, found: page.found.flatMap((each) => this.#readable(each)) };
       },
     };
     const closed = (): boolean => this.#closed;
@@ -287,6 +288,15 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     while ([...this.#loops].some((loop) => !loop.isIdle)) await new Promise((again) => setTimeout(again, 5));
     // The last answers of a process that ends are waited for elsewhere.
     await Promise.all([topics.settled(), this.#sender.settled()]);
+  }
+
+  /** What cannot be read is put to the dead letters when it is claimed, and is no reason to show nothing. */
+  #readable({ message, wasDelivered }: FoundMessage<string>): FoundMessage<Body>[] {
+    try {
+      return [{ message: this.#decoded(message), wasDelivered }];
+    } catch {
+      return [];
+    }
   }
 
   #decoded(message: Message<string>): Message<Body> {

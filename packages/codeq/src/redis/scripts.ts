@@ -8,7 +8,7 @@ export const SHARD_SCRIPTS = [
   "settle",
   "cancel",
   "find",
-  "waiting",
+  "newest",
   "redrive",
   "dead",
   "headings",

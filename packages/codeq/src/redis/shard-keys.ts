@@ -14,7 +14,7 @@ export const SHARD_KEYS = [
   "drops",
   "state",
   "weights",
-  "waiting",
+  "arrivals",
 ] as const;
 
 /** @returns the keys of one shard of a topic; the tag in braces keeps them in one slot of a cluster */

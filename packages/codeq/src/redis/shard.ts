@@ -1,12 +1,13 @@
 import type {
   DeadFilter,
   DeadHeading,
+  FoundMessage,
   LaneDepth,
   Message,
+  MessageFilter,
+  MessagePage,
+  MessagePlace,
   PublishOptions,
-  WaitingFilter,
-  WaitingPage,
-  WaitingPlace,
 } from "../codeq.ts";
 import { Batcher } from "./batcher.ts";
 import { FIELDS_PER_MESSAGE, type RawMessage, readMessage } from "./message-fields.ts";
@@ -17,11 +18,11 @@ import { channelOfShard, keysOfShard } from "./shard-keys.ts";
 const BATCHES_IN_FLIGHT = 2;
 const BATCH_ITEMS_MAX = 64;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-/** Calls a page of what waits is gathered in; with fewer found by then it is short. */
-const WAITING_CALLS_MAX = 20;
+/** Calls a page of messages is gathered in; with fewer found by then it is short. */
+const PAGE_CALLS_MAX = 20;
 /** Bytes of bodies one claim brings, unless a single message holds more. */
 const CLAIM_BYTES_MAX = 8 * 1024 * 1024;
-/** And one page of what waits. */
+/** And one page of messages. */
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** How long somebody who was told of an expired message has to say that he heard, in milliseconds. */
 const EXPIRED_HOLD_MS = 30_000;
@@ -143,26 +144,27 @@ export class Shard {
     return this.#read(await this.#run("find", [id, tenant]), FIELDS_PER_MESSAGE)[0]?.message;
   }
 
-  async waiting(
-    { tenant, lane = "" }: WaitingFilter,
-    below: WaitingPlace | undefined,
+  async newest(
+    { tenant, lane = "" }: MessageFilter,
+    below: MessagePlace | undefined,
     limit: number,
-  ): Promise<WaitingPage<string>> {
-    const messages: Message<string>[] = [];
+  ): Promise<MessagePage<string>> {
+    const found: FoundMessage<string>[] = [];
+    const size = FIELDS_PER_MESSAGE + 1;
     let place = below;
     let bytesLeft = PAGE_BYTES_MAX;
-    for (let call = 0; call < WAITING_CALLS_MAX && messages.length < limit && bytesLeft > 0; call++) {
+    for (let call = 0; call < PAGE_CALLS_MAX && found.length < limit && bytesLeft > 0; call++) {
       const from = place === undefined ? ["", ""] : [place.enqueued_at_ms, place.id];
-      const args = [tenant, lane, ...from, limit - messages.length, bytesLeft];
-      const [moment, id, ...fields] = await this.#run("waiting", args);
-      for (const { message } of this.#read(fields, FIELDS_PER_MESSAGE)) {
-        messages.push(message);
+      const args = [tenant, lane, ...from, limit - found.length, bytesLeft];
+      const [moment, id, ...fields] = await this.#run("newest", args);
+      for (const [at, { message }] of this.#read(fields, size).entries()) {
+        found.push({ message, wasDelivered: fields[at * size + FIELDS_PER_MESSAGE] === 1 });
         bytesLeft -= message.body.length;
       }
-      if (moment === "") return { messages };
+      if (moment === "") return { found };
       place = { enqueued_at_ms: Number(moment), id: String(id) };
     }
-    return { messages, next: place };
+    return { found, next: place };
   }
 
   async depths(): Promise<LaneDepth[]> {

@@ -26,7 +26,7 @@ export class GuardedConsumer<Body> {
   /** @returns whether the consumer has done what it does about it */
   async onExpired(message: Message<Body>): Promise<boolean> {
     try {
-      await this.#guard("onExpired", () => this.#consumer.onExpired(message));
+      await this.#consumer.onExpired(message);
       return true;
     } catch (cause) {
       this.#failed("onExpired", cause);

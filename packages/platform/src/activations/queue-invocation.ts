@@ -1,5 +1,6 @@
-import { type Invocation, PlatformError, TOPICS } from "@sous/contract";
+import { type Invocation, TOPICS } from "@sous/contract";
 import type { Store } from "@sous/store";
+import { createQueued } from "./create-queued.ts";
 import type { InvocationCodeQ } from "./invocation-queue.ts";
 import { LiveActivation } from "./live-activation.ts";
 
@@ -34,11 +35,6 @@ export async function queueInvocation(
   // The queue itself tells what waits in it.
   if (codeq.lookup !== undefined) return await codeq.publish(message, { depthMax, durable: true });
   const record = new LiveActivation(invocation, ref.version ?? 0, tier).record();
-  const together = (): Promise<void> => store.activations.create(record).catch(passConflict);
+  const together = (): Promise<void> => createQueued(store.activations, record);
   await codeq.publish(message, { depthMax, durable: true, together });
-}
-
-/** There is a record already, which is the point. */
-function passConflict(error: unknown): void {
-  if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
 }

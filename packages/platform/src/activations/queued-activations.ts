@@ -1,11 +1,11 @@
-import type { Message, WaitingPlace } from "@sous/codeq";
+import type { FoundMessage, Message, MessagePlace } from "@sous/codeq";
 import { type ActivationRecord, type Invocation, TOPICS } from "@sous/contract";
-import type { ActivationFilter } from "@sous/store";
+import type { ActivationFilter, Store } from "@sous/store";
 import type { InvocationCodeQ } from "./invocation-queue.ts";
 import { LiveActivation } from "./live-activation.ts";
 
 /**
- * Activations that wait in a queue that can be asked. They have no record in the store before they start: the message
+ * Activations that lie in a queue that can be asked. They have no record in the store before they start: the message
  * says all there is, and writing it twice would cost an accepted call half as much again.
  */
 export interface QueuedActivations {
@@ -14,22 +14,34 @@ export interface QueuedActivations {
    * Those that pass the filter, newest first.
    * @param below only what is older, `undefined` for all
    */
-  list(filter: ActivationFilter, below: WaitingPlace | undefined, limit: number): Promise<QueuedPage>;
+  list(filter: ActivationFilter, below: MessagePlace | undefined, limit: number): Promise<QueuedPage>;
 }
 
 export interface QueuedPage {
   records: ActivationRecord[];
   /** Down to where it was looked; absent where that is all. */
-  next?: WaitingPlace | undefined;
+  next?: MessagePlace | undefined;
 }
 
-/** @param codeq a queue that cannot be asked has the records of what waits in the store */
-export function createQueuedActivations(
-  { lookup }: Pick<InvocationCodeQ, "lookup">,
-  tier: string,
-): QueuedActivations {
+export interface QueuedActivationsOptions {
+  /** One that cannot be asked has the records of what waits in the store. */
+  codeq: Pick<InvocationCodeQ, "lookup">;
+  activations: Pick<Store["activations"], "get">;
+  tier: string;
+}
+
+export function createQueuedActivations(options: QueuedActivationsOptions): QueuedActivations {
+  const { codeq, activations, tier } = options;
+  const { lookup } = codeq;
   const recordOf = ({ body, attempt }: Message<Invocation>): ActivationRecord =>
     new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, tier).record();
+
+  /** What was delivered before has a record, unless whoever took it came to an end before it was written. */
+  async function standing({ message, wasDelivered }: FoundMessage<Invocation>): Promise<ActivationRecord> {
+    const stored = wasDelivered ? await activations.get(message.tenant, message.id) : undefined;
+    return stored ?? recordOf(message);
+  }
+
   return {
     async get(tenant, activationId) {
       const message = await lookup?.find(TOPICS.invoke, tenant, activationId);
@@ -38,23 +50,17 @@ export function createQueuedActivations(
     async list(filter, below, limit) {
       if (lookup === undefined || (filter.status ?? "queued") !== "queued") return { records: [] };
       const { tenant, sinceMs = 0 } = filter;
-      const { messages, next } = await lookup.waiting(
-        TOPICS.invoke,
-        { tenant, lane: laneOf(filter) },
-        below,
-        limit,
-      );
-      const records = messages
-        // A call with a key has a record from the beginning.
-        .filter(({ body }) => body.fingerprint === undefined)
-        .map(recordOf)
-        .filter((record) => passes(record, filter));
+      const page = await lookup.newest(TOPICS.invoke, { tenant, lane: laneOf(filter) }, below, limit);
+      // A call with a key has a record from the beginning.
+      const found = page.found.filter(({ message }) => message.body.fingerprint === undefined);
+      const records = (await Promise.all(found.map(standing))).filter((record) => passes(record, filter));
+      const { next } = page;
       return next === undefined || next.enqueued_at_ms < sinceMs ? { records } : { records, next };
     },
   };
 }
 
-/** No queue of its own: nothing waits here. */
+/** No queue that can be asked. */
 export const NOTHING_QUEUED: QueuedActivations = {
   get: () => Promise.resolve(undefined),
   list: () => Promise.resolve({ records: [] }),
@@ -70,14 +76,13 @@ function laneOf({ namespace, function: name }: ActivationFilter): string | undef
   return `${namespace}/${name ?? ""}`;
 }
 
-function passes(
-  record: ActivationRecord,
-  { namespace, function: name, trigger, sinceMs = 0 }: ActivationFilter,
-) {
+function passes(record: ActivationRecord, filter: ActivationFilter): boolean {
+  const { namespace, function: name, trigger, status, sinceMs = 0 } = filter;
   return (
     (namespace ?? record.namespace) === record.namespace &&
     (name ?? record.function) === record.function &&
     (trigger ?? record.trigger.type) === record.trigger.type &&
+    (status ?? record.status) === record.status &&
     record.enqueued_at_ms >= sinceMs
   );
 }

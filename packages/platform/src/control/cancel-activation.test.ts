@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createMemoryCodeQ, type Delivery } from "@sous/codeq";
-import { type Invocation, newActivationId, newRequestId, TOPICS } from "@sous/contract";
+import { type Invocation, newActivationId, newRequestId, PlatformError, TOPICS } from "@sous/contract";
 import { createSqliteStore } from "@sous/store";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
+import { createQueuedActivations } from "../activations/queued-activations.ts";
 import { cancelActivation } from "./cancel-activation.ts";
 
 const TENANT = "t_default";
@@ -73,4 +74,34 @@ test("what is cancelled while another process puts its failed attempt back ends 
   assert.equal((await cancelled).status, "cancelled");
   const record = await store.activations.get(TENANT, id);
   assert.deepEqual([record?.status, record?.attempt], ["cancelled", 2]);
+});
+
+test("what cannot be ended as cancelled goes back to the queue", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const queue = { clock: Date.now, journal: store.journal };
+  await using codeq = await createMemoryCodeQ<Invocation, InvocationReply>(queue);
+  const body = invocationOf();
+  const { activation_id: id, enqueued_at_ms, expires_at_ms } = body;
+  const times = { enqueued_at_ms, due_at_ms: 0, expires_at_ms };
+  const message = { id, topic: TOPICS.invoke, tenant: TENANT, lane: "default/f", body, attempt: 1, ...times };
+  await codeq.publish(message, { depthMax: 10, durable: true });
+  let isAway = true;
+  const away = (): Promise<never> => Promise.reject(new PlatformError("CS_STORE_UNAVAILABLE", "it is away"));
+  const finish: typeof store.activations.finish = (record) =>
+    isAway ? away() : store.activations.finish(record);
+  const activations = { ...store.activations, finish };
+  const context = {
+    live: new LiveRegistry(),
+    store: { ...store, activations },
+    codeq,
+    clock: Date.now,
+    queued: createQueuedActivations({ codeq, activations, tier: "isolate" }),
+    cancellations: undefined,
+  };
+  await assert.rejects(cancelActivation(context, TENANT, id), { code: "CS_STORE_UNAVAILABLE" });
+  assert.equal((await codeq.lookup?.find(TOPICS.invoke, TENANT, id))?.attempt, 1);
+  isAway = false;
+  assert.equal((await cancelActivation(context, TENANT, id)).status, "cancelled");
+  assert.equal((await store.activations.get(TENANT, id))?.status, "cancelled");
+  assert.deepEqual(await codeq.depth(TOPICS.invoke), []);
 });

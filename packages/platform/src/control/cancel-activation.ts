@@ -9,6 +9,7 @@ import {
   TOPICS,
 } from "@sous/contract";
 import type { TerminalRecord } from "@sous/store";
+import { createQueued } from "../activations/create-queued.ts";
 import { replyOf } from "../activations/invocation-reply.ts";
 import type { ControlContext } from "./control-context.ts";
 import { findActivation } from "./find-activation.ts";
@@ -32,6 +33,8 @@ export async function cancelActivation(
     throw new PlatformError("CS_CONFLICT", `the activation has ended already, with ${record.status}`);
   }
   if (live.cancel(tenant, activationId)) return { activation_id: activationId, status: record.status };
+  // Once its message is out of a server's queue nothing else would know of it, should this process end.
+  if (codeq.isShared) await createQueued(context.store.activations, record);
   const message = await takeOut(context, tenant, activationId);
   if (message === "running") return { activation_id: activationId, status: "running" };
   if (message === undefined) {
@@ -41,7 +44,12 @@ export async function cancelActivation(
     await cancellations.request(tenant, activationId);
     return { activation_id: activationId, status: "running" };
   }
-  const cancelled = await endAsCancelled(context, record);
+  const cancelled = await endAsCancelled(context, record).catch(async (error: unknown) => {
+    // It is not cancelled then, and runs unless somebody asks again.
+    if (!isConflict(error))
+      await codeq.publish(message, { depthMax: Number.MAX_SAFE_INTEGER, durable: true });
+    throw error;
+  });
   live.announceEnd(activationId);
   const { reply_to } = message.body;
   if (reply_to !== undefined) codeq.reply(reply_to, activationId, replyOf(cancelled, false));
@@ -74,6 +82,9 @@ async function endAsCancelled(
   }
   throw ended();
 }
+
+const isConflict = (error: unknown): boolean =>
+  error instanceof PlatformError && error.code === "CS_CONFLICT";
 
 const ended = (): PlatformError =>
   new PlatformError("CS_CONFLICT", "the activation has just ended; read its record");

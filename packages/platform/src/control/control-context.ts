@@ -28,7 +28,7 @@ export interface ControlOptions {
   live: LiveActivations;
   /** What waits in a queue of this process (nothing). */
   queued?: QueuedActivations;
-  codeq: Pick<InvocationCodeQ, "cancel" | "check" | "reply" | "publish" | "lookup" | DeadMethod>;
+  codeq: Pick<InvocationCodeQ, "cancel" | "check" | "isShared" | "lookup" | "publish" | "reply" | DeadMethod>;
   secrets: SecretWriter;
   timing: Timing;
   /** Queues what a schedule runs when somebody wants it now. */

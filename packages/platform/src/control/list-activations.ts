@@ -1,4 +1,4 @@
-import type { WaitingPlace } from "@sous/codeq";
+import type { MessagePlace } from "@sous/codeq";
 import { type ActivationRecord, PlatformError } from "@sous/contract";
 import type { ActivationFilter, Page, PageRequest } from "@sous/store";
 import { newestFirst } from "../activations/queued-activations.ts";
@@ -8,7 +8,7 @@ import type { ControlContext } from "./control-context.ts";
 interface Place {
   /** The store's cursor, `null` from its beginning, `false` where it has no more. */
   stored: string | null | false;
-  queued: WaitingPlace | null;
+  queued: MessagePlace | null;
   /** The moment of the last one shown: what left the queue for the store since is newer, and was shown already. */
   belowMs: number | null;
   /** The tags of those shown of that moment. */
@@ -89,7 +89,7 @@ function wasShown(record: ActivationRecord, { belowMs, at }: Place): boolean {
 const isShown = ({ items }: Page<ActivationRecord>, place: Place): boolean =>
   items.length > 0 && items.every((record) => wasShown(record, place));
 
-function isBelow(record: ActivationRecord, { enqueued_at_ms, id }: WaitingPlace): boolean {
+function isBelow(record: ActivationRecord, { enqueued_at_ms, id }: MessagePlace): boolean {
   if (record.enqueued_at_ms !== enqueued_at_ms) return record.enqueued_at_ms < enqueued_at_ms;
   return record.activation_id < id;
 }
@@ -121,7 +121,7 @@ function readPlace(cursor: string | undefined): Place {
 }
 
 /** @returns `undefined` for what is none */
-function readQueuedPlace(value: unknown): WaitingPlace | null | undefined {
+function readQueuedPlace(value: unknown): MessagePlace | null | undefined {
   if (value === null) return null;
   if (!Array.isArray(value) || value.length !== 2) return undefined;
   const [enqueued_at_ms, id] = value as unknown[];

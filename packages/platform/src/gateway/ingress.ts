@@ -15,6 +15,7 @@ import {
   TOPICS,
 } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
+import { createQueued } from "../activations/create-queued.ts";
 import { destinationsOf } from "../activations/destination-task.ts";
 import { type InvocationReply, replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
@@ -315,7 +316,7 @@ export function createIngress(options: IngressOptions): Ingress {
     if (codeq.lookup !== undefined && invocation.fingerprint === undefined)
       return codeq.publish(message, { depthMax, durable: true });
     const record = new LiveActivation(invocation, version.version, tier).record();
-    const together = (): Promise<void> => store.activations.create(record).catch(passConflict);
+    const together = (): Promise<void> => createQueued(store.activations, record);
     return codeq.publish(message, { depthMax, durable: true, together });
   }
 
@@ -404,11 +405,6 @@ function checkDelay(delayMs: number, maxAgeMs: number): void {
 
 const conflict = (): PlatformError =>
   new PlatformError("CS_IDEMPOTENCY_CONFLICT", "this Idempotency-Key was used with another body");
-
-/** There is a record already, which is the point. */
-function passConflict(error: unknown): void {
-  if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
-}
 
 const tooLate = (message: string, activationId: string): PlatformError =>
   new PlatformError("CS_CODEQ_CORRELATION_TIMEOUT", message, { details: { activation_id: activationId } });

@@ -1,38 +1,34 @@
 import type { Message } from "@sous/codeq";
 import { type ActivationRecord, type FunctionErrorType, type Invocation, isTerminal } from "@sous/contract";
-import type { TerminalRecord } from "@sous/store";
+import type { Store, TerminalRecord } from "@sous/store";
+import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { replyOf } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { unrun } from "./unrun.ts";
 import type { Unwritten } from "./unwritten.ts";
 
-export interface ExpiryOptions extends Pick<
-  InvokerOptions,
-  "codeq" | "store" | "live" | "fleet" | "destinations" | "now"
-> {
+export interface ExpiryOptions extends Pick<InvokerOptions, "live" | "destinations" | "now"> {
+  codeq: Pick<InvocationCodeQ, "isShared" | "reply">;
+  store: Pick<Store, "activations">;
+  fleet: Pick<Fleet, "tier">;
   records: RecordWriter;
   unwritten: Unwritten;
 }
 
 /**
  * Makes what ends work that waited for too long.
- * @returns settles when its end is kept: in a server the message goes only then
+ * @returns settles when its end is kept and told: in a server the message goes only then
  */
 export function createExpiry(options: ExpiryOptions): (message: Message<Invocation>) => Promise<void> {
   const { codeq, store, live, fleet, destinations, now, records, unwritten } = options;
-  const done = (): Promise<void> => Promise.resolve();
-  /** Asynchronous work that is at work here: a synchronous call has nobody who would tell of it twice. */
-  const find = ({ mode, tenant, activation_id }: Invocation): LiveActivation | undefined =>
-    mode === "sync" ? undefined : live.find(tenant, activation_id);
+  /** On their way: while the store takes nothing they are told of again. */
+  const open = new Map<string, Promise<void>>();
 
-  return async ({ body, attempt }) => {
+  async function end({ body, attempt }: Message<Invocation>): Promise<void> {
     const sync = body.mode === "sync";
-    // Told of again while the store takes nothing, or while an attempt whose lease was lost goes on here.
-    for (let known = find(body); known !== undefined; known = find(body)) {
-      if (isTerminal((await endOf(known)).status)) return;
-    }
     const late = sync && now() >= body.deadline_ms;
     // A lease that was lost counts as an attempt: somebody had begun it, and is gone.
     const type: FunctionErrorType = sync && attempt > 1 ? "SandboxCrashed" : late ? "Timeout" : "Expired";
@@ -44,6 +40,7 @@ export function createExpiry(options: ExpiryOptions): (message: Message<Invocati
         ? "the process that ran it ended, or could not be reached any more"
         : "the work waited in the queue for too long";
     const outcome = unrun({ type, message });
+    const done = (): Promise<void> => Promise.resolve();
     const tell = (ended: TerminalRecord): Promise<void> =>
       body.destinations === undefined ? done() : destinations.send(activation.invocation, ended, done);
     // At once where the message leaves the journal within this tick; elsewhere when the record stands.
@@ -57,21 +54,24 @@ export function createExpiry(options: ExpiryOptions): (message: Message<Invocati
     if (body.reply_to !== undefined) codeq.reply(body.reply_to, body.activation_id, replyOf(record, false));
     // "Too much to do" is not the answer of a key: the same request may run later.
     if (type === "Expired" && sync && (body.fingerprint !== undefined || unwritten.isFull)) return;
-    const { promise: kept, resolve } = Promise.withResolvers<void>();
-    const remove = async (recorded: ActivationRecord): Promise<void> => {
-      await (told ?? (recorded === record ? tell(record) : done()));
-      resolve();
+    const { promise: kept, resolve, reject } = Promise.withResolvers<void>();
+    // Whoever ended it before may not have come to tell it.
+    const remove = (recorded: ActivationRecord): Promise<void> => {
+      const heard = told ?? (isTerminal(recorded.status) ? tell(recorded as TerminalRecord) : done());
+      heard.then(resolve, reject);
+      return heard;
     };
     // A store that does not take the record now gets it again: the writer keeps it.
     records.finish({ activation, record, isContested: attempt > 1, remove });
     await kept;
+  }
+
+  return (message) => {
+    const { activation_id: id } = message.body;
+    const known = open.get(id);
+    if (known !== undefined) return known;
+    const ended = end(message).finally(() => open.delete(id));
+    open.set(id, ended);
+    return ended;
   };
 }
-
-const endOf = (activation: LiveActivation): Promise<ActivationRecord> =>
-  new Promise((resolve) => {
-    if (activation.ended !== undefined) resolve(activation.ended);
-    activation.follow(Infinity, (event) => {
-      if (event.type === "end") resolve(event.record);
-    });
-  });

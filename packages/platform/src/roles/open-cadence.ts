@@ -96,7 +96,7 @@ async function startPoller(
     codeq,
     store,
     clock: now,
-    queued: createQueuedActivations(codeq, tier),
+    queued: createQueuedActivations({ codeq, activations: store.activations, tier }),
     cancellations: shared ? createCancelRequests({ kv: store.kv, now }) : undefined,
   };
   return createCadencePoller({

@@ -49,7 +49,7 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     ...core,
     ...rest,
     membership: members.membership,
-    queued: createQueuedActivations(core.codeq, core.tier),
+    queued: createQueuedActivations({ ...core, activations: core.store.activations }),
     clock: now,
     randomBytes,
     ...(gateway === undefined ? {} : { gateway }),

@@ -13,6 +13,7 @@ import {
   type VersionRecord,
 } from "@sous/contract";
 import type { Store, TerminalRecord } from "@sous/store";
+import { createQueued } from "../activations/create-queued.ts";
 import { destinationsOf } from "../activations/destination-task.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
@@ -90,7 +91,7 @@ export function createRunSubmitter(options: RunSubmitterOptions): RunSubmitter {
     const destinations = destinationsOf(version.config);
     if (destinations !== undefined) invocation.destinations = destinations;
     const record = new LiveActivation(invocation, version.version, tier).record();
-    const create = (): Promise<void> => activations.create(record).catch(passConflict);
+    const create = (): Promise<void> => createQueued(activations, record);
     let created = false;
     const together = (): Promise<void> => {
       created = true;
@@ -157,9 +158,4 @@ export function createRunSubmitter(options: RunSubmitterOptions): RunSubmitter {
 export function targetOf(ref: ScheduleRecord["ref"]): RefTarget | undefined {
   if (ref.version !== undefined) return { version: ref.version };
   return ref.alias === undefined || ref.alias === LATEST_ALIAS ? undefined : { alias: ref.alias };
-}
-
-/** There is a record already, which is the point. */
-function passConflict(error: unknown): void {
-  if (!(error instanceof PlatformError) || error.code !== "CS_CONFLICT") throw error;
 }

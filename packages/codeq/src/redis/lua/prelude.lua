@@ -3,7 +3,7 @@
 local META, BODY, READY, LANES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local TURNS, TENANTS, IDLE, DUE = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local LEASES, DEAD, REASONS, DROPS = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local STATE, WEIGHTS, WAITING = KEYS[13], KEYS[14], KEYS[15]
+local STATE, WEIGHTS, ARRIVALS = KEYS[13], KEYS[14], KEYS[15]
 
 -- Names hold no control characters (the driver sees to it), so this one separates them, and the next one ends a range.
 local SEP, END = '\31', '\32'
@@ -26,7 +26,7 @@ local ENTRY = '^([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\
 
 -- What this call read or changed; `flush` writes it, many fields in one command. Of `entries` false means gone.
 local entries, changed, gone = {}, {}, {}
-local dues, leases, readies, waitings = {}, {}, {}, {}
+local dues, leases, readies, arrivals = {}, {}, {}, {}
 
 local function read(id)
   local entry = entries[id]
@@ -78,14 +78,14 @@ local function ready_member(message)
   return message.tenant .. SEP .. message.lane .. SEP .. message.class .. message.sequence .. SEP .. message.id
 end
 
-local function waiting_member(lane, enqueued, id)
-  return lane.tenant .. SEP .. string.sub('000000000000000' .. enqueued, -16) .. SEP .. id .. SEP .. lane.name
+-- Durable messages that wait or are claimed stand among the arrivals of their tenant.
+local function arrival_member(tenant, enqueued, id, lane)
+  return tenant .. SEP .. string.sub('000000000000000' .. enqueued, -16) .. SEP .. id .. SEP .. lane
 end
 
--- Notes whether a message waits to be started first, for those who list such messages by when they came.
-local function list(message, lane, score)
-  if message.durable ~= '1' or message.attempt ~= '1' then return end
-  waitings[waiting_member(lane, message.enqueued, message.id)] = score
+local function list(message, score)
+  if message.durable ~= '1' then return end
+  arrivals[arrival_member(message.tenant, message.enqueued, message.id, message.lane)] = score
 end
 
 local function turn_member(lane) return lane.tenant .. SEP .. lane.turn .. SEP .. lane.name end
@@ -154,7 +154,6 @@ end
 -- Makes a message wait, ready at once or when it is due.
 local function put(message, lane)
   count_waiting(message, lane, 1)
-  list(message, lane, '0')
   message.token = ''
   local wait = tonumber(message.wait)
   if wait <= now then return make_ready(message, lane) end
@@ -167,7 +166,6 @@ end
 -- Takes a waiting message out of its lane; its entry is the caller's to remove or to write.
 local function take_out(message, lane)
   count_waiting(message, lane, -1)
-  list(message, lane, false)
   dues[message.id] = false
   if message.state == 'd' then
     lane.delayed = lane.delayed - 1
@@ -179,6 +177,7 @@ local function take_out(message, lane)
 end
 
 local function forget(message)
+  list(message, false)
   entries[message.id] = false
   changed[message.id] = nil
   gone[#gone + 1] = message.id
@@ -225,10 +224,10 @@ local function flush_places()
   set, unset = flush_scores(leases)
   if #set > 0 then redis.call('ZADD', LEASES, unpack(set)) end
   if #unset > 0 then redis.call('ZREM', LEASES, unpack(unset)) end
-  set, unset = flush_scores(waitings)
-  if #set > 0 then redis.call('ZADD', WAITING, unpack(set)) end
-  if #unset > 0 then redis.call('ZREM', WAITING, unpack(unset)) end
-  readies, dues, leases, waitings = {}, {}, {}, {}
+  set, unset = flush_scores(arrivals)
+  if #set > 0 then redis.call('ZADD', ARRIVALS, unpack(set)) end
+  if #unset > 0 then redis.call('ZREM', ARRIVALS, unpack(unset)) end
+  readies, dues, leases, arrivals = {}, {}, {}, {}
 end
 
 local function flush_entries()

@@ -39,7 +39,7 @@ local function text_of(number)
 end
 
 local sequence = redis.call('HINCRBY', STATE, 'sequence', #taken) - #taken
-local entries_of, bodies, places, moments, listed = {}, {}, {}, {}, {}
+local entries_of, bodies, places, moments, arrived = {}, {}, {}, {}, {}
 for n, at in ipairs(taken) do
   local id, lane, attempt, enqueued = ARGV[at], lane_at[at], ARGV[at + 3], ARGV[at + 4]
   local due, durable, body = ARGV[at + 5], ARGV[at + 10], ARGV[at + 11]
@@ -66,15 +66,15 @@ for n, at in ipairs(taken) do
   entries_of[2 * n - 1] = id
   entries_of[2 * n] = state .. SEP .. lane.key .. SEP .. attempt .. SEP .. place .. SEP .. '1' .. SEP .. durable .. SEP ..
     enqueued .. SEP .. due .. SEP .. ARGV[at + 6] .. SEP .. wait_text .. SEP .. end_text .. SEP .. text_of(#body) .. SEP .. SEP
-  if durable == '1' and attempt == '1' then
-    listed[#listed + 1] = '0'
-    listed[#listed + 1] = waiting_member(lane, enqueued, id)
+  if durable == '1' then
+    arrived[#arrived + 1] = '0'
+    arrived[#arrived + 1] = arrival_member(lane.tenant, enqueued, id, lane.name)
   end
 end
 redis.call('HSET', META, unpack(entries_of))
 redis.call('HSET', BODY, unpack(bodies))
 redis.call('ZADD', DUE, unpack(moments))
 if #places > 0 then redis.call('ZADD', READY, unpack(places)) end
-if #listed > 0 then redis.call('ZADD', WAITING, unpack(listed)) end
+if #arrived > 0 then redis.call('ZADD', ARRIVALS, unpack(arrived)) end
 finish()
 return replies

@@ -13,6 +13,7 @@ for _, id in ipairs(ids) do
     message.attempt, message.class, message.sequence = '1', '1', ''
     message.enqueued, message.due, message.wait = int(now), '0', '0'
     message.expires, message.ends = ends, ends
+    list(message, '0')
     put(message, lane_of(message.tenant, message.lane))
     count = count + 1
   end

@@ -5,6 +5,7 @@ local function bury(message, reason)
   local order = redis.call('HINCRBY', STATE, 'sequence', 1)
   -- When it died is kept where a waiting message says when it is due.
   message.state, message.token, message.due = 'x', '', int(now)
+  list(message, false)
   redis.call('ZADD', DEAD, int(order), message.id)
   redis.call('HSET', REASONS, message.id, reason)
   write(message)

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Invocation, newActivationId, newRequestId } from "@sous/contract";
+import { createSqliteStore } from "@sous/store";
+import { LiveActivation } from "../activations/live-activation.ts";
+import { queuedAgain, writeQueuedAgain } from "./queued-again.ts";
+import { unrun } from "./unrun.ts";
+
+const invocation: Invocation = {
+  activation_id: newActivationId(),
+  request_id: newRequestId(),
+  tenant: "t_default",
+  namespace: "default",
+  ref: { function: "f", version: 1 },
+  trigger: { type: "api", source: {} },
+  principal: { sub: "someone", roles: [] },
+  deadline_ms: 0,
+  mode: "async",
+  expires_at_ms: 2_000_000_000_000,
+  attempt: 1,
+  enqueued_at_ms: 1_780_000_000_000,
+  new_id: true,
+  strict: false,
+  event_json: "null",
+};
+
+test("an attempt that failed has its record, also where that it began was never written", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const live = new LiveActivation(invocation, 1, "isolate");
+  const meter = { recordLost: () => assert.fail("nothing is lost") };
+  const outcome = unrun({ type: "SandboxCrashed", message: "it ended" });
+  const { tenant, activation_id: id } = invocation;
+  for (const _time of ["first", "again"]) {
+    const record = queuedAgain(live, outcome, 1_780_000_001_000);
+    await writeQueuedAgain({ store, meter }, live, record);
+    const stored = await store.activations.get(tenant, id);
+    assert.deepEqual([stored?.status, stored?.attempt], ["queued", 2]);
+    assert.deepEqual(
+      stored?.attempts.map(({ attempt, error }) => [attempt, error?.type]),
+      [[1, "SandboxCrashed"]],
+    );
+  }
+  const ended = new LiveActivation({ ...invocation, attempt: 2 }, 1, "isolate").terminal(
+    outcome,
+    1_780_000_002_000,
+  );
+  assert.ok(await store.activations.finish(ended));
+  await writeQueuedAgain({ store, meter }, live, queuedAgain(live, outcome, 1_780_000_003_000));
+  assert.equal((await store.activations.get(tenant, id))?.status, "error", "an end stays");
+});
