@@ -12,6 +12,8 @@ import { reportTests } from "./test-report.ts";
 const ROOT = join(import.meta.dirname, "..");
 const TEST_TIMEOUT_MS = 120_000;
 const FILE_TIMEOUT_MS = 600_000;
+/** The longer ones mostly wait: three at a time keep two processors busy. */
+const FILES_AT_ONCE = 3;
 
 /** What the checks look at: a function somebody tries out in the checkout is not ours to judge. */
 const FOLDERS = ["packages", "test", "bench", "scripts", "bin"];
@@ -50,7 +52,7 @@ if (files.length === 0) console.log(`no test file below ${paths.join(" ") || "pa
 const stream = run({
   files,
   cwd: ROOT,
-  concurrency: 2,
+  concurrency: FILES_AT_ONCE,
   timeout: FILE_TIMEOUT_MS,
   execArgv: ["--disable-warning=ExperimentalWarning", `--test-timeout=${TEST_TIMEOUT_MS}`],
 });
