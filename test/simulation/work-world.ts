@@ -24,6 +24,8 @@ export interface WorkWorld {
   random: () => number;
   faults: Faults;
   queue: Queue;
+  /** Whether it can be asked what it holds, as some servers can: then work has its first record when it starts. */
+  canLookUp: boolean;
   records: Records;
   started: Map<string, Started[]>;
   told: Map<string, TerminalRecord[]>;
@@ -41,6 +43,7 @@ export async function createWorkWorld(random: () => number, startMs: number): Pr
     random,
     faults: { lost: 0, late: 0 },
     queue,
+    canLookUp: random() < 0.5,
     records: new Records(time.monotonic),
     started: new Map(),
     told: new Map(),
@@ -86,7 +89,7 @@ export class Records implements Pick<ActivationStore, "create" | "update" | "fin
 }
 
 /** The queue as a process far away has it: copies of messages, late, and nothing while it stands still. */
-export function queueOf(process: VirtualProcess, { queue, random, faults }: WorkWorld): Queue {
+export function queueOf(process: VirtualProcess, { queue, canLookUp, random, faults }: WorkWorld): Queue {
   const lost = (): boolean => random() < faults.lost;
   const far = process.through<Pick<Queue, "publish">>(queue);
   const consume = async (consumer: Consumer<Invocation>) => {
@@ -109,8 +112,10 @@ export function queueOf(process: VirtualProcess, { queue, random, faults }: Work
       onExpired: (message) => void process.arrives().then(() => consumer.onExpired(structuredClone(message))),
     });
   };
-  // Without `held`: no process has the messages.
+  const { lookup } = queue;
   return {
+    isShared: true,
+    ...(canLookUp && lookup !== undefined ? { lookup: process.through(lookup) } : {}),
     consume,
     publish: (message, options) =>
       far.publish({ ...message, body: { ...structuredClone(message.body), destinations: TOLD } }, options),
