@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 
 /**
  * The long versions of suites that every test run has short ones of: a cluster under failures of every kind, one whose
- * invokers are killed, schedules, and the fuzzer. Runs one after the other and ends with 1 when any fails. A failing run prints
+ * invokers are killed, schedules, an outage of control and store, and the fuzzer. Runs one after the other and ends with 1 when any fails. A failing run prints
  * the seed that repeats it.
  */
 const { values } = parseArgs({
@@ -39,6 +39,11 @@ const suites: { name: string; file: string; env: Record<string, string> }[] = [
     name: `a schedule of each second on one process: ${values.ticks} s`,
     file: "test/triggers/schedules.test.ts",
     env: { SOUS_TEST_SCHEDULE_SECONDS: values.ticks },
+  },
+  {
+    name: "control and store away for a minute",
+    file: "test/cluster/static-stability.test.ts",
+    env: { SOUS_TEST_STABILITY_SECONDS: "60" },
   },
   {
     name: `the fuzzer: ${values.fuzz} s`,

@@ -73,6 +73,15 @@ test("each way in which work may be lost or done twice is found", () => {
     { version: 2, askedMs: 50, answeredMs: 60 },
   ];
   assert.match(problems({ moves, sentMs: 1061 }), /version 1, which the alias had left/);
+  const unanswered = { version: 2, askedMs: 50, answeredMs: Infinity };
+  const since = [moves[0], unanswered, { version: 3, askedMs: 70, answeredMs: 80 }] as typeof moves;
+  assert.equal(problems({ moves: since, sentMs: 1080 }), "");
+  assert.match(problems({ moves: since, sentMs: 1081 }), /version 1, which the alias had left/);
+  const late = {
+    records: [{ ...END, resolved_version: 2 }],
+    runs: [[1, 2, 120]] as [number, number, number][],
+  };
+  assert.equal(problems({ ...late, moves: since, sentMs: 9000 }), "", "it may have been carried out late");
 });
 
 /** Calls of one function: `[sent, acknowledged, begun]`, and the attempt they ended as. */

@@ -177,10 +177,11 @@ function toldBriefly({ attempts = [], ...end }: SeenRecord): object {
 /** Every version the alias may have meant to somebody who looked up to `staleMs` before a moment, or just after it. */
 function allowedVersions(sentMs: number, moves: readonly AliasMove[], staleMs: number): Set<number> {
   const allowed = new Set<number>();
-  for (const [at, { version }] of moves.entries()) {
-    const next = moves[at + 1];
-    // It is the alias's from when its move was asked for until the next one was answered, as far as anybody can tell.
-    if (next === undefined || next.answeredMs >= sentMs - staleMs) allowed.add(version);
+  for (const [at, { version, answeredMs }] of moves.entries()) {
+    // It is the alias's from when its move was asked for until a later one was answered, as far as anybody can tell; one
+    // that nobody answered may be carried out at any time.
+    const wasLeft = moves.slice(at + 1).some((later) => later.answeredMs < sentMs - staleMs);
+    if (!wasLeft || answeredMs === Infinity) allowed.add(version);
   }
   return allowed;
 }

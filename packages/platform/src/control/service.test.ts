@@ -54,11 +54,12 @@ test("a process that is shutting down says so", async () => {
   assert.deepEqual([ready.status, ready.body["status"]], [503, "draining"]);
 });
 
-test("OpenAPI 3.1 lists every endpoint, validated by the same schemas", async () => {
+test("OpenAPI 3.1 lists the endpoints of every kind, validated by the same schemas", async () => {
   await using control = await startControl();
   const { body } = await control.call<Document>("GET", "/openapi.json");
   assert.match(body.openapi, /^3\.1/);
-  const functions = "/v1/tenants/{tenant}/namespaces/{namespace}/functions";
+  const namespace = "/v1/tenants/{tenant}/namespaces/{namespace}";
+  const functions = `${namespace}/functions`;
   const expected: [string, string][] = [
     ["post", functions],
     ["get", functions],
@@ -75,7 +76,18 @@ test("OpenAPI 3.1 lists every endpoint, validated by the same schemas", async ()
     ["post", "/v1/web/{tenant}/{namespace}/{function}/{ref}/{*}"],
     ["get", "/v1/tenants/{tenant}/activations/{activation_id}/logs"],
     ["post", "/v1/tenants/{tenant}/activations/{activation_id}:cancel"],
+    ["post", `${namespace}/schedules`],
+    ["post", `${namespace}/schedules/{name}:run`],
+    ["post", `${namespace}/event-sources`],
+    ["post", `${namespace}/event-sources/{name}:pause`],
+    ["post", "/v1/events/{tenant}/{namespace}/{name}"],
+    ["patch", `${namespace}/cadence/workers/{name}`],
+    ["post", `${namespace}/dlq:redrive`],
+    ["post", `${namespace}/dlq:purge`],
+    ["put", `${namespace}/secrets/{name}`],
     ["post", "/v1/tokens"],
+    ["patch", "/v1/tenants/{tenant}/users/{user}"],
+    ["get", "/v1/tenants/{tenant}/audit-events"],
     ["get", "/v1/executions/{execution_id}"],
     ["get", "/readyz"],
   ];
