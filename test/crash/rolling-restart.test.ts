@@ -5,6 +5,7 @@ import type { ActivationRecord } from "@sous/contract";
 import { missingRedis, startRedis } from "@sous/store/testing";
 import { type Api, manifest, until } from "../support/api.ts";
 import { type Cluster, type RoleName, startCluster } from "../support/cluster.ts";
+import { createEventApi } from "../support/event-api.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
 import type { TestServer } from "../support/server.ts";
 import { createSteadyClient, type SteadyAnswer } from "../support/steady-client.ts";
@@ -15,12 +16,16 @@ const ROUNDS = Number(process.env["SOUS_TEST_ROLLING_ROUNDS"] ?? 1);
 const CALLERS = 4;
 const SENDERS = 1;
 const PAUSE_MS = 60;
-const WORK = `export default async ({ n, waitMs }) => {
+/** What is queued is told to an event source as well. */
+const TOPIC = "rolled";
+const WORK = `export default async ({ n, waitMs, isTold = false }) => {
   if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  if (isTold) await cs.codeq.publish("${TOPIC}", { n });
   return { n };
 };`;
 const INVOKE = "/v1/tenants/t_default/namespaces/default/functions/work:invoke";
-const ROLES: RoleName[] = ["gateway", "invoker", "scheduler", "control"];
+/** Those that work of this test goes through; a Cadence poller has no more to drain than its tasks (`cadence.test.ts`). */
+const ROLES: RoleName[] = ["gateway", "invoker", "scheduler", "event-sources", "control"];
 /** Two waves of restarts, and all that was queued; a busy machine takes its time. */
 const PATIENCE_MS = 100_000 + ROUNDS * 200_000;
 const AUTHZ = {
@@ -65,7 +70,7 @@ async function load(cluster: Cluster, stop: AbortSignal, random: () => number): 
       const n = seen.acknowledged.size;
       const { status, body } = await post({
         mode: "async",
-        event: { n, waitMs: Math.floor(random() * 200) },
+        event: { n, waitMs: Math.floor(random() * 200), isTold: true },
       });
       if (status === 202) seen.acknowledged.set(String(body["activation_id"]), n);
       // As many wait as may: that is an answer, not a fault.
@@ -116,11 +121,20 @@ test(
     await using cluster = await startCluster({
       store: redis.url,
       codeq: redis.url,
-      settings: { drain_notice_ms: 300, drain_ms: 5000, "limits.async_depth_max": 1000 },
+      counts: { "event-sources": 2 },
+      settings: { drain_notice_ms: 2000, drain_ms: 5000, "limits.async_depth_max": 1000 },
     });
     const { api } = cluster;
     const random = seeded(SEED);
-    const files = { "function.js": WORK, "manifest.json": manifest({ limits: { timeoutMs: 10_000 } }) };
+    const capabilities = { codeq: { publishTopics: [TOPIC] } };
+    const files = {
+      "function.js": WORK,
+      "manifest.json": manifest({ capabilities, limits: { timeoutMs: 10_000 } }),
+    };
+    const events = createEventApi(api);
+    await events.deploySeen("seen");
+    const ref = { function: "seen", alias: "prod" };
+    await events.create({ name: TOPIC, type: "codeq", codeq: { topic: TOPIC }, ref });
     await api.deploy({ name: "work", files, config: { authz: AUTHZ, retry: { max_attempts: 1 } } });
     await api.expect(201, "POST", "/v1/tenants/t_default/namespaces/default/schedules", {
       name: "each-second",
@@ -158,6 +172,12 @@ test(
         "none was begun twice for a restart",
       );
     }
+    const told = await events.seen(TOPIC, acknowledged.size, 60_000);
+    assert.deepEqual(
+      told.map(({ body }) => body.n).toSorted((a, b) => a - b),
+      [...acknowledged.values()].toSorted((a, b) => a - b),
+      "what was published is heard",
+    );
     const numbers = (await ticksOf(api))
       .map(({ trigger }) => Number(trigger.source["tick_seq"]))
       .toSorted((a, b) => a - b);

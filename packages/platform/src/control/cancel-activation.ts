@@ -45,9 +45,10 @@ export async function cancelActivation(
     return { activation_id: activationId, status: "running" };
   }
   const cancelled = await endAsCancelled(context, record).catch(async (error: unknown) => {
-    // It is not cancelled then, and runs unless somebody asks again.
+    // It is not cancelled then, as far as anybody can tell, and runs unless its record says otherwise when its turn comes.
+    const body = { ...message.body, new_id: false };
     if (!isConflict(error))
-      await codeq.publish(message, { depthMax: Number.MAX_SAFE_INTEGER, durable: true });
+      await codeq.publish({ ...message, body }, { depthMax: Number.MAX_SAFE_INTEGER, durable: true });
     throw error;
   });
   live.announceEnd(activationId);

@@ -173,3 +173,31 @@ test("a queue that looks at a few at a time gives short pages, and in the end al
     assert.ok(passedBy.length <= waiting.length / 2, `${passedBy.length} were passed by`);
   }
 });
+
+test("what waits for longer than stored ones that are still to come is shown after them", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const records = Array.from({ length: 80 }, (_, n) => recordAt(n));
+  // The newest wait, then come some that have ended, and the oldest wait for another attempt.
+  const waiting = new Set(records.filter((_, n) => n < 20 || n >= 50));
+  const end = (record: ActivationRecord): Promise<boolean> =>
+    store.activations.finish({ ...record, status: "success", end_ms: START_MS + 99 } as TerminalRecord);
+  for (const record of records.slice(20, 50)) await end(record);
+  const queued = queueOf(() => waiting);
+  const seen: ActivationRecord[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await listActivations({ store, queued }, { tenant: "t_default" }, { limit: 10, cursor });
+    seen.push(...page.items);
+    cursor = page.next_cursor ?? undefined;
+    // Of those that were shown some start and end meanwhile.
+    for (const record of page.items.slice(-3)) {
+      if (waiting.delete(record)) await end(record);
+    }
+  } while (cursor !== undefined);
+  const ids = seen.map((record) => record.activation_id);
+  assert.deepEqual(
+    ids,
+    records.map((record) => record.activation_id).toReversed(),
+    "all of them, once, newest first",
+  );
+});

@@ -54,9 +54,11 @@ export async function listActivations(
   const left = stored.items.filter((record) => !wasShown(record, place));
   const known = new Set(stored.items.map((record) => record.activation_id));
   const fresh = waiting.filter((record) => !known.has(record.activation_id) && !wasShown(record, place));
-  // Of the queue's older ones nothing is known yet, so that what the store has of their time comes with them.
+  // Of what is older than either has been asked for nothing is known yet: what the other has of that time comes with it.
+  const lastStored = stored.next_cursor === null ? undefined : stored.items.at(-1);
   const items = [...left, ...fresh]
     .filter((record) => looked === undefined || !isBelow(record, looked))
+    .filter((record) => lastStored === undefined || record.enqueued_at_ms >= lastStored.enqueued_at_ms)
     .toSorted(newestFirst)
     .slice(0, page.limit);
   const shown = new Set(items.map((record) => record.activation_id));

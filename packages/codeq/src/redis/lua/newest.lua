@@ -14,7 +14,7 @@ for at, row in ipairs(rows) do
   local moment, id, lane = string.match(row, '^[^\31]*\31([^\31]*)\31([^\31]*)\31(.*)$')
   if wanted == '' or lane == wanted or (prefix and string.sub(lane, 1, #prefix) == prefix) then
     local message = read(id)
-    if message then
+    if message and message.state ~= 'x' then
       bytes_left = bytes_left - tonumber(message.bytes)
       if bytes_left < 0 and count > 0 then break end
       describe(reply, message)
@@ -22,7 +22,7 @@ for at, row in ipairs(rows) do
       reply[#reply + 1] = waits_first and 0 or 1
       count = count + 1
     else
-      -- Ended by a process of a release that did not know of this set.
+      -- Ended or buried by a process of a release that did not know of this set.
       arrivals[row] = false
     end
   end
