@@ -14,9 +14,12 @@ export interface SteadyClient extends Disposable {
   post(path: string, body: unknown): Promise<SteadyAnswer>;
 }
 
+/** A connection nobody used for so long is let go of, in milliseconds: well before a server that ends stops giving notice. */
+const IDLE_MAX_MS = 500;
+
 /** Makes a caller as a load balancer would be: it knows "nobody listens there" and nothing else. */
 export function createSteadyClient(urls: readonly string[], patienceMs = 20_000): SteadyClient {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, timeout: IDLE_MAX_MS });
   let turn = 0;
 
   const send = (url: string, path: string, text: string): Promise<SteadyAnswer> =>
