@@ -2,41 +2,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createMemoryCodeQ, type Delivery } from "@sous/codeq";
-import { type Invocation, newActivationId, newRequestId, PlatformError, TOPICS } from "@sous/contract";
+import { type Invocation, PlatformError, TOPICS } from "@sous/contract";
 import { createSqliteStore } from "@sous/store";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
 import { createQueuedActivations } from "../activations/queued-activations.ts";
+import { sampleInvocation } from "../activations/testing/sample-invocation.ts";
 import { cancelActivation } from "./cancel-activation.ts";
 
 const TENANT = "t_default";
 
-function invocationOf(): Invocation {
-  const nowMs = Date.now();
-  return {
-    activation_id: newActivationId(),
-    request_id: newRequestId(),
-    tenant: TENANT,
-    namespace: "default",
-    ref: { function: "f", version: 1 },
-    trigger: { type: "api", source: {} },
-    principal: { sub: "someone", roles: [] },
-    deadline_ms: 0,
-    mode: "async",
-    expires_at_ms: nowMs + 60_000,
-    attempt: 1,
-    enqueued_at_ms: nowMs,
-    new_id: true,
-    strict: true,
-    event_json: "null",
-  };
-}
-
 test("what is cancelled while another process puts its failed attempt back ends as the next one", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });
   await using codeq = await createMemoryCodeQ<Invocation, InvocationReply>({ clock: Date.now });
-  const body = invocationOf();
+  const body = sampleInvocation();
   const { activation_id: id, enqueued_at_ms, expires_at_ms } = body;
   const first = { ...new LiveActivation(body, 1, "isolate").record(), status: "running" as const };
   await store.activations.create(first);
@@ -80,7 +60,7 @@ test("what cannot be ended as cancelled goes back to the queue", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });
   const queue = { clock: Date.now, journal: store.journal };
   await using codeq = await createMemoryCodeQ<Invocation, InvocationReply>(queue);
-  const body = invocationOf();
+  const body = sampleInvocation();
   const { activation_id: id, enqueued_at_ms, expires_at_ms } = body;
   const times = { enqueued_at_ms, due_at_ms: 0, expires_at_ms };
   const message = { id, topic: TOPICS.invoke, tenant: TENANT, lane: "default/f", body, attempt: 1, ...times };

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createMemoryCodeQ, type Message } from "@sous/codeq";
-import { type Invocation, newActivationId, newRequestId, PlatformError, TOPICS } from "@sous/contract";
+import { type Invocation, PlatformError, TOPICS } from "@sous/contract";
 import { createSqliteStore, type TerminalRecord } from "@sous/store";
 import { createDestinationSender } from "../activations/destination-sender.ts";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { LiveActivation } from "../activations/live-activation.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
+import { sampleInvocation } from "../activations/testing/sample-invocation.ts";
 import { createExpiry } from "./expiry.ts";
 import { createRecordWriter } from "./record-writer.ts";
 import { createUnwritten } from "./unwritten.ts";
@@ -18,24 +19,11 @@ const TENANT = "t_default";
 /** Work that has a destination and waited for too long. */
 function expiredMessage(): Message<Invocation> {
   const nowMs = Date.now();
-  const body: Invocation = {
-    activation_id: newActivationId(),
-    request_id: newRequestId(),
-    tenant: TENANT,
-    namespace: "default",
-    ref: { function: "f", version: 1 },
-    trigger: { type: "api", source: {} },
-    principal: { sub: "someone", roles: [] },
-    deadline_ms: 0,
-    mode: "async",
-    expires_at_ms: nowMs - 1,
-    attempt: 1,
+  const body = sampleInvocation({
     enqueued_at_ms: nowMs - 1000,
-    new_id: true,
-    strict: false,
-    event_json: "null",
+    expires_at_ms: nowMs - 1,
     destinations: { on_failure: { topic: "failed" } },
-  };
+  });
   const { activation_id: id, enqueued_at_ms, expires_at_ms } = body;
   const times = { enqueued_at_ms, due_at_ms: 0, expires_at_ms };
   return { id, topic: TOPICS.invoke, tenant: TENANT, lane: "default/f", body, attempt: 1, ...times };

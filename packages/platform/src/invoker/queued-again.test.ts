@@ -1,28 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Invocation, newActivationId, newRequestId } from "@sous/contract";
 import { createSqliteStore } from "@sous/store";
 import { LiveActivation } from "../activations/live-activation.ts";
+import { sampleInvocation } from "../activations/testing/sample-invocation.ts";
 import { queuedAgain, writeQueuedAgain } from "./queued-again.ts";
 import { unrun } from "./unrun.ts";
 
-const invocation: Invocation = {
-  activation_id: newActivationId(),
-  request_id: newRequestId(),
-  tenant: "t_default",
-  namespace: "default",
-  ref: { function: "f", version: 1 },
-  trigger: { type: "api", source: {} },
-  principal: { sub: "someone", roles: [] },
-  deadline_ms: 0,
-  mode: "async",
-  expires_at_ms: 2_000_000_000_000,
-  attempt: 1,
-  enqueued_at_ms: 1_780_000_000_000,
-  new_id: true,
-  strict: false,
-  event_json: "null",
-};
+const invocation = sampleInvocation();
 
 test("an attempt that failed has its record, also where that it began was never written", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });

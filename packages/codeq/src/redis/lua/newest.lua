@@ -7,7 +7,7 @@ local LOOKED_AT = 1000
 local tenant, wanted, limit, bytes_left = ARGV[3], ARGV[4], tonumber(ARGV[7]), tonumber(ARGV[8])
 local prefix = string.sub(wanted, -1) == '/' and wanted
 local below = tenant .. END
-if ARGV[5] ~= '' then below = tenant .. SEP .. string.sub('000000000000000' .. ARGV[5], -16) .. SEP .. ARGV[6] end
+if ARGV[5] ~= '' then below = arrival_place(tenant, ARGV[5], ARGV[6]) end
 local rows = redis.call('ZREVRANGEBYLEX', ARRIVALS, '(' .. below, '[' .. tenant .. SEP, 'LIMIT', 0, LOOKED_AT)
 local reply, count = { '', '' }, 0
 for at, row in ipairs(rows) do

@@ -79,8 +79,12 @@ local function ready_member(message)
 end
 
 -- Durable messages that wait or are claimed stand among the arrivals of their tenant.
+local function arrival_place(tenant, enqueued, id)
+  return tenant .. SEP .. string.sub('000000000000000' .. enqueued, -16) .. SEP .. id
+end
+
 local function arrival_member(tenant, enqueued, id, lane)
-  return tenant .. SEP .. string.sub('000000000000000' .. enqueued, -16) .. SEP .. id .. SEP .. lane
+  return arrival_place(tenant, enqueued, id) .. SEP .. lane
 end
 
 local function list(message, score)

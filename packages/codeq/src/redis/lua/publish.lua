@@ -11,18 +11,20 @@ local known = redis.call('HMGET', META, unpack(ids))
 local replies, taken, lane_at, seen = {}, {}, {}, {}
 for n, id in ipairs(ids) do
   local at = 3 + (n - 1) * SIZE
-  local lane = lane_of(ARGV[at + 1], ARGV[at + 2])
-  local kind = ARGV[at + 10] == '1' and 'durable' or 'volatile'
   if known[n] or seen[id] then
     replies[n] = 0
-  elseif lane[kind] >= tonumber(ARGV[at + 9]) then
-    replies[n] = -1
   else
-    seen[id] = true
-    lane[kind] = lane[kind] + 1
-    taken[#taken + 1] = at
-    lane_at[at] = lane
-    replies[n] = 1
+    local lane = lane_of(ARGV[at + 1], ARGV[at + 2])
+    local kind = ARGV[at + 10] == '1' and 'durable' or 'volatile'
+    if lane[kind] >= tonumber(ARGV[at + 9]) then
+      replies[n] = -1
+    else
+      seen[id] = true
+      lane[kind] = lane[kind] + 1
+      taken[#taken + 1] = at
+      lane_at[at] = lane
+      replies[n] = 1
+    end
   end
 end
 if #taken == 0 then return replies end
