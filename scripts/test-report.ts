@@ -41,6 +41,9 @@ export async function reportTests(stream: TestStream, options: TestReportOptions
   for await (const event of stream) {
     if (event.type === "test:stdout" || event.type === "test:stderr") {
       push(output, event.data.file ?? "?", event.data.message);
+    } else if (event.type === "test:diagnostic" && event.data.file !== undefined) {
+      // What came to pass after a test's end fails its file, and is told nowhere else.
+      push(output, event.data.file, `${event.data.message}\n`);
     } else if (event.type === "test:pass" && event.data.skip !== undefined) {
       const reason = typeof event.data.skip === "string" ? event.data.skip : "no reason given";
       push(skips, reason, `${place(event.data.file)}: ${event.data.name}`);

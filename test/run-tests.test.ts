@@ -44,6 +44,12 @@ test("a failure is told with its place and error, and fails the run", () => {
   assert.match(stdout, /^# fail [12]$/m);
 });
 
+test("what a test leaves behind and fails after its end is told, and fails the run", () => {
+  const late = runFile('test("over", () => void setTimeout(() => { throw new Error("too late"); }, 20));');
+  assert.equal(late.status, 1);
+  assert.match(late.stdout, /✖ .*sample\.test\.ts[\s\S]*output of .*sample\.test\.ts:[\s\S]*too late/);
+});
+
 test("a file that cannot be loaded, and a folder without tests, fail the run", () => {
   const broken = runFile('throw new Error("at load");');
   assert.equal(broken.status, 1);

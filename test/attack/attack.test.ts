@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createApi, manifest, until } from "../support/api.ts";
+import { descendantsOf } from "../support/process-tree.ts";
 import { scratchFolder } from "../support/scratch.ts";
 import { startServer } from "../support/server.ts";
 import { ATTACK_GROUPS } from "./describe-attacks.ts";
@@ -44,20 +45,6 @@ test("no host outlives its parent, however busy it is", { skip: process.platform
   await until(() => hosts.every((pid) => !alive(pid)), "the hosts to end with their parent", 5000);
   rmSync(data, { recursive: true, force: true });
 });
-
-/** A launcher may stand between the platform and a host. */
-function descendantsOf(pid: number): number[] {
-  const children = childrenOf(pid);
-  return [...children, ...children.flatMap(descendantsOf)];
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
-}
 
 function cpuTicks(pid: number): number {
   try {

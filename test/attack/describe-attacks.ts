@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Isolation } from "@sous/contract";
 import { type Api, createApi, manifest, until } from "../support/api.ts";
+import { type ProcessorWaits, watchProcessorWaits } from "../support/processor-waits.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type AttackCase, checkOn, endsOn, sourceOf } from "./attack-case.ts";
 import { BORDER } from "./cases/border.ts";
@@ -70,29 +71,6 @@ function watchBystander(api: Api, name: string, tenant: string, allowed: readonl
 }
 
 /**
- * Tells how late a timer of this process was at worst: on a machine without a free core every process is late, and
- * that is not the platform's.
- */
-function watchStalls(): { takeMs(): number; stop(): void } {
-  const everyMs = 10;
-  let last = performance.now();
-  let worst = 0;
-  const timer = setInterval(() => {
-    const now = performance.now();
-    worst = Math.max(worst, now - last - everyMs);
-    last = now;
-  }, everyMs);
-  return {
-    takeMs() {
-      const taken = Math.round(worst);
-      worst = 0;
-      return taken;
-    },
-    stop: () => clearInterval(timer),
-  };
-}
-
-/**
  * Runs every case on one isolation mode, in a platform of its own, while two functions that do nothing wrong are
  * called all along.
  */
@@ -103,10 +81,12 @@ export function describeAttacks(isolation: Isolation): void {
     let api: Api;
     let quiet: Bystander | undefined;
     let neighbour: Bystander | undefined;
+    let waits: ProcessorWaits | undefined;
     let count = 0;
 
     before(async () => {
       server = await startServer({ settings: { data } });
+      waits = watchProcessorWaits(server.pid);
       api = createApi(server.url);
       const files = {
         "function.js": "export default (event) => ({ ok: event.n, tainted: globalThis.tainted });",
@@ -122,12 +102,11 @@ export function describeAttacks(isolation: Isolation): void {
     after(async () => {
       await quiet?.stop();
       await neighbour?.stop();
+      waits?.[Symbol.dispose]();
       await server?.[Symbol.asyncDispose]();
       rmSync(data, { recursive: true, force: true });
     });
 
-    const stall = watchStalls();
-    after(() => stall.stop());
     for (const [group, cases] of Object.entries(ATTACK_GROUPS)) {
       describe(group, () => {
         for (const attack of cases) {
@@ -153,18 +132,23 @@ export function describeAttacks(isolation: Isolation): void {
               `ended ${ended[1]} (${answer.error?.message ?? answer.result?.body.slice(0, 200)}), not ${ends.join(" or ")}`,
             );
             checkOn(attack, isolation)?.(answer);
-            await endedInTime(answer.activation_id, stall.takeMs());
+            await endedInTime(answer.activation_id);
           });
         }
       });
     }
 
-    /** Its record says that it ended no later than 250 ms after its deadline, beside what this machine stood still. */
-    async function endedInTime(id: string, stalledMs: number): Promise<void> {
+    /** Its record says that it ended no later than 250 ms after its deadline, beside what it was kept from running. */
+    async function endedInTime(id: string): Promise<void> {
       let record: (Record<string, unknown> & { status: string }) | undefined;
       await until(async () => (record = await api.activation(id)).status !== "running", "a terminal record");
-      const over = Number(record?.["end_ms"]) - Number(record?.["deadline_ms"]);
-      assert.ok(over <= 250 + stalledMs, `ended ${over} ms after its deadline`);
+      const [deadlineMs, endMs] = [Number(record?.["deadline_ms"]), Number(record?.["end_ms"])];
+      const waitedMs = waits?.between(deadlineMs, endMs) ?? 0;
+      const over = endMs - deadlineMs;
+      assert.ok(
+        over <= 250 + waitedMs,
+        `ended ${over} ms after its deadline, and waited ${waitedMs} ms of it`,
+      );
     }
 
     test("an isolate that saw an abnormal end is not used again", async () => {
