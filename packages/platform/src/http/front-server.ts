@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { errorEnvelope, LIMITS, newRequestId, PlatformError } from "@sous/contract";
 import { DirectMessage } from "./direct-message.ts";
 import { DirectResponse } from "./direct-response.ts";
@@ -113,6 +114,8 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
     },
     async close(graceMs) {
       closing = true;
+      // Connections not accepted yet are reset with the socket they wait at: it is closed right after all were.
+      await setImmediate();
       if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
