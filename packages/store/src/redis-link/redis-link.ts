@@ -63,8 +63,9 @@ export class RedisLink implements AsyncDisposable {
     return link;
   }
 
+  /** Not from the moment on it is closed: the client itself says "ready" until the server has answered that. */
   get isUp(): boolean {
-    return this.#client.status === "ready";
+    return !this.#closed && this.#client.status === "ready";
   }
 
   /** @throws its code, with what the server said as its cause */
