@@ -5,7 +5,7 @@ import { withRedis } from "@sous/store/testing";
 import type { Delivery } from "../codeq.ts";
 import { createRedisCodeQ } from "./create-redis-codeq.ts";
 
-withRedis({}, (server) =>
+withRedis({}, (server) => {
   test("what is said after the queue was closed is refused, and is no fault to report", async () => {
     const reports: unknown[] = [];
     const queue = await createRedisCodeQ<number, string>({
@@ -42,5 +42,5 @@ withRedis({}, (server) =>
     await assert.rejects(delivery.ack(), { code: "CS_CODEQ_PUBLISH_FAILED" });
     await sleep(50);
     assert.deepEqual(reports, []);
-  }),
-);
+  });
+});
