@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { assertFull, type ContractCodeQ, message, startProbe, unique } from "./harness.ts";
+import type { Message } from "../codeq.ts";
+import { assertFull, type ContractBody, type ContractCodeQ, message, startProbe, unique } from "./harness.ts";
 
 /** The bound of a lane, and what the depth report counts. */
 export function depthContract(open: () => Promise<ContractCodeQ>): void {
@@ -59,6 +60,50 @@ export function depthContract(open: () => Promise<ContractCodeQ>): void {
     );
     const results = await Promise.allSettled(published);
     assert.equal(results.filter(({ status }) => status === "fulfilled").length, 10);
+  });
+
+  test("what is published in one turn is taken each on its own terms, in order", async () => {
+    await using queue = await open();
+    const topic = unique("topic");
+    const nowMs = Date.now();
+    const alike = { enqueued_at_ms: nowMs, expires_at_ms: nowMs + 60_000 };
+    const sent = (text: string, fields: Partial<Message<ContractBody>> = {}) =>
+      message(topic, text, { ...alike, ...fields });
+    const twin = sent("a1");
+    const later = { due_at_ms: nowMs + 60_000 };
+    const other = { lane: "default/other" };
+    const results = await Promise.allSettled(
+      [
+        twin,
+        sent("a2"),
+        { ...twin },
+        sent("a3", later),
+        sent("b1", other),
+        sent("b2", other),
+        sent("a4"),
+        sent("a5"),
+        sent("b3", other),
+      ].map((each) => queue.publish(each, { depthMax: each.lane === other.lane ? 2 : 4, durable: false })),
+    );
+    assert.deepEqual(
+      results.map(({ status }) => status === "fulfilled"),
+      [true, true, true, true, true, true, true, false, false],
+    );
+    const depths = (await queue.depth(topic)).sort((a, b) => a.lane.localeCompare(b.lane));
+    assert.deepEqual(depths, [
+      { tenant: "t_first1", lane: "default/first", ready: 3, delayed: 1, claimed: 0 },
+      { tenant: "t_first1", lane: "default/other", ready: 2, delayed: 0, claimed: 0 },
+    ]);
+    const probe = await startProbe(queue, { topic });
+    const texts = await probe.drain(5);
+    assert.deepEqual(
+      texts.filter((text) => text.startsWith("a")),
+      ["a1", "a2", "a4"],
+    );
+    assert.deepEqual(
+      texts.filter((text) => text.startsWith("b")),
+      ["b1", "b2"],
+    );
   });
 
   test("a claimed message gives its place free", async () => {

@@ -38,6 +38,7 @@ withRedis({}, (server) => {
     );
     const delivery = await delivered;
     await queue[Symbol.asyncDispose]();
+    queue.setWeight("t_default", 2);
     assert.equal(queue.reply("gateway", "r1", "late"), true);
     await assert.rejects(delivery.ack(), { code: "CS_CODEQ_PUBLISH_FAILED" });
     await sleep(50);

@@ -24,15 +24,17 @@ export class TenantWeights {
     this.#options = options;
   }
 
+  /** What a queue that is closed could not write any more, others read for themselves. */
+  readonly #failed = (error: PlatformError): void => {
+    if (!this.#options.link.isClosed) this.#options.report(error);
+  };
+
   get #key(): string {
     return `${this.#options.prefix}weights`;
   }
 
   async load(): Promise<void> {
-    await this.#options.bus.listen(
-      this.#key,
-      (tenant) => void this.#reload(tenant).catch(this.#options.report),
-    );
+    await this.#options.bus.listen(this.#key, (tenant) => void this.#reload(tenant).catch(this.#failed));
     await this.#read();
   }
 
@@ -43,7 +45,7 @@ export class TenantWeights {
     }
     if (weight === 1) this.#weights.delete(tenant);
     else this.#weights.set(tenant, weight);
-    this.#write(tenant).catch(this.#options.report);
+    this.#write(tenant).catch(this.#failed);
   }
 
   /** Brings a shard that begins to be consumed up to date. */

@@ -63,6 +63,10 @@ export class RedisLink implements AsyncDisposable {
     return link;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Not from the moment on it is closed: the client itself says "ready" until the server has answered that. */
   get isUp(): boolean {
     return !this.#closed && this.#client.status === "ready";
