@@ -11,6 +11,7 @@ import type {
 } from "../codeq.ts";
 import { Batcher } from "./batcher.ts";
 import { FIELDS_PER_MESSAGE, type RawMessage, readMessage } from "./message-fields.ts";
+import { type Publishing, publishArgs } from "./publish-args.ts";
 import { type RedisLink, runScript } from "@sous/store/redis-link";
 import type { Scripts, ShardScript } from "./scripts.ts";
 import { channelOfShard, keysOfShard } from "./shard-keys.ts";
@@ -72,11 +73,6 @@ export interface ShardOptions {
   clock: () => number;
   /** The server's time for a test that moves it itself; else the server's own clock decides. */
   serverNow?: (() => number) | undefined;
-}
-
-interface Publishing {
-  message: Message<string>;
-  options: PublishOptions;
 }
 
 /** One shard of a topic as calls of its scripts: each of them one round trip, and atomic. */
@@ -234,12 +230,7 @@ export class Shard {
   }
 
   async #publish(items: readonly Publishing[]): Promise<PublishVerdict[]> {
-    const nowMs = this.#options.clock();
-    const args = items.flatMap(({ message, options: { depthMax, durable } }) => {
-      const { id, tenant, lane, attempt, enqueued_at_ms, due_at_ms, expires_at_ms, body } = message;
-      const times = [enqueued_at_ms, due_at_ms, expires_at_ms, due_at_ms - nowMs, expires_at_ms - nowMs];
-      return [id, tenant, lane, attempt, ...times, depthMax, durable ? 1 : 0, body];
-    });
+    const args = publishArgs(items, this.#options.clock());
     const verdicts = await this.#run("publish", args);
     return verdicts.map((verdict) => (verdict === 1 ? "taken" : verdict === 0 ? "known" : "full"));
   }

@@ -1,77 +1,92 @@
--- Takes messages in. From ARGV[3] on twelve values each: id, tenant, lane, attempt, enqueued, due, expires, the last two
--- again in milliseconds from now, the bound of the lane, durable, body.
+-- Takes messages in. From ARGV[3] on, messages that differ in nothing but their id and body stand in a group: how many,
+-- then tenant, lane, attempt, enqueued, due, expires, the last two again in milliseconds from now, the bound of the lane,
+-- durable, and the id and body of each.
 -- Replies a number each: 1 taken, 0 known already, -1 the lane is full.
--- It does what `put` of the prelude does for one message, with the texts of a whole batch made at once: tables and numbers
+-- It does what `put` of the prelude does for one message, with the texts of a group made once: tables and numbers
 -- turned to text were most of what a publish cost.
-local SIZE = 12
-local ids = {}
-for at = 3, #ARGV, SIZE do ids[#ids + 1] = ARGV[at] end
+local HEAD = 11
+local ids, bodies_in, groups = {}, {}, {}
+local at = 3
+while at < #ARGV do
+  local from, count = #ids, tonumber(ARGV[at])
+  groups[#groups + 1] = { at = at, from = from, to = from + count }
+  for n = 1, count do
+    ids[from + n] = ARGV[at + HEAD + 2 * n - 2]
+    bodies_in[from + n] = ARGV[at + HEAD + 2 * n - 1]
+  end
+  at = at + HEAD + 2 * count
+end
 local known = redis.call('HMGET', META, unpack(ids))
 
-local replies, taken, lane_at, seen = {}, {}, {}, {}
-for n, id in ipairs(ids) do
-  local at = 3 + (n - 1) * SIZE
-  if known[n] or seen[id] then
-    replies[n] = 0
-  else
-    local lane = lane_of(ARGV[at + 1], ARGV[at + 2])
-    local kind = ARGV[at + 10] == '1' and 'durable' or 'volatile'
-    if lane[kind] >= tonumber(ARGV[at + 9]) then
+local replies, seen, count = {}, {}, 0
+for _, group in ipairs(groups) do
+  local lane = lane_of(ARGV[group.at + 1], ARGV[group.at + 2])
+  local kind = ARGV[group.at + 10] == '1' and 'durable' or 'volatile'
+  local room = tonumber(ARGV[group.at + 9]) - lane[kind]
+  group.lane, group.taken = lane, {}
+  for n = group.from + 1, group.to do
+    local id = ids[n]
+    if known[n] or seen[id] then
+      replies[n] = 0
+    elseif room <= 0 then
       replies[n] = -1
     else
       seen[id] = true
+      room = room - 1
+      count = count + 1
       lane[kind] = lane[kind] + 1
-      taken[#taken + 1] = at
-      lane_at[at] = lane
+      group.taken[#group.taken + 1] = n
       replies[n] = 1
     end
   end
 end
-if #taken == 0 then return replies end
+if count == 0 then return replies end
 
--- Messages of a batch are much alike: moments of their end and sizes are the same numbers.
-local texts = {}
-local function text_of(number)
-  local text = texts[number]
-  if not text then
-    text = int(number)
-    texts[number] = text
-  end
-  return text
+local sequence = redis.call('HINCRBY', STATE, 'sequence', count) - count
+local entries_of, bodies, places, moments, arrived = {}, {}, {}, {}, {}
+local function add(list, name, value)
+  list[#list + 1] = name
+  list[#list + 1] = value
 end
 
-local sequence = redis.call('HINCRBY', STATE, 'sequence', #taken) - #taken
-local entries_of, bodies, places, moments, arrived = {}, {}, {}, {}, {}
-for n, at in ipairs(taken) do
-  local id, lane, attempt, enqueued = ARGV[at], lane_at[at], ARGV[at + 3], ARGV[at + 4]
-  local due, durable, body = ARGV[at + 5], ARGV[at + 10], ARGV[at + 11]
+-- Adds what is written of the messages that are taken of a group.
+local function take(group)
+  local at, lane = group.at, group.lane
+  local attempt, enqueued, due, expires = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
   local ends = now + tonumber(ARGV[at + 8])
   local wait = due == '0' and 0 or now + tonumber(ARGV[at + 7])
-  local first, end_text = ends, text_of(ends)
-  local state, place, wait_text, moment = 'r', '', '0', end_text
-  if wait <= now then
-    place = padded(sequence + n)
-    if wait > 0 then wait_text = text_of(wait) end
+  local first, state, is_ready, is_durable = ends, 'r', wait <= now, ARGV[at + 10] == '1'
+  if is_ready then
     if lane.ready == 0 then woken = true end
-    lane.ready = lane.ready + 1
-    places[#places + 1] = '0'
-    places[#places + 1] = lane.key .. SEP .. '1' .. place .. SEP .. id
+    lane.ready = lane.ready + #group.taken
     enter(lane)
   else
-    state, wait_text = 'd', text_of(wait)
-    lane.delayed = lane.delayed + 1
-    if wait < ends then first, moment = wait, wait_text end
+    state = 'd'
+    lane.delayed = lane.delayed + #group.taken
+    first = math.min(wait, ends)
   end
   alarm(first)
-  moments[2 * n - 1], moments[2 * n] = moment, id
-  bodies[2 * n - 1], bodies[2 * n] = id, body
-  entries_of[2 * n - 1] = id
-  entries_of[2 * n] = state .. SEP .. lane.key .. SEP .. attempt .. SEP .. place .. SEP .. '1' .. SEP .. durable .. SEP ..
-    enqueued .. SEP .. due .. SEP .. ARGV[at + 6] .. SEP .. wait_text .. SEP .. end_text .. SEP .. text_of(#body) .. SEP .. SEP
-  if durable == '1' then
-    arrived[#arrived + 1] = '0'
-    arrived[#arrived + 1] = arrival_member(lane.tenant, enqueued, id, lane.name)
+  local moment, wait_text = int(first), wait > 0 and int(wait) or '0'
+  local before = state .. SEP .. lane.key .. SEP .. attempt .. SEP
+  local after = table.concat({ '', '1', is_durable and '1' or '0', enqueued, due, expires, wait_text, int(ends), '' }, SEP)
+  local ready_before = lane.key .. SEP .. '1'
+  local arrival_before, arrival_after = arrival_place(lane.tenant, enqueued, ''), SEP .. lane.name
+  for _, n in ipairs(group.taken) do
+    local id, body, place = ids[n], bodies_in[n], ''
+    if is_ready then
+      sequence = sequence + 1
+      place = padded(sequence)
+      add(places, '0', ready_before .. place .. SEP .. id)
+    end
+    add(entries_of, id, before .. place .. after .. #body .. SEP .. SEP)
+    add(bodies, id, body)
+    add(moments, moment, id)
+    if is_durable then add(arrived, '0', arrival_before .. id .. arrival_after) end
   end
+end
+
+for _, group in ipairs(groups) do
+  if #group.taken > 0 then take(group) end
 end
 redis.call('HSET', META, unpack(entries_of))
 redis.call('HSET', BODY, unpack(bodies))
