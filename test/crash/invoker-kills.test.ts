@@ -82,7 +82,7 @@ test(`${CALLS} calls, of which one in ${FAILING} fails, while invokers are kille
             api.expect<Page<Listed>>(200, "GET", `${TENANT}/activations?status=${status}&limit=1`),
           ),
         );
-        return waiting.every(({ items }) => items.length === 0);
+        return waiting.every(({ items, next_cursor: next }) => items.length === 0 && next === null);
       },
       "everything to end",
       patienceMs,

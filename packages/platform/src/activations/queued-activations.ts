@@ -30,6 +30,9 @@ export interface QueuedActivationsOptions {
   tier: string;
 }
 
+/** Pages of the queue that may be passed over for one with something in it. */
+const EMPTY_PAGES_MAX = 20;
+
 export function createQueuedActivations(options: QueuedActivationsOptions): QueuedActivations {
   const { codeq, activations, tier } = options;
   const { lookup } = codeq;
@@ -50,12 +53,19 @@ export function createQueuedActivations(options: QueuedActivationsOptions): Queu
     async list(filter, below, limit) {
       if (lookup === undefined || (filter.status ?? "queued") !== "queued") return { records: [] };
       const { tenant, sinceMs = 0 } = filter;
-      const page = await lookup.newest(TOPICS.invoke, { tenant, lane: laneOf(filter) }, below, limit);
-      // A call with a key has a record from the beginning.
-      const found = page.found.filter(({ message }) => message.body.fingerprint === undefined);
-      const records = (await Promise.all(found.map(standing))).filter((record) => passes(record, filter));
-      const { next } = page;
-      return next === undefined || next.enqueued_at_ms < sinceMs ? { records } : { records, next };
+      const lane = laneOf(filter);
+      let next = below;
+      // An empty page would say to most who ask for one that nothing waits.
+      for (let pages = 0; pages < EMPTY_PAGES_MAX; pages++) {
+        const page = await lookup.newest(TOPICS.invoke, { tenant, lane }, next, limit);
+        // A call with a key has a record from the beginning.
+        const found = page.found.filter(({ message }) => message.body.fingerprint === undefined);
+        const records = (await Promise.all(found.map(standing))).filter((record) => passes(record, filter));
+        ({ next } = page);
+        if (next === undefined || next.enqueued_at_ms < sinceMs) return { records };
+        if (records.length > 0) return { records, next };
+      }
+      return { records: [], next };
     },
   };
 }
