@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createMemoryCodeQ } from "@sous/codeq";
+import { createMemoryCodeQ, type MessagePlace } from "@sous/codeq";
 import { type Invocation, TOPICS } from "@sous/contract";
 import { createSqliteStore } from "@sous/store";
 import type { InvocationReply } from "./invocation-reply.ts";
@@ -39,7 +39,7 @@ test("what is passed over makes no page empty while something older waits", asyn
   assert.deepEqual(short.records, []);
   assert.ok(short.next !== undefined && short.next.enqueued_at_ms > nowMs);
   const rest = [];
-  let next: typeof short.next = short.next;
+  let next: MessagePlace | undefined = short.next;
   while (next !== undefined) {
     const more = await queued.list(filter, next, 1);
     rest.push(...more.records);
