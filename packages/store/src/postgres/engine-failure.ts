@@ -14,8 +14,9 @@ const FAILURE_CLASSES: Readonly<Record<string, string>> = {
   "55P03": "a lock was held too long",
 };
 
-/** What a transaction that lost a race may simply try again: serialization, deadlock, a number taken by another. */
-const RACES = new Set(["40001", "40P01", "23505"]);
+/** What a transaction that lost a race may simply try again: serialization, a number taken by another. */
+const RACES = new Set(["40001", "23505"]);
+const DEADLOCK = "40P01";
 
 /**
  * Tells a failing server or connection from a failing statement. The client's own errors, as that a connection
@@ -31,6 +32,9 @@ export function engineFailure(error: unknown): string | undefined {
 
 /** @returns whether the statement may succeed when it is tried again */
 export const isRace = (error: unknown): boolean => RACES.has(sqlStateOf(error) ?? "");
+
+/** @returns whether the transaction waited for another that waited for it, and gave way */
+export const isDeadlock = (error: unknown): boolean => sqlStateOf(error) === DEADLOCK;
 
 /** @returns whether the server said this itself: what it refused was not done */
 export const isAnswer = (error: unknown): boolean => sqlStateOf(error) !== undefined;

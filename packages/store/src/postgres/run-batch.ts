@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { COMMANDS, type CommandSteps } from "../sql/commands/commands.ts";
 import type { Steps } from "../sql/commands/steps.ts";
 import { messageOf, Refusal, type RefusalData } from "../sql/refusal.ts";
-import { engineFailure, isRace } from "./engine-failure.ts";
+import { engineFailure, isDeadlock, isRace } from "./engine-failure.ts";
 import { type Command, locksOf } from "./locks.ts";
 import type { WriterLink } from "./writer-link.ts";
 
@@ -12,8 +13,13 @@ export type Outcome = null | boolean | number | RefusalData;
 type Answer = boolean | number | void;
 type AnyCommand = (...args: readonly unknown[]) => Steps<Answer>;
 
+type StepsOf = (command: Command) => Steps<Answer>;
+
 /** A race that was lost is run again so often before it is a refusal. */
 const RACES_MAX = 3;
+/** Deadlocks of one batch before it is given up; the server needs a second to find one. */
+const DEADLOCKS_MAX = 10;
+const DEADLOCK_PAUSE_MS = 20;
 
 /** A batch on its way to a link. */
 export interface Batch {
@@ -26,24 +32,33 @@ export interface Batch {
  * Carries a batch out in a transaction, in order, up to but without its commit. Answers are not waited for unless a
  * command needs one to go on, so that a batch takes few round trips.
  *
- * No command is refused after it wrote, so refusals need no savepoint. A statement that fails, as by a deadlock, ends
- * the transaction though: then the batch is undone and run again with a savepoint for each command.
+ * No command is refused after it wrote, so refusals need no savepoint. A statement that fails ends the transaction
+ * though: then the batch is undone and run again with a savepoint for each command. After a deadlock it is undone as a
+ * whole: what one command alone would give back is not what the other transaction waits for.
  * @throws an error of the client when the server failed; nothing of the batch is kept
  */
 export async function runBatch(link: WriterLink, commands: CommandSteps, batch: Batch): Promise<Outcome[]> {
-  const stepsOf = ({ name, args }: Command): Steps<Answer> => (commands[name] as AnyCommand)(...args);
-  try {
-    return await runInOneGo(link, stepsOf, batch);
-  } catch (error) {
-    if (engineFailure(error) !== undefined) throw error;
-    await link.control("rollback");
-    return await runWithSavepoints(link, stepsOf, batch);
+  const stepsOf: StepsOf = ({ name, args }) => (commands[name] as AnyCommand)(...args);
+  let run = runInOneGo;
+  for (let deadlocks = 0; ;) {
+    try {
+      return await run(link, stepsOf, batch);
+    } catch (error) {
+      if (engineFailure(error) !== undefined) throw error;
+      await link.control("rollback");
+      if (isDeadlock(error)) {
+        if (++deadlocks === DEADLOCKS_MAX) throw error;
+        // The other transaction goes on now; begun at once, this one could be in its way again.
+        await sleep(Math.random() * DEADLOCK_PAUSE_MS * deadlocks);
+      } else if (run === runInOneGo) run = runWithSavepoints;
+      else throw error;
+    }
   }
 }
 
 async function runInOneGo(
   link: WriterLink,
-  stepsOf: (command: Command) => Steps<Answer>,
+  stepsOf: StepsOf,
   { commands, number }: Batch,
 ): Promise<Outcome[]> {
   const sent = new Sent(link);
@@ -111,7 +126,7 @@ class Sent {
 
 async function runWithSavepoints(
   link: WriterLink,
-  stepsOf: (command: Command) => Steps<Answer>,
+  stepsOf: StepsOf,
   { commands, number }: Batch,
 ): Promise<Outcome[]> {
   await link.control("begin");
@@ -134,7 +149,7 @@ async function runAlone(link: WriterLink, start: () => Steps<Answer>): Promise<O
       await link.control("release command");
       return outcome;
     } catch (error) {
-      if (engineFailure(error) !== undefined) throw error;
+      if (engineFailure(error) !== undefined || isDeadlock(error)) throw error;
       await link.control("rollback to command");
       if (isRace(error) && race < RACES_MAX) continue;
       return { code: "CS_STORE_WRITE_FAILED", message: `The store refused the write: ${messageOf(error)}` };
