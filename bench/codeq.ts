@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { parseArgs } from "node:util";
-import { type CodeQ, createMemoryCodeQ, createNatsCodeQ, createRedisCodeQ, type Message } from "@sous/codeq";
+import { type CodeQ, createMemoryCodeQ, type Message } from "@sous/codeq";
+import { createNatsCodeQ } from "@sous/codeq/nats";
+import { createRedisCodeQ } from "@sous/codeq/redis";
 import { missingNats, missingRedis, startNats, startRedis } from "@sous/store/testing";
 
 /**

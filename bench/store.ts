@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ActivationRecord, newActivationId, newDraftId } from "@sous/contract";
-import { createPostgresStore, createSqliteStore, type Store } from "@sous/store";
+import { createSqliteStore, type Store } from "@sous/store";
+import { createPostgresStore } from "@sous/store/postgres";
 import { missingPostgres, startPostgres } from "@sous/store/testing";
 
 /**

@@ -1,4 +1,5 @@
-import { createRedisCodeQ, type Message } from "@sous/codeq";
+import type { Message } from "@sous/codeq";
+import { createRedisCodeQ } from "@sous/codeq/redis";
 import { startRedis } from "@sous/store/testing";
 
 const TOPIC = "bench";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { createRedisCodeQ } from "@sous/codeq";
+import { createRedisCodeQ } from "@sous/codeq/redis";
 import type { ActivationRecord, ClusterMember } from "@sous/contract";
 import { missingRedis, type RedisServer, startRedis } from "@sous/store/testing";
 import { createApi, type InvokeAnswer, manifest, until } from "../support/api.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createRedisStore } from "@sous/store";
+import { createRedisStore } from "@sous/store/redis";
 import { missingRedis, type RedisServer, startProxy, startRedis, type TcpProxy } from "@sous/store/testing";
 import { createApi, manifest, until } from "../support/api.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";

@@ -1,4 +1,4 @@
-import { createNatsCodeQ } from "@sous/codeq";
+import { createNatsCodeQ } from "@sous/codeq/nats";
 import { missingNats, startNats } from "@sous/store/testing";
 import { describeQueueServer } from "../support/queue-server-suite.ts";
 

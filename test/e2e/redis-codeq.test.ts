@@ -1,4 +1,4 @@
-import { createRedisCodeQ } from "@sous/codeq";
+import { createRedisCodeQ } from "@sous/codeq/redis";
 import { missingRedis, startRedis } from "@sous/store/testing";
 import { describeQueueServer } from "../support/queue-server-suite.ts";
 

@@ -3,8 +3,6 @@ export { type DiskCache, type DiskCacheOptions, openDiskCache } from "./bundles/
 export { createFileBundles, type FileBundlesOptions } from "./bundles/file-bundles.ts";
 export { createS3Bundles, type S3BundlesOptions } from "./bundles/s3-bundles.ts";
 export { EndedGroup } from "./ended-group.ts";
-export { createPostgresStore, type PostgresStoreOptions } from "./postgres/postgres-store.ts";
-export { createRedisStore, type RedisStoreOptions } from "./redis/redis-store.ts";
 export { backupSqlite } from "./sqlite/backup-file.ts";
 export { createSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type {

@@ -1,5 +1,6 @@
+import { createRequire } from "node:module";
 import { PlatformError } from "@sous/contract";
-import { parse as parseYaml } from "yaml";
+import type { parse } from "yaml";
 import { CONFIG_KEYS } from "./config-schema.ts";
 import { nearestName } from "./nearest-name.ts";
 
@@ -24,14 +25,18 @@ const OTHER_VARIABLES = new Set([
 ]);
 const OTHER_PREFIXES = ["SOUS_TEST_", "SOUS_BENCH_"];
 
+/** Loaded where there is a file to read: most starts have none. */
+const require = createRequire(import.meta.url);
+
 /**
  * Reads the text of `cs.yaml`.
  * @throws CS_VALIDATION_FAILED for what is no YAML or has an unknown key
  */
 export function readFileLayer(text: string, path: string): Layer {
+  const yaml = require("yaml") as { parse: typeof parse };
   let root: unknown;
   try {
-    root = parseYaml(text, { maxAliasCount: 20 });
+    root = yaml.parse(text, { maxAliasCount: 20 });
   } catch (cause) {
     throw new PlatformError("CS_VALIDATION_FAILED", `${path} is not YAML; mend it`, { cause });
   }

@@ -34,8 +34,6 @@ import { registerVersionRoutes } from "./version-routes.ts";
 export interface Control extends AsyncDisposable {
   /** Answers a request; give it to the server as what handles everything no raw route takes. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** @returns the OpenAPI 3.1 document */
-  openapi(): object;
   /** Ends open event streams; the rest is the server's. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -68,7 +66,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     closing: closing.signal,
   };
   const app = createApp(context);
-  await registerOpenapi(app);
+  registerOpenapi(app);
   registerFunctionRoutes(app, context);
   registerVersionRoutes(app, context);
   registerActivationRoutes(app, context);
@@ -87,7 +85,6 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   await app.ready();
   return {
     handle: (request, response) => app.routing(request, response),
-    openapi: () => app.swagger(),
     async [Symbol.asyncDispose]() {
       closing.abort();
       await app.close();

@@ -1,9 +1,56 @@
-import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
+import { PlatformError } from "@sous/contract";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
+import { API_SECURITY_HEADERS } from "../http/security-headers.ts";
 import type { ControlApp } from "./control-app.ts";
 
-/** Serves the OpenAPI 3.1 document at `/openapi.json` and its pages at `/docs`, without anything from outside. */
-export async function registerOpenapi(app: ControlApp): Promise<void> {
+/** Of a route, what its description is made of. */
+type Described = Pick<RouteOptions, "method" | "url" | "schema" | "config">;
+
+const PAGES = ["/docs", "/docs/*"];
+const DOCUMENT = "/openapi.json";
+
+/**
+ * Serves the OpenAPI 3.1 document at `/openapi.json` and its pages at `/docs`, without anything from outside. Both are made
+ * when somebody first asks for them: their libraries would be a tenth of every start.
+ */
+export function registerOpenapi(app: ControlApp): void {
+  const routes: Described[] = [];
+  app.addHook("onRoute", (route) => void routes.push(route));
+  let opened: Promise<FastifyInstance> | undefined;
+  app.addHook("onClose", async () => {
+    await opened?.then((description) => description.close());
+  });
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    opened ??= openDescription(routes);
+    const { url, headers } = request;
+    const description = await opened;
+    const {
+      statusCode,
+      headers: sent,
+      rawPayload,
+    } = await description.inject({ method: "GET", url, headers });
+    if (statusCode === 404) throw new PlatformError("CS_NOT_FOUND", "there is nothing here; see /docs");
+    // Of the connection the server itself says what there is to say.
+    const { connection: _connection, date: _date, ...kept } = sent;
+    const body = rawPayload.length === 0 ? undefined : rawPayload;
+    return reply
+      .code(statusCode)
+      .headers({ ...API_SECURITY_HEADERS, ...kept })
+      .send(body);
+  };
+  for (const url of [DOCUMENT, ...PAGES]) app.get(url, { schema: { hide: true } }, answer);
+}
+
+/** An application of its own, which nobody calls but the one whose routes it describes. */
+async function openDescription(routes: readonly Described[]): Promise<FastifyInstance> {
+  const [{ fastify }, { default: swagger }, { default: swaggerUi }] = await Promise.all([
+    import("fastify"),
+    import("@fastify/swagger"),
+    import("@fastify/swagger-ui"),
+  ]);
+  const app = fastify({ exposeHeadRoutes: false });
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => JSON.stringify);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -26,7 +73,13 @@ export async function registerOpenapi(app: ControlApp): Promise<void> {
     staticCSP: true,
     uiConfig: { persistAuthorization: false },
   });
-  app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) =>
+  for (const { method, url, schema, config } of routes) {
+    if (schema !== undefined && schema.hide !== true)
+      app.route({ method, url, schema, ...(config && { config }), handler: () => undefined });
+  }
+  app.get(DOCUMENT, { schema: { hide: true } }, async (_request, reply) =>
     reply.type("application/json").serializer(JSON.stringify).send(app.swagger()),
   );
+  await app.ready();
+  return app;
 }

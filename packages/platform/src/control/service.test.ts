@@ -104,10 +104,14 @@ test("the pages of /docs come from this server and may load nothing else", async
   const page = await fetch(`${control.url}/docs`);
   assert.equal(page.status, 200);
   assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'self'/);
+  assert.equal(page.headers.get("x-content-type-options"), "nosniff");
+  assert.match(page.headers.get("x-request-id") ?? "", /^req_/);
   const html = await page.text();
   assert.doesNotMatch(html, /(src|href)="https?:/);
   const script = /src="([^"]+bundle\.js)"/.exec(html)?.[1] ?? "";
   assert.equal((await fetch(new URL(script, `${control.url}/docs/`))).status, 200);
+  const nothing = await control.call<ErrorReply>("GET", "/docs/nothing");
+  assert.deepEqual([nothing.status, nothing.body.error.code], [404, "CS_NOT_FOUND"]);
 });
 
 test("the endpoints that run functions are handed to the gateway unread, or say that there is none", async () => {

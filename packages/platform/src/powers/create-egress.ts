@@ -1,8 +1,8 @@
 import { networkInterfaces } from "node:os";
 import { DEPTH_HEADER, LIMITS, PlatformError } from "@sous/contract";
-import { type Dispatcher, request as send } from "undici";
+import type { Agent, Dispatcher } from "undici";
 import { type AddressJudge, type AddressJudgeOptions, createAddressJudge } from "./address-judge.ts";
-import { createCheckedAgent, type Resolver } from "./checked-agent.ts";
+import type { Resolver } from "./checked-agent.ts";
 import { checkRequestHeaders, flattenResponseHeaders, headerBytes, type Headers } from "./egress-headers.ts";
 import { type CheckedUrl, checkEgressUrl } from "./egress-url.ts";
 import {
@@ -92,13 +92,9 @@ export function createEgress(options: EgressOptions = {}): Egress {
       ...(ports && { ports }),
       ownAddresses: options.ownAddresses ?? interfaceAddresses,
     });
-  const agentOf = (judge: AddressJudge) =>
-    createCheckedAgent({ judge, ...(options.resolve && { resolve: options.resolve }) });
   const judge = judgeOf(options.ports);
   const anyPortJudge = judgeOf("any");
-  const agent = agentOf(judge);
-  /** For ports that a version lists by number: whoever lists none never gets here. */
-  const anyPortAgent = agentOf(anyPortJudge);
+  let agents: Promise<Agents> | undefined;
   const open = new Map<string, number>();
 
   async function travel(
@@ -117,6 +113,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
       body: request.body,
     };
     journey.headers[DEPTH_HEADER] = String(policy.depth);
+    const { agent, anyPortAgent } = await (agents ??= openAgents(judge, anyPortJudge, options.resolve));
     for (let hops = 0; ; hops += 1) {
       const answer = await hop(journey, target.listedPort ? anyPortAgent : agent, policy, hops, signal);
       const location = redirectTarget(answer.statusCode, answer.headers);
@@ -142,6 +139,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     const { url, method, body } = journey;
     policy.onBytes(method.length + url.href.length + headerBytes(journey.headers) + (body?.length ?? 0));
     const headers = (await policy.fillHeaders?.(url, journey.headers, hops)) ?? journey.headers;
+    const { request: send } = await import("undici");
     const answer = await send(url, { dispatcher, method, headers, body: body ?? null, signal });
     // A body that is given up fails; where nobody listens that would end the process.
     answer.body.on("error", () => undefined);
@@ -203,9 +201,27 @@ export function createEgress(options: EgressOptions = {}): Egress {
       }
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([agent.destroy(), anyPortAgent.destroy()]);
+      const opened = await agents;
+      await Promise.all([opened?.agent.destroy(), opened?.anyPortAgent.destroy()]);
     },
   };
+}
+
+interface Agents {
+  agent: Agent;
+  /** For ports that a version lists by number: whoever lists none never gets here. */
+  anyPortAgent: Agent;
+}
+
+/** With the first call out: the client takes its time to load, and most processes never call anybody. */
+async function openAgents(
+  judge: AddressJudge,
+  anyPortJudge: AddressJudge,
+  resolve: Resolver | undefined,
+): Promise<Agents> {
+  const { createCheckedAgent } = await import("./checked-agent.ts");
+  const agentOf = (by: AddressJudge): Agent => createCheckedAgent({ judge: by, ...(resolve && { resolve }) });
+  return { agent: agentOf(judge), anyPortAgent: agentOf(anyPortJudge) };
 }
 
 // The grants of a version are the same object for every call.

@@ -5,7 +5,6 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { createLocalAuthenticator } from "../auth/local-authenticator.ts";
 import { issueToken } from "../auth/local-token.ts";
 import { createNoneAuthenticator } from "../auth/none-authenticator.ts";
-import { createTiktiAuthenticator } from "../auth/tikti-authenticator.ts";
 import type { Config } from "../config/config-schema.ts";
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
@@ -14,7 +13,7 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
  * Opens the authenticator the configuration names.
  * @throws CS_VALIDATION_FAILED for `none` on an address others can reach, and for a scheme without a driver
  */
-export function openAuth(config: Config, store: Store, clock: () => number): Authenticator {
+export async function openAuth(config: Config, store: Store, clock: () => number): Promise<Authenticator> {
   const { auth, host, auth_key, auth_cache_seconds } = config;
   if (auth === "none") {
     if (!LOOPBACK.has(host)) {
@@ -28,6 +27,7 @@ export function openAuth(config: Config, store: Store, clock: () => number): Aut
   const ttlMs = auth_cache_seconds * 1000;
   if (auth === "local:") return createLocalAuthenticator({ store, clock, ttlMs });
   if (auth.startsWith("tikti+")) {
+    const { createTiktiAuthenticator } = await import("../auth/tikti-authenticator.ts");
     return createTiktiAuthenticator({
       url: auth,
       clock,

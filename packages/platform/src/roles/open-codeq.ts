@@ -1,4 +1,4 @@
-import { createMemoryCodeQ, createNatsCodeQ, createRedisCodeQ } from "@sous/codeq";
+import { createMemoryCodeQ } from "@sous/codeq";
 import { type Invocation, PlatformError } from "@sous/contract";
 import type { QueueJournal } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
@@ -21,7 +21,7 @@ export interface OpenCodeQOptions {
 export const isEmbedded = (url: string): boolean => url === "memory:";
 
 /**
- * Opens the queue a URL names.
+ * Opens the queue a URL names; the drivers of servers are loaded when one is named.
  * @throws CS_VALIDATION_FAILED for an engine this release has no driver of, CS_CODEQ_PUBLISH_FAILED when the server
  *   cannot be reached
  */
@@ -30,8 +30,14 @@ export async function openCodeQ(options: OpenCodeQOptions): Promise<InvocationCo
   if (isEmbedded(url))
     return await createMemoryCodeQ<Invocation, InvocationReply>({ clock, journal, onError });
   const remote = { url, clock, resultCodec: REPLY_CODEC, onError, onWarning };
-  if (/^rediss?:/.test(url)) return await createRedisCodeQ<Invocation, InvocationReply>(remote);
-  if (/^natss?:/.test(url)) return await createNatsCodeQ<Invocation, InvocationReply>(remote);
+  if (/^rediss?:/.test(url)) {
+    const { createRedisCodeQ } = await import("@sous/codeq/redis");
+    return await createRedisCodeQ<Invocation, InvocationReply>(remote);
+  }
+  if (/^natss?:/.test(url)) {
+    const { createNatsCodeQ } = await import("@sous/codeq/nats");
+    return await createNatsCodeQ<Invocation, InvocationReply>(remote);
+  }
   const scheme = url.split(":", 1)[0] ?? "";
   const message = `codeq: this release has no driver for ${scheme}:; use memory:, redis://… or nats://…`;
   throw new PlatformError("CS_VALIDATION_FAILED", message);

@@ -69,7 +69,6 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
   sweeper.unref();
   return {
     handle: control.handle,
-    openapi: control.openapi,
     async [Symbol.asyncDispose]() {
       clearInterval(sweeper);
       await control[Symbol.asyncDispose]();

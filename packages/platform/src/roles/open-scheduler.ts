@@ -40,11 +40,11 @@ export function openRunSubmitter(
 }
 
 /** Starts the scheduler of a process, with the leadership its settings name. */
-export function openScheduler(options: OpenSchedulerOptions): Scheduler {
+export async function openScheduler(options: OpenSchedulerOptions): Promise<Scheduler> {
   const { config, store, runs, timing, metrics, logger, now, onFault } = options;
   const { schedules, leases } = store;
   const monotonic = (): number => performance.now();
-  const leadership = openLeadership({ config, leases, now, monotonic, setTimer, onFault });
+  const leadership = await openLeadership({ config, leases, now, monotonic, setTimer, onFault });
   observeLeadership(metrics, leadership);
   const scheduler = createScheduler({
     schedules,

@@ -116,7 +116,7 @@ async function openEntry(
   const { config, roles, limits, now, draining } = context;
   const auth: Authenticator | undefined =
     roles.has("control") || roles.has("gateway") || roles.has("event-sources")
-      ? stack.use(openAuth(config, core.store, now))
+      ? stack.use(await openAuth(config, core.store, now))
       : undefined;
   const gateway =
     auth !== undefined && roles.has("gateway")
@@ -135,7 +135,7 @@ async function openEntry(
   const timing = createTiming();
   const runs = openRunSubmitter(core, limits, now);
   const scheduler: Scheduler | undefined = roles.has("scheduler")
-    ? stack.use(openScheduler({ ...context, store: core.store, runs, timing }))
+    ? stack.use(await openScheduler({ ...context, store: core.store, runs, timing }))
     : undefined;
   const cadence = roles.has("cadence") ? stack.use(openCadence({ ...context, core })) : undefined;
   const readiness = createReadiness({ checks: checksOf(core, execution), clock: now, draining });

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Limits, PlatformError } from "@sous/contract";
-import { createPostgresStore, createRedisStore, createSqliteStore, type Store } from "@sous/store";
+import { createSqliteStore, type Store } from "@sous/store";
 import { lockData } from "./lock-data.ts";
 
 export interface OpenedStore {
@@ -24,7 +24,7 @@ export interface OpenStoreOptions {
 }
 
 /**
- * Opens the store a URL names.
+ * Opens the store a URL names; the drivers of servers are loaded when one is named.
  * @throws CS_VALIDATION_FAILED for an engine this release has no driver of, CS_STORE_UNAVAILABLE, CS_CONFLICT while
  *   another process has the same file, or has its queue in the same database
  */
@@ -45,11 +45,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     auditTtlMs,
   };
   if (/^postgres(ql)?:/.test(url)) {
+    const { createPostgresStore } = await import("@sous/store/postgres");
     const store = await createPostgresStore({ url, now, isSoleWriter: holdsQueue, ...bounds });
     return { store, lock: undefined };
   }
   if (/^rediss?:/.test(url)) {
     if (holdsQueue) throw needsQueue();
+    const { createRedisStore } = await import("@sous/store/redis");
     const store = await createRedisStore({ url, now, onError, onWarning, ...bounds });
     return { store, lock: undefined };
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createMemoryCodeQ, createRedisCodeQ } from "@sous/codeq";
+import { createMemoryCodeQ } from "@sous/codeq";
+import { createRedisCodeQ } from "@sous/codeq/redis";
 import { createMapJournal } from "@sous/codeq/contract";
 import { withRedis } from "@sous/store/testing";
 import { type InboxBody, type InboxQueue, putIntoInbox } from "../../events/inbox.ts";
