@@ -28,6 +28,8 @@ export const ATTACK_GROUPS: Readonly<Record<string, readonly AttackCase[]>> = {
 };
 const QUIET_TENANT = "t_quiet00";
 const CALL_EVERY_MS = 25;
+/** So much of what a busy machine kept the platform from running is no fault of its own. */
+const WAITED_MAX_MS = 1000;
 
 /** What a function that does nothing wrong went through while others misbehaved. */
 interface Bystander {
@@ -146,7 +148,7 @@ export function describeAttacks(isolation: Isolation): void {
       const waitedMs = waits?.between(deadlineMs, endMs) ?? 0;
       const over = endMs - deadlineMs;
       assert.ok(
-        over <= 250 + waitedMs,
+        over <= 250 + Math.min(waitedMs, WAITED_MAX_MS),
         `ended ${over} ms after its deadline, and waited ${waitedMs} ms of it`,
       );
     }

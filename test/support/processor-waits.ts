@@ -8,18 +8,18 @@ const SAMPLES_MAX = 10_000;
 interface Sample {
   sinceMs: number;
   atMs: number;
-  /** What the platform's processes waited for a processor since the sample before, together. */
+  /** What the process that waited longest waited for a processor since the sample before. */
   waitedMs: number;
 }
 
 export interface ProcessorWaits extends Disposable {
-  /** @returns how long the platform was kept from running between two times of the system's clock */
+  /** @returns how long the platform was kept from running between two times of the system's clock, in milliseconds */
   between(fromMs: number, toMs: number): number;
 }
 
 /**
- * Tells what a platform waited for a processor that others had, as the kernel counts it, and how late a timer of
- * this process was at worst: on a machine without a free core every process is late, and that is not the platform's.
+ * Tells what the main threads of a platform waited for a processor that others had, as the kernel counts it: on a
+ * machine without a free core every process is late, and that is not the platform's.
  */
 export function watchProcessorWaits(pid: number): ProcessorWaits {
   let waits = waitsOf(pid);
@@ -29,18 +29,20 @@ export function watchProcessorWaits(pid: number): ProcessorWaits {
     const sinceMs = atMs;
     const now = waitsOf(pid);
     atMs = Date.now();
-    let waitedNs = 0;
-    for (const [id, wait] of now) waitedNs += wait - (waits.get(id) ?? 0);
+    let longestNs = 0;
+    for (const [id, wait] of now) longestNs = Math.max(longestNs, wait - (waits.get(id) ?? 0));
     waits = now;
-    // A machine that stood still did so for everybody.
-    const lateMs = Math.max(0, atMs - sinceMs - EVERY_MS);
-    samples.push({ sinceMs, atMs, waitedMs: Math.max(lateMs, waitedNs / 1e6) });
+    samples.push({ sinceMs, atMs, waitedMs: Math.min(longestNs / 1e6, atMs - sinceMs) });
     if (samples.length > SAMPLES_MAX) samples.shift();
   }, EVERY_MS);
   return {
     between(fromMs, toMs) {
-      const within = samples.filter(({ sinceMs, atMs }) => atMs > fromMs && sinceMs < toMs);
-      return Math.round(within.reduce((sum, { waitedMs }) => sum + waitedMs, 0));
+      let waitedMs = 0;
+      for (const sample of samples) {
+        const withinMs = Math.min(sample.atMs, toMs) - Math.max(sample.sinceMs, fromMs);
+        if (withinMs > 0) waitedMs += Math.min(sample.waitedMs, withinMs);
+      }
+      return Math.round(waitedMs);
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };

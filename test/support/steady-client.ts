@@ -29,13 +29,14 @@ export function createSteadyClient(urls: readonly string[], patienceMs = 20_000)
 
   const watch = async (url: string): Promise<void> => {
     while (!checks.signal.aborted) {
-      const isReady = await fetch(`${url}/readyz`, { signal: checks.signal }).then(
-        async (answer) => {
+      const isReady = await fetch(`${url}/readyz`, {
+        signal: AbortSignal.any([checks.signal, AbortSignal.timeout(1000)]),
+      })
+        .then(async (answer) => {
           await answer.body?.cancel();
           return answer.ok;
-        },
-        () => false,
-      );
+        })
+        .catch(() => false);
       if (isReady) ready.add(url);
       else ready.delete(url);
       await sleep(CHECK_EVERY_MS);

@@ -24,7 +24,7 @@ export class TenantWeights {
     this.#options = options;
   }
 
-  /** What a queue that is closed could not write any more, others read for themselves. */
+  /** A queue that is closed writes nothing any more, and its last weights go with it. */
   readonly #failed = (error: PlatformError): void => {
     if (!this.#options.link.isClosed) this.#options.report(error);
   };

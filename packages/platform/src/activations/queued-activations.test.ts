@@ -7,7 +7,7 @@ import type { InvocationReply } from "./invocation-reply.ts";
 import { createQueuedActivations } from "./queued-activations.ts";
 import { sampleInvocation } from "./testing/sample-invocation.ts";
 
-test("what is passed over makes no page empty while something older waits", async () => {
+test("a few pages with nothing in them are passed over for what waits behind them", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });
   const { activations, journal } = store;
   await using codeq = await createMemoryCodeQ<Invocation, InvocationReply>({ clock: Date.now, journal });
@@ -21,7 +21,7 @@ test("what is passed over makes no page empty while something older waits", asyn
   };
   const oldest = await publish(sampleInvocation({ enqueued_at_ms: nowMs }));
   // Those with a key are in the store, and are not told twice.
-  const passed = Array.from({ length: 50 }, (_, n) =>
+  const passed = Array.from({ length: 15 }, (_, n) =>
     sampleInvocation({ enqueued_at_ms: nowMs + 1 + n, fingerprint: "f" }),
   );
   for (const body of passed) await publish(body);

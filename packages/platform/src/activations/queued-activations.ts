@@ -31,7 +31,7 @@ export interface QueuedActivationsOptions {
 }
 
 /** Pages of the queue that may be passed over for one with something in it. */
-const EMPTY_PAGES_MAX = 20;
+const EMPTY_PAGES_MAX = 4;
 
 export function createQueuedActivations(options: QueuedActivationsOptions): QueuedActivations {
   const { codeq, activations, tier } = options;

@@ -6,7 +6,7 @@ import type { ControlApp } from "./control-app.ts";
 /** Of a route, what its description is made of. */
 type Described = Pick<RouteOptions, "method" | "url" | "schema" | "config">;
 
-const PAGES = ["/docs", "/docs/*"];
+const PAGES = "/docs";
 const DOCUMENT = "/openapi.json";
 
 /**
@@ -20,26 +20,40 @@ export function registerOpenapi(app: ControlApp): void {
   app.addHook("onClose", async () => {
     await opened?.then((description) => description.close());
   });
+  const open = (): Promise<FastifyInstance> =>
+    (opened ??= openDescription(routes).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    }));
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    opened ??= openDescription(routes);
-    const { url, headers } = request;
-    const description = await opened;
-    const {
-      statusCode,
-      headers: sent,
-      rawPayload,
-    } = await description.inject({ method: "GET", url, headers });
-    if (statusCode === 404) throw new PlatformError("CS_NOT_FOUND", "there is nothing here; see /docs");
+    // Read as the application within reads it: a path may lead out of the pages.
+    const { pathname, search } = new URL(request.url, "http://localhost");
+    if (pathname !== DOCUMENT && pathname !== PAGES && !pathname.startsWith(`${PAGES}/`)) throw notThere();
+    const description = await open();
+    const seen = request.headers["if-none-match"];
+    const { statusCode, headers, rawPayload } = await description.inject({
+      method: "GET",
+      url: pathname + search,
+      headers: seen === undefined ? {} : { "if-none-match": seen },
+    });
+    if (statusCode >= 500)
+      throw new Error(`the description of the API fails: ${rawPayload.toString().slice(0, 500)}`);
+    if (statusCode >= 400) throw notThere();
     // Of the connection the server itself says what there is to say.
-    const { connection: _connection, date: _date, ...kept } = sent;
+    const { connection: _connection, date: _date, ...kept } = headers;
     const body = rawPayload.length === 0 ? undefined : rawPayload;
     return reply
       .code(statusCode)
       .headers({ ...API_SECURITY_HEADERS, ...kept })
       .send(body);
   };
-  for (const url of [DOCUMENT, ...PAGES]) app.get(url, { schema: { hide: true } }, answer);
+  for (const url of [DOCUMENT, PAGES, `${PAGES}/*`]) app.get(url, { schema: { hide: true } }, answer);
 }
+
+const notThere = (): PlatformError => new PlatformError("CS_NOT_FOUND", "there is nothing here; see /docs");
+
+/** Its routes are there to be described. */
+const notServed = (_request: FastifyRequest, reply: FastifyReply): FastifyReply => reply.code(404).send();
 
 /** An application of its own, which nobody calls but the one whose routes it describes. */
 async function openDescription(routes: readonly Described[]): Promise<FastifyInstance> {
@@ -69,13 +83,13 @@ async function openDescription(routes: readonly Described[]): Promise<FastifyIns
     },
   });
   await app.register(swaggerUi, {
-    routePrefix: "/docs",
+    routePrefix: PAGES,
     staticCSP: true,
     uiConfig: { persistAuthorization: false },
   });
   for (const { method, url, schema, config } of routes) {
     if (schema !== undefined && schema.hide !== true)
-      app.route({ method, url, schema, ...(config && { config }), handler: () => undefined });
+      app.route({ method, url, schema, ...(config && { config }), handler: notServed });
   }
   app.get(DOCUMENT, { schema: { hide: true } }, async (_request, reply) =>
     reply.type("application/json").serializer(JSON.stringify).send(app.swagger()),

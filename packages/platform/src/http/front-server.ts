@@ -114,7 +114,7 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
     },
     async close(graceMs) {
       closing = true;
-      // Connections not accepted yet are reset with the socket they wait at: it is closed right after all were.
+      // Connections not accepted yet are reset with the socket they wait at: right after a look at it fewer wait.
       await setImmediate();
       if (!server.listening) return;
       const closed = once(server, "close");

@@ -95,6 +95,14 @@ export function createEgress(options: EgressOptions = {}): Egress {
   const judge = judgeOf(options.ports);
   const anyPortJudge = judgeOf("any");
   let agents: Promise<Agents> | undefined;
+  let closed = false;
+  const opened = (): Promise<Agents> => {
+    if (closed) throw failed("the process ends");
+    return (agents ??= openAgents(judge, anyPortJudge, options.resolve).catch((error: unknown) => {
+      agents = undefined;
+      throw error;
+    }));
+  };
   const open = new Map<string, number>();
 
   async function travel(
@@ -113,7 +121,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
       body: request.body,
     };
     journey.headers[DEPTH_HEADER] = String(policy.depth);
-    const { agent, anyPortAgent } = await (agents ??= openAgents(judge, anyPortJudge, options.resolve));
+    const { agent, anyPortAgent } = await opened();
     for (let hops = 0; ; hops += 1) {
       const answer = await hop(journey, target.listedPort ? anyPortAgent : agent, policy, hops, signal);
       const location = redirectTarget(answer.statusCode, answer.headers);
@@ -201,8 +209,9 @@ export function createEgress(options: EgressOptions = {}): Egress {
       }
     },
     async [Symbol.asyncDispose]() {
-      const opened = await agents;
-      await Promise.all([opened?.agent.destroy(), opened?.anyPortAgent.destroy()]);
+      closed = true;
+      const left = await agents;
+      await Promise.all([left?.agent.destroy(), left?.anyPortAgent.destroy()]);
     },
   };
 }

@@ -18,8 +18,8 @@ type StepsOf = (command: Command) => Steps<Answer>;
 /** A race that was lost is run again so often before it is a refusal. */
 const RACES_MAX = 3;
 /** Deadlocks of one batch before it is given up; the server needs a second to find one. */
-const DEADLOCKS_MAX = 10;
-const DEADLOCK_PAUSE_MS = 20;
+const DEADLOCKS_MAX = 6;
+const DEADLOCK_PAUSE_MS = 10;
 
 /** A batch on its way to a link. */
 export interface Batch {
@@ -49,7 +49,7 @@ export async function runBatch(link: WriterLink, commands: CommandSteps, batch: 
       if (isDeadlock(error)) {
         if (++deadlocks === DEADLOCKS_MAX) throw error;
         // The other transaction goes on now; begun at once, this one could be in its way again.
-        await sleep(Math.random() * DEADLOCK_PAUSE_MS * deadlocks);
+        await sleep(DEADLOCK_PAUSE_MS * deadlocks);
       } else if (run === runInOneGo) run = runWithSavepoints;
       else throw error;
     }
@@ -70,7 +70,7 @@ async function runInOneGo(
     const outcome = sent.carryOut(stepsOf(command));
     // What reads before it writes has to see what those before it wrote, and those after it what it wrote.
     if (COMMANDS[command.name].single === true) outcomes.push(outcome);
-    else outcomes.push(await outcome);
+    else outcomes.push(await sent.settle(outcome));
     if (sent.failure !== undefined) break;
   }
   sent.add(link.mark(number));
@@ -116,6 +116,15 @@ class Sent {
     }
   }
 
+  /** Waits for one outcome. @throws the first failure: what comes after it fails for it, and says nothing of why */
+  async settle(outcome: Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await outcome;
+    } catch (error) {
+      throw this.failure?.error ?? error;
+    }
+  }
+
   /** Waits for every answer. @throws the first failure */
   async settled(): Promise<void> {
     // Commands add while they are waited for.
@@ -144,7 +153,7 @@ async function runAlone(link: WriterLink, start: () => Steps<Answer>): Promise<O
   for (let race = 1; ; race++) {
     try {
       const sent = new Sent(link);
-      const outcome = await sent.carryOut(start());
+      const outcome = await sent.settle(sent.carryOut(start()));
       await sent.settled();
       await link.control("release command");
       return outcome;
