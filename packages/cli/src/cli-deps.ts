@@ -31,6 +31,8 @@ export interface CliDeps {
    * @returns a function that gives the keyboard back, or `undefined` without a terminal
    */
   onKey(listener: (key: string) => void): (() => void) | undefined;
+  /** Says that the command is over but for its last words: the process ends soon, whatever is still open. */
+  leave(): void;
   /** Sets what the process ends with when the command itself succeeds (0). */
   exitWith(code: number): void;
 }

@@ -32,7 +32,7 @@ export const addPlatformFlags = (command: Command): Command =>
 export const addRoleFlag = (command: Command): Command =>
   command.option(
     "--role <names>",
-    "what this process is: all, or any of control, gateway, invoker, scheduler, cadence; may be given again",
+    "what this process is: all, or any of control, gateway, invoker, scheduler, cadence, event-sources; may be given again",
     (names: string, before: string[] | undefined) => [
       ...(before ?? []),
       ...names.split(",").map((name) => name.trim()),

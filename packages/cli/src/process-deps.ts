@@ -1,5 +1,8 @@
 import type { CliDeps } from "./cli-deps.ts";
 
+/** How long what a platform could not close in time may hold the process, milliseconds. */
+const LEAVE_MS = 500;
+
 /** @returns the parts of a real process that commands touch */
 export function createProcessDeps(process: NodeJS.Process): CliDeps {
   // A reader that went away (`cs … | head`) ends the command without a word.
@@ -45,6 +48,7 @@ export function createProcessDeps(process: NodeJS.Process): CliDeps {
         stdin.pause();
       };
     },
+    leave: () => void setTimeout(() => process.exit(), LEAVE_MS).unref(),
     exitWith: (code) => void (process.exitCode = code),
   };
 }

@@ -95,6 +95,7 @@ export const registerDev: Register = (parent, deps) => {
       release?.();
     } finally {
       await platform.close();
+      deps.leave();
     }
     output.item({ type: "stopped" }, () => "stopped");
   });

@@ -23,6 +23,7 @@ export const registerServe: Register = (parent, deps) => {
       if (!stop.aborted) await once(stop, "abort");
     } finally {
       await platform.close();
+      deps.leave();
     }
     output.item({ type: "stopped" }, () => "stopped");
   });

@@ -52,6 +52,7 @@ export async function runCommand(argv: readonly string[], options: RunOptions = 
       for (const key of options.keys) listener(key);
       return () => undefined;
     },
+    leave: () => undefined,
     exitWith: () => undefined,
   });
   return { code, stdout, stderr };

@@ -91,9 +91,10 @@ export async function openServices(context: ProcessContext, store: Store): Promi
       join: (url) => members.join(url, execution),
       leave: () => members.leave(),
       async drain(timeoutMs) {
+        const untilMs = now() + timeoutMs;
         // What it has begun needs the invoker, which may be this process's.
         await events?.drain(timeoutMs / 2);
-        await execution?.drain(timeoutMs);
+        await execution?.drain(Math.max(0, untilMs - now()));
         await cadence?.drain(Math.min(timeoutMs, ANSWERS_MS));
       },
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
