@@ -34,7 +34,7 @@ const fields = {
   role: Type.Array(Type.Enum(ROLE_NAMES), {
     minItems: 1,
     maxItems: 16,
-    description: "what this process is: all, or any of control, gateway, invoker, scheduler",
+    description: `what this process is: all, or any of ${ROLE_NAMES.filter((name) => name !== "all").join(", ")}`,
   }),
   host: Text("address to listen on"),
   port: Type.Integer({ minimum: 0, maximum: 65_535, description: "0 picks a free one" }),
