@@ -43,6 +43,7 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     live,
     unwritten,
     setTimer,
+    heldMax: 2 * (limits.unwrittenEndsMax + limits.inflightMax),
     isOneTransaction: !codeq.isShared,
     onLost: (record, error) => meter.recordLost(record.activation_id, error),
   });

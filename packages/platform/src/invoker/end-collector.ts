@@ -8,13 +8,13 @@ const COLLECT_MS = 20;
 /** Ends that go together at most. */
 const COLLECTED_MAX = 512;
 const RETRY_MS = 1000;
-/** Ends held back for a store that takes none. Work is refused long before; what comes past it all the same is lost, and counted. */
-const HELD_MAX = 32_768;
 
 export interface EndCollectorOptions {
   store: Pick<Store, "activations">;
   live: LiveRegistry;
   unwritten: Unwritten;
+  /** Ends held back for a store that takes none; what comes past it all the same is lost, and told. */
+  heldMax: number;
   /** Told of every record that was given up. */
   onLost: (record: TerminalRecord, error: PlatformError) => void;
 }
@@ -25,7 +25,8 @@ export interface EndCollector extends AsyncDisposable {
   add(record: TerminalRecord, lines: readonly string[]): boolean;
 }
 
-export function createEndCollector({ store, live, unwritten, onLost }: EndCollectorOptions): EndCollector {
+export function createEndCollector(options: EndCollectorOptions): EndCollector {
+  const { store, live, unwritten, heldMax, onLost } = options;
   let group = new EndedGroup();
   /** Of the results of groups that are not written. */
   const bytes = new WeakMap<EndedGroup, number>();
@@ -63,7 +64,7 @@ export function createEndCollector({ store, live, unwritten, onLost }: EndCollec
   function hold(full: EndedGroup): void {
     let ends = full.size;
     for (const other of held) ends += other.size;
-    if (ends > HELD_MAX) {
+    if (ends > heldMax) {
       lose(full, new PlatformError("CS_STORE_UNAVAILABLE", "the store takes no records"));
       return;
     }
@@ -89,7 +90,7 @@ export function createEndCollector({ store, live, unwritten, onLost }: EndCollec
         flush();
         if (!group.add(record, lines)) return false;
       }
-      const size = bytesOfEnd(record);
+      const size = bytesOfEnd(record, lines);
       groupBytes += size;
       unwritten.add(1, size);
       if (group.size === 1) live.retain(group);

@@ -55,6 +55,7 @@ async function open() {
         const timer = setTimeout(run, 10);
         return () => clearTimeout(timer);
       },
+      heldMax: 100,
       isOneTransaction: false,
       onLost: () => assert.fail("a record was given up"),
     }),

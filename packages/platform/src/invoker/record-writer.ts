@@ -7,14 +7,17 @@ import { createEndCollector } from "./end-collector.ts";
 import { bytesOfEnd, type Unwritten } from "./unwritten.ts";
 
 const RETRY_MS = 1000;
-/** Records held back for a store that takes none. Work is refused long before; what ends past it all the same is lost, and counted. */
-const HELD_MAX = 32_768;
 
 export interface RecordWriterOptions {
   store: Pick<Store, "activations" | "logs">;
   live: LiveRegistry;
   unwritten: Unwritten;
   setTimer: SetTimer;
+  /**
+   * Ends held back for a store that takes none. Work is refused long before; what ends past it all the same is lost, and
+   * counted.
+   */
+  heldMax: number;
   /** Whether queue and store share transactions: then an end and the end of its message are one. */
   isOneTransaction: boolean;
   /** Told of every record that was given up. */
@@ -50,6 +53,8 @@ export interface Ending {
 interface Entry extends Pick<Ending, "activation" | "record" | "remove"> {
   /** Lines that are still to be written. */
   lines: readonly string[];
+  /** What is counted of it until it is written. */
+  bytes: number;
 }
 
 /** What became of a try: the record that stands, or why the store refused. */
@@ -58,17 +63,17 @@ type Written =
   | { recorded?: undefined; error: PlatformError };
 
 export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
-  const { store, live, unwritten, setTimer, isOneTransaction, onLost } = options;
+  const { store, live, unwritten, setTimer, heldMax, isOneTransaction, onLost } = options;
   const collector = createEndCollector(options);
   const held = new Set<Entry>();
   const open = new Set<Promise<unknown>>();
   let stopRetrying: (() => void) | undefined;
 
-  function done({ record, activation }: Entry, recorded: ActivationRecord): void {
+  function done({ activation, bytes }: Entry, recorded: ActivationRecord): void {
     if (!isTerminal(recorded.status)) activation.leave(recorded);
     else if (!activation.closed) activation.close(recorded as TerminalRecord);
     live.remove(activation);
-    unwritten.done(1, bytesOfEnd(record));
+    unwritten.done(1, bytes);
   }
 
   async function write(entry: Entry, removed?: Promise<void>): Promise<Written> {
@@ -105,7 +110,7 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
   }
 
   function hold(entry: Entry): void {
-    if (!held.has(entry) && held.size >= HELD_MAX) {
+    if (!held.has(entry) && held.size >= heldMax) {
       done(entry, entry.record);
       onLost(entry.record, new PlatformError("CS_STORE_UNAVAILABLE", "the store takes no records"));
       return;
@@ -130,8 +135,9 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
         remove(record).catch(() => {});
         return;
       }
-      const entry = { record, activation, remove, lines: activation.logs };
-      unwritten.add(1, bytesOfEnd(record));
+      const { logs: lines } = activation;
+      const entry = { record, activation, remove, lines, bytes: bytesOfEnd(record, lines) };
+      unwritten.add(1, entry.bytes);
       const writing = write(entry, isOneTransaction ? remove(record) : undefined);
       track(writing.then(({ recorded = record, error }) => written?.(recorded, error)));
     },

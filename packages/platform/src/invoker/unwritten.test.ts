@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createUnwritten } from "./unwritten.ts";
+import { sampleInvocation } from "../activations/testing/sample-invocation.ts";
+import { LiveActivation } from "../activations/live-activation.ts";
+import { unrun } from "./unrun.ts";
+import { bytesOfEnd, createUnwritten } from "./unwritten.ts";
 
 test("no more is taken past the bound of ends or bytes, and again when half of it is written", () => {
   let woken = 0;
@@ -19,4 +22,12 @@ test("no more is taken past the bound of ends or bytes, and again when half of i
   assert.equal(unwritten.isFull, true);
   unwritten.done(1, 100);
   assert.deepEqual([unwritten.isFull, woken], [false, 2]);
+});
+
+test("an end counts with its result, its error and the lines of its log", () => {
+  const activation = new LiveActivation(sampleInvocation({}), 1, "isolate");
+  const failed = activation.terminal(unrun({ type: "Exception", message: "x".repeat(100) }), Date.now());
+  const result = { statusCode: 200, headers: {}, body: "y".repeat(1000), isBase64Encoded: false };
+  assert.equal(bytesOfEnd(failed, ["a".repeat(20), "b".repeat(30)]), 150);
+  assert.equal(bytesOfEnd({ ...failed, result }, []), 1100);
 });

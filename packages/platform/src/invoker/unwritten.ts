@@ -1,6 +1,6 @@
 import type { TerminalRecord } from "@sous/store";
 
-/** Bytes of their results, about. */
+/** Bytes of their results, errors and logs, about. */
 const BYTES_MAX = 128 * 1024 * 1024;
 
 export interface UnwrittenOptions {
@@ -48,5 +48,9 @@ export function createUnwritten(options: UnwrittenOptions): Unwritten {
   };
 }
 
-/** @returns about how much memory an end takes beside its fields */
-export const bytesOfEnd = ({ result }: TerminalRecord): number => result?.body.length ?? 0;
+/** @returns about how much memory an end takes beside its fields: what the function gave, said and failed with */
+export function bytesOfEnd({ result, error }: TerminalRecord, lines: readonly string[]): number {
+  let bytes = (result?.body.length ?? 0) + (error?.message.length ?? 0) + (error?.stack?.length ?? 0);
+  for (const line of lines) bytes += line.length;
+  return bytes;
+}
