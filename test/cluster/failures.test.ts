@@ -39,7 +39,8 @@ if (missing === undefined) {
         store: redis.url,
         codeq: redis.url,
         counts: { scheduler: 0 },
-        settings: { "limits.invocation_lease_ms": LEASE_MS },
+        // A lease may end before a call has waited for too long.
+        settings: { "limits.invocation_lease_ms": LEASE_MS, "limits.sync_wait_max_ms": 20_000 },
       });
       const limits = { timeoutMs: 20_000, maxConcurrency: 20 };
       const files = (code: string) => ({

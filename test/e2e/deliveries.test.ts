@@ -42,7 +42,14 @@ async function startExecution(code = COUNTER, versionConfig: VersionConfigInput 
   const store = stack.use(
     (await openStore({ url: "sqlite::memory:", limits: LIMITS, now: Date.now, holdsQueue: true })).store,
   );
-  const meter = { started() {}, ended() {}, retried() {}, destination() {}, recordLost() {} };
+  const meter = {
+    started() {},
+    ended() {},
+    retried() {},
+    destination() {},
+    writeRefused() {},
+    recordLost() {},
+  };
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
   const now = Date.now;

@@ -7,7 +7,7 @@ import { LiveActivation } from "../activations/live-activation.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { InvokerOptions } from "./invoker.ts";
 import type { RecordWriter } from "./record-writer.ts";
-import { unrun } from "./unrun.ts";
+import { LEASE_LOST, unrun } from "./unrun.ts";
 import type { Unwritten } from "./unwritten.ts";
 
 export interface ExpiryOptions extends Pick<InvokerOptions, "live" | "destinations" | "now"> {
@@ -35,11 +35,9 @@ export function createExpiry(options: ExpiryOptions): (message: Message<Invocati
     const activation = new LiveActivation({ ...body, attempt }, body.ref.version ?? 0, fleet.tier);
     // It waits no more and is not in the store yet: readers find it here.
     if (!sync) live.add(activation);
-    const message =
-      type === "SandboxCrashed"
-        ? "the process that ran it ended, or could not be reached any more"
-        : "the work waited in the queue for too long";
-    const outcome = unrun({ type, message });
+    const outcome = unrun(
+      type === "SandboxCrashed" ? LEASE_LOST : { type, message: "the work waited in the queue for too long" },
+    );
     const done = (): Promise<void> => Promise.resolve();
     const tell = (ended: TerminalRecord): Promise<void> =>
       body.destinations === undefined ? done() : destinations.send(activation.invocation, ended, done);

@@ -22,7 +22,9 @@ export interface InvokerMeter {
     coldRuntime: string | undefined,
   ): void;
   retried(invocation: Invocation): void;
-  /** A record could not be written; the platform goes on. */
+  /** The store or the queue refused a step of work that goes on: it is tried again, or its end says it. */
+  writeRefused(activationId: string, error: unknown): void;
+  /** The end of an activation was given up; the platform goes on. */
   recordLost(activationId: string, error: unknown): void;
 }
 

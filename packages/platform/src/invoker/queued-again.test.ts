@@ -11,7 +11,7 @@ const invocation = sampleInvocation();
 test("an attempt that failed has its record, also where that it began was never written", async () => {
   await using store = await createSqliteStore({ path: ":memory:" });
   const live = new LiveActivation(invocation, 1, "isolate");
-  const meter = { recordLost: () => assert.fail("nothing is lost") };
+  const meter = { writeRefused: () => assert.fail("nothing is lost") };
   const outcome = unrun({ type: "SandboxCrashed", message: "it ended" });
   const { tenant, activation_id: id } = invocation;
   for (const _time of ["first", "again"]) {

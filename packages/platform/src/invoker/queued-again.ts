@@ -7,7 +7,7 @@ import type { InvokerMeter } from "./invoker.ts";
 
 export interface QueuedAgainOptions {
   store: Pick<Store, "activations" | "logs">;
-  meter: Pick<InvokerMeter, "recordLost">;
+  meter: Pick<InvokerMeter, "writeRefused">;
 }
 
 /** @returns the record of work whose attempt failed at `endMs`, queued for the next one */
@@ -29,7 +29,7 @@ export async function writeQueuedAgain(
   const writes: Promise<unknown>[] = [update(store.activations, record)];
   if (live.logs.length > 0) writes.push(store.logs.append(tenant, id, live.logs));
   for (const written of await Promise.allSettled(writes)) {
-    if (written.status === "rejected") meter.recordLost(id, written.reason);
+    if (written.status === "rejected") meter.writeRefused(id, written.reason);
   }
 }
 

@@ -24,7 +24,7 @@ import { taskOf } from "./task-of.ts";
 import { writeRunning } from "./write-running.ts";
 import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
-import { unrun } from "./unrun.ts";
+import { LEASE_LOST, unrun } from "./unrun.ts";
 import { attemptDeadline, deadLetterReason, delayAfter, hasFurtherAttempt } from "./further-attempts.ts";
 import { putOffMs } from "./put-off.ts";
 import { endOfLastAttempt } from "./last-attempt.ts";
@@ -212,7 +212,7 @@ export class Run implements FleetClient {
       if (this.#live !== undefined) this.#leave(this.#live, record);
       this.#reply(replyOf(record as TerminalRecord, true));
       this.#release();
-      this.#remove(record as TerminalRecord).catch((error: unknown) => this.#lost(error));
+      this.#remove(record as TerminalRecord).catch((error: unknown) => this.#notWritten(error));
       return;
     }
     if (this.#live !== undefined) {
@@ -230,6 +230,10 @@ export class Run implements FleetClient {
       this.#join(known);
       return;
     }
+    if (this.#invocation.mode === "sync" && this.#invocation.attempt > 1) {
+      this.#abandoned();
+      return;
+    }
     const target = ref.version === undefined ? undefined : { version: ref.version };
     const { catalog, store, now } = this.#options;
     this.#stored = record !== undefined;
@@ -245,6 +249,12 @@ export class Run implements FleetClient {
       },
       (error) => this.#refuse(error),
     );
+  }
+
+  /** A synchronous call runs once: whoever had begun it is gone, and how far it came nobody knows. */
+  #abandoned(): void {
+    this.#register(this.#invocation.ref.version ?? 0);
+    this.#end(unrun(LEASE_LOST));
   }
 
   #fetch(version: VersionRecord): void {
@@ -292,7 +302,7 @@ export class Run implements FleetClient {
     const { mode, attempt } = this.#invocation;
     const written = mode === "async" ? this.#writeRunning(nowMs) : undefined;
     if (written === undefined || !codeq.isShared || attempt === 1) {
-      written?.catch((error: unknown) => this.#lost(error));
+      written?.catch((error: unknown) => this.#notWritten(error));
       this.#start(program, nowMs);
       return;
     }
@@ -368,7 +378,7 @@ export class Run implements FleetClient {
 
   /** The platform failed, and the function had no part in it: that is no attempt. */
   #handBack(error: unknown): void {
-    this.#lost(error);
+    this.#notWritten(error);
     this.#giveBack(putOffMs(this.#invocation, this.#options.now()));
   }
 
@@ -458,11 +468,11 @@ export class Run implements FleetClient {
     this.#leave(live, record);
     this.#options.meter.retried(this.#invocation);
     this.#release();
-    this.#delivery.nack(delayMs).catch((error: unknown) => this.#lost(error));
+    this.#delivery.nack(delayMs).catch((error: unknown) => this.#notWritten(error));
   }
 
-  #lost(error: unknown): void {
-    this.#options.meter.recordLost(this.#invocation.activation_id, error);
+  #notWritten(error: unknown): void {
+    this.#options.meter.writeRefused(this.#invocation.activation_id, error);
   }
 
   #leave(live: LiveActivation, record: ActivationRecord): void {

@@ -1,6 +1,12 @@
 import type { FunctionError } from "@sous/contract";
 import type { SandboxOutcome } from "@sous/sandbox";
 
+/** Of a synchronous call whose invoker lost its lease: somebody had begun it, and is gone. */
+export const LEASE_LOST: FunctionError = {
+  type: "SandboxCrashed",
+  message: "the process that ran it ended, or could not be reached any more",
+};
+
 /** @returns the outcome of an activation whose code never began */
 export function unrun(error: FunctionError): SandboxOutcome {
   const status =

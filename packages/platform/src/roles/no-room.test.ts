@@ -55,7 +55,7 @@ async function open(t: TestContext) {
     now: Date.now,
   });
   const live = new LiveRegistry();
-  const meter = { started() {}, ended() {}, retried() {}, recordLost() {} };
+  const meter = { started() {}, ended() {}, retried() {}, writeRefused() {}, recordLost() {} };
   const limits = LIMITS;
   const now = Date.now;
   stack.use(

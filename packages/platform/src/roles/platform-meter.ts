@@ -15,7 +15,10 @@ export function createMeter(metrics: Metrics, logger: Logger): PlatformMeter {
     .counter("cs_invocation_retries_total", "Failed attempts that were put back", [])
     .child({});
   const lost = metrics
-    .counter("cs_records_lost_total", "Activation records that could not be written", [])
+    .counter("cs_records_lost_total", "Ends of activations that were given up without a record", [])
+    .child({});
+  const refused = metrics
+    .counter("cs_work_writes_refused_total", "Steps of work that store or queue refused, and that go on", [])
     .child({});
   const deliveries = metrics.counter(
     "cs_destination_deliveries_total",
@@ -50,9 +53,16 @@ export function createMeter(metrics: Metrics, logger: Logger): PlatformMeter {
     retried() {
       retries.value += 1;
     },
+    writeRefused(activationId, error) {
+      refused.value += 1;
+      logger.warn(
+        { activation_id: activationId, error },
+        "store or queue refused a step of work; it goes on",
+      );
+    },
     recordLost(activationId, error) {
       lost.value += 1;
-      logger.error({ activation_id: activationId, error }, "an activation record could not be written");
+      logger.error({ activation_id: activationId, error }, "the end of an activation has no record");
     },
   };
 }
