@@ -22,6 +22,7 @@ import { programOf } from "./program-of.ts";
 import { queuedAgain, writeQueuedAgain } from "./queued-again.ts";
 import { taskOf } from "./task-of.ts";
 import { writeRunning } from "./write-running.ts";
+import { versionOf } from "./version-of.ts";
 import { waitForEarlier } from "./wait-for-earlier.ts";
 import type { RecordWriter } from "./record-writer.ts";
 import { LEASE_LOST, unrun } from "./unrun.ts";
@@ -79,16 +80,15 @@ export class Run implements FleetClient {
   /** Starts it. Never throws: a failure of the platform ends the activation or hands the work back. */
   begin(): void {
     try {
-      const { catalog, live, startedMs } = this.#options;
-      const { tenant, namespace, ref, activation_id, new_id, attempt, enqueued_at_ms } = this.#invocation;
+      const { live, startedMs } = this.#options;
+      const { tenant, activation_id, new_id, attempt, enqueued_at_ms } = this.#invocation;
       if (!new_id || attempt > 1 || enqueued_at_ms < startedMs) {
         const known = live.find(tenant, activation_id);
         if (known !== undefined) this.#join(known);
         else this.#lookUp();
         return;
       }
-      const target = ref.version === undefined ? undefined : { version: ref.version };
-      const version = catalog.resolve({ tenant, namespace, name: ref.function }, target);
+      const version = versionOf(this.#options.catalog, this.#invocation);
       if (version instanceof Promise)
         version.then(
           (found) => this.#fetch(found),
@@ -186,11 +186,9 @@ export class Run implements FleetClient {
       });
       return;
     }
-    if (known.closed && known.ended !== undefined) this.#reply(replyOf(known.ended, true));
-    else if (this.#invocation.reply_to !== undefined) {
-      known.follow(Infinity, (event) => {
-        if (event.type !== "end" || !isTerminal(event.record.status)) return;
-        this.#reply(replyOf(event.record as TerminalRecord, true));
+    if (this.#invocation.reply_to !== undefined) {
+      waitForEarlier(known, (record) => {
+        if (isTerminal(record.status)) this.#reply(replyOf(record as TerminalRecord, true));
       });
     }
     this.#release();
@@ -223,38 +221,32 @@ export class Run implements FleetClient {
     // The store may know of an attempt that the queue has lost.
     if (record?.status === "queued" && record.attempt > this.#invocation.attempt)
       this.#invocation = { ...this.#invocation, attempt: record.attempt };
-    const { live } = this.#options;
-    const { tenant, activation_id, namespace, ref } = this.#invocation;
+    const { live, store, now } = this.#options;
+    const { tenant, activation_id, ref } = this.#invocation;
     const known = live.find(tenant, activation_id);
     if (known !== undefined) {
       this.#join(known);
       return;
     }
     if (this.#invocation.mode === "sync" && this.#invocation.attempt > 1) {
-      this.#abandoned();
+      // It runs once: whoever had begun it is gone, and how far it came nobody knows.
+      this.#register(ref.version ?? 0);
+      this.#end(unrun(LEASE_LOST));
       return;
     }
-    const target = ref.version === undefined ? undefined : { version: ref.version };
-    const { catalog, store, now } = this.#options;
     this.#stored = record !== undefined;
     // Registered before the version is known, so that a third delivery finds it here.
     const activation = this.#register(ref.version ?? 0);
     if (record !== undefined) activation.earlier = attemptsBefore(record, this.#invocation.attempt, now());
     // Numbers of lines go on where the attempt before left off.
     const lines = record === undefined ? [] : store.logs.read(tenant, activation_id, 0, LINES_MAX);
-    Promise.all([lines, catalog.resolve({ tenant, namespace, name: ref.function }, target)]).then(
+    Promise.all([lines, versionOf(this.#options.catalog, this.#invocation)]).then(
       ([{ length }, version]) => {
         activation.logBase = length;
         this.#fetch(version);
       },
       (error) => this.#refuse(error),
     );
-  }
-
-  /** A synchronous call runs once: whoever had begun it is gone, and how far it came nobody knows. */
-  #abandoned(): void {
-    this.#register(this.#invocation.ref.version ?? 0);
-    this.#end(unrun(LEASE_LOST));
   }
 
   #fetch(version: VersionRecord): void {
@@ -337,9 +329,8 @@ export class Run implements FleetClient {
     // Counted from now, however long the store took.
     if (invocation.mode === "async") invocation.deadline_ms = attemptDeadline(invocation, version, nowMs);
     if (nowMs >= invocation.deadline_ms) {
-      this.#end(
-        unrun({ type: "Timeout", message: "the deadline passed while the call waited in the queue" }),
-      );
+      const message = "the deadline passed while the call waited in the queue";
+      this.#end(unrun({ type: "Timeout", message }));
       return;
     }
     this.#program = programOf(invocation, version, program);
@@ -371,8 +362,8 @@ export class Run implements FleetClient {
       this.#handBack(error);
       return;
     }
-    this.#register(this.#invocation.ref.version ?? 0);
     const type = gone ? "BundleError" : "SandboxCrashed";
+    this.#register(this.#invocation.ref.version ?? 0);
     this.#end(unrun({ type, message: error instanceof Error ? error.message : String(error) }));
   }
 

@@ -2,8 +2,8 @@ import type { ActivationRecord } from "@sous/contract";
 import type { LiveActivation } from "../activations/live-activation.ts";
 
 /**
- * An earlier attempt outlived its lease and still runs here. Nothing else holds the work any more, so the delivery that
- * came for it is kept until that attempt has ended.
+ * Waits for the end of what runs here already: the same work, delivered again, or an attempt that outlived its lease. Nothing
+ * else holds the work of such an attempt, so the delivery that came for it is kept until then.
  * @param next called once with what is recorded then: the end of all, or what is to be tried again
  */
 export function waitForEarlier(earlier: LiveActivation, next: (record: ActivationRecord) => void): void {
