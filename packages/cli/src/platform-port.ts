@@ -126,7 +126,6 @@ export interface DataReport {
 export interface DataOptions {
   merge?: boolean | undefined;
   dryRun?: boolean | undefined;
-  leaveQueue?: boolean | undefined;
   onProgress?: (progress: DataProgress) => void;
 }
 

@@ -20,7 +20,6 @@ export const registerMigrate: Register = (parent, deps) => {
     .option("--since <time>", "of activations only those since: 10m, 2h, 3d or a moment")
     .option("--without-activations", "leave activations and their logs behind")
     .option("--merge", "into a store that holds something else; what has the same name there stays")
-    .option("--leave-queue", "although calls wait in the source's queue that nothing will run there")
     .option("--dry-run", "say what would be written, and write nothing")
     .option("--config <file>", "cs.yaml, for the credentials of S3")
     .action(async (options: Options, command: Command) => {

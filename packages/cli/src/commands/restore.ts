@@ -6,7 +6,7 @@ import { readPlatformFlags } from "../platform-flags.ts";
 import type { DataOptions, PlatformFlags } from "../platform-port.ts";
 import type { Register } from "../register.ts";
 
-type Options = PlatformFlags & Pick<DataOptions, "merge" | "dryRun" | "leaveQueue"> & { from: string };
+type Options = PlatformFlags & Pick<DataOptions, "merge" | "dryRun"> & { from: string };
 
 /** `cs restore`: a backup becomes the data of the configured store. */
 export const registerRestore: Register = (parent, deps) => {
@@ -19,9 +19,8 @@ export const registerRestore: Register = (parent, deps) => {
     .option("--bundles <url>", "where bundles lie besides: file:FOLDER, s3://BUCKET/PREFIX")
     .option("--config <file>", "cs.yaml")
     .option("--merge", "into a store that holds something else; what has the same name there stays")
-    .option("--leave-queue", "although calls wait in the backup's queue that nothing will run there")
     .option("--dry-run", "say what would be written, and write nothing")
-    .action(async ({ from, merge, dryRun, leaveQueue, ...options }: Options, command: Command) => {
+    .action(async ({ from, merge, dryRun, ...options }: Options, command: Command) => {
       const output = outputOf(command, deps);
       const { restoreData } = await deps.loadPlatform();
       const report = await restoreData({
@@ -29,7 +28,6 @@ export const registerRestore: Register = (parent, deps) => {
         flags: readPlatformFlags(options),
         merge,
         dryRun,
-        leaveQueue,
         onProgress: progressNotes(output, deps.now),
       });
       if (printDataReport(output, report)) deps.exitWith(EXIT.server);

@@ -28,7 +28,6 @@ export interface RestoreDataOptions {
   flags: object;
   merge?: boolean | undefined;
   dryRun?: boolean | undefined;
-  leaveQueue?: boolean | undefined;
   onProgress?: ((progress: DataProgress) => void) | undefined;
 }
 

@@ -32,7 +32,6 @@ export interface MigrateDataOptions {
   withoutActivations?: boolean | undefined;
   merge?: boolean | undefined;
   dryRun?: boolean | undefined;
-  leaveQueue?: boolean | undefined;
   /** Path of `cs.yaml`, for the credentials of S3. */
   config?: string | undefined;
   onProgress?: ((progress: DataProgress) => void) | undefined;

@@ -9,6 +9,7 @@ import type { Scheduler } from "../scheduler/scheduler.ts";
 import { createTiming } from "../schedules/timing.ts";
 import { openSecretKeys } from "../secrets/secret-keys.ts";
 import { createSecretVault, type SecretReader, type SecretWriter } from "../secrets/secret-vault.ts";
+import { adoptJournal } from "./adopt-journal.ts";
 import { type Execution, openExecution } from "./execution.ts";
 import { localGuard, openFrontDoor } from "./front-door.ts";
 import { observeBundles, observeExecution } from "./observe.ts";
@@ -61,6 +62,7 @@ export async function openServices(context: ProcessContext, store: Store): Promi
       roles.has("control") && config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
     await recoverOwn(context, store);
     const core = stack.use(await openCore({ ...context, store }));
+    if (core.codeq.isShared) await adoptJournal(context, core);
     const vault =
       roles.has("control") || roles.has("invoker") || roles.has("event-sources")
         ? openVault(context, store)

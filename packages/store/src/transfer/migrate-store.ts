@@ -15,8 +15,6 @@ export interface MigrateOptions {
   merge?: boolean | undefined;
   /** Looks, and writes nothing (no). */
   dryRun?: boolean | undefined;
-  /** Whether work that waits in the source's queue may be left where nothing will run it (no). */
-  leaveQueue?: boolean | undefined;
   /** The source is written meanwhile: rows may be met twice, and there is nothing to compare the copy with (no). */
   isLive?: boolean | undefined;
   /** Looks elsewhere for a bundle that is damaged in the source (nowhere). */
@@ -62,8 +60,7 @@ const SHOWN_MAX = 20;
 /**
  * Brings everything a store holds into another, and proves it: afterwards both have the same rows, by count and hash. It may be
  * run again at any time, after a crash too: what is there is not written again.
- * @throws CS_CONFLICT where the target holds something else, or work waits that nothing will run there; CS_STORE_WRITE_FAILED
- *   where the target does not hold what was written
+ * @throws CS_CONFLICT where the target holds something else; CS_STORE_WRITE_FAILED where the target does not hold what was written
  */
 export async function migrateStore(options: MigrateOptions): Promise<MigrateReport> {
   const { from, to, dryRun = false } = options;
@@ -76,7 +73,7 @@ export async function migrateStore(options: MigrateOptions): Promise<MigrateRepo
     damaged_bundles: [],
     warnings: [],
   };
-  await checkQueue(options, report);
+  await lookAtQueue(options, report);
   const isEmpty = new Map<Kind, boolean>();
   const foreign: string[] = [];
   for (const kind of KIND_NAMES) {
@@ -92,27 +89,20 @@ export async function migrateStore(options: MigrateOptions): Promise<MigrateRepo
   return report;
 }
 
-/** A queue in memory has its journal in the store; with the store in Redis nothing reads it. */
-async function checkQueue(
-  { from, to, leaveQueue }: MigrateOptions,
-  { warnings }: MigrateReport,
-): Promise<void> {
+/** What waits in the source's embedded queue goes along: whatever queue the target's platform has, it takes it over at its start. */
+async function lookAtQueue({ from, to }: MigrateOptions, { warnings }: MigrateReport): Promise<void> {
   let [waiting, dead] = [0, 0];
   for await (const rows of from.read("journal")) {
     for (const row of rows)
       if (row["dead"] === 1) dead += 1;
       else waiting += 1;
   }
-  if (to.engine !== "redis") return;
-  if (waiting > 0 && leaveQueue !== true) {
-    const message = `${waiting} calls wait in the source's queue, and a platform whose store is in Redis does not read it; start the source until they are done, or leave them with --leave-queue`;
-    throw new PlatformError("CS_CONFLICT", message, { details: { waiting } });
-  }
-  if (waiting + dead > 0) {
+  if (waiting > 0)
     warnings.push(
-      `${waiting} waiting calls and ${dead} dead letters of the source's queue are brought over, but nothing runs them there`,
+      `${waiting} calls wait in the source's queue, and run where a platform starts on ${to.place}`,
     );
-  }
+  if (dead > 0)
+    warnings.push(`${dead} dead letters of the source's queue are listed only where codeq is memory:`);
 }
 
 /** @returns what the target holds of a kind and the source does not */
