@@ -239,6 +239,16 @@ export function describeDeployment(deployment: Deployment): void {
       assert.deepEqual([waited.activation_id, waited.result?.body], [id, '{"runs":1}']);
     });
 
+    test("of two bodies with one key that are queued at the same moment, at whichever gateways, one is refused", async () => {
+      for (let round = 0; round < 20; round++) {
+        const key = { "idempotency-key": `two-bodies-${round}` };
+        const both = await Promise.all(
+          ["a", "b"].map((body) => send("work", { key: `two-bodies-${body}-${round}` }, "async", key)),
+        );
+        assert.deepEqual(both.map(({ status }) => status).toSorted(), [202, 409], `round ${round}`);
+      }
+    });
+
     test("queued work of a function begins in the order it came", async () => {
       const files = filesOf("export default (n) => n;", { maxConcurrency: 1 });
       await api.deploy({ name: "in-order", files });

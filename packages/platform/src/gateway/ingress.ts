@@ -23,6 +23,7 @@ import { SlotList } from "../activations/slot-list.ts";
 import type { LiveRegistry } from "../activations/live-registry.ts";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { Placement } from "../members/create-placement.ts";
+import { fingerprintOf } from "./fingerprint-of.ts";
 import { PATIENCE_MS, type Placing, placing, takeBack } from "./take-back.ts";
 import { watchEnd } from "./watch-end.ts";
 
@@ -309,15 +310,23 @@ export function createIngress(options: IngressOptions): Ingress {
     begin(request, id, fingerprint, settleAll).catch((error: unknown) => settleAll(asPlatformError(error)));
   }
 
-  function publish(invocation: Invocation, version: VersionRecord): Promise<void> {
+  /** @returns whether the queue took it: not where it has one of this id, or had it a moment ago */
+  async function publish(invocation: Invocation, version: VersionRecord): Promise<boolean> {
     const message = messageOf(invocation, version);
     const depthMax = limits.asyncDepthMax;
     // The queue itself tells what waits in it. A key needs a record: the same request must find it later.
-    if (codeq.lookup !== undefined && invocation.fingerprint === undefined)
-      return codeq.publish(message, { depthMax, durable: true });
+    if (codeq.lookup !== undefined && invocation.fingerprint === undefined) {
+      await codeq.publish(message, { depthMax, durable: true });
+      return true;
+    }
     const record = new LiveActivation(invocation, version.version, tier).record();
-    const together = (): Promise<void> => createQueued(store.activations, record);
-    return codeq.publish(message, { depthMax, durable: true, together });
+    let isTaken = false;
+    const together = (): Promise<void> => {
+      isTaken = true;
+      return createQueued(store.activations, record);
+    };
+    await codeq.publish(message, { depthMax, durable: true, together });
+    return isTaken;
   }
 
   async function enqueueWithKey(request: IngressRequest, key: string) {
@@ -333,8 +342,12 @@ export function createIngress(options: IngressOptions): Ingress {
     const accept = async (): Promise<boolean> => {
       const { running, stored } = await earlier(request, activationId, fingerprint);
       if (running !== undefined || stored !== undefined) return true;
-      await publish(invocationOf(request, "async", activationId, fingerprint), request.version);
-      return false;
+      const invocation = invocationOf(request, "async", activationId, fingerprint);
+      if (await publish(invocation, request.version)) return false;
+      // The same request came in elsewhere a moment ago, or one with another body did.
+      if ((await fingerprintOf({ codeq, store }, request.tenant, activationId)) !== fingerprint)
+        throw conflict();
+      return true;
     };
     const accepted = accept();
     const mine: OpenKey = { fingerprint, others: [], accepted };
