@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createCancelRequests } from "../activations/cancellations.ts";
+import { endAbandoned } from "../activations/end-abandoned.ts";
 import { createQueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
@@ -42,7 +43,7 @@ export interface OpenControlOptions {
 /** Puts the control plane together; it also removes what has outlived its time, and tells what waits in the queue. */
 export async function openControl(options: OpenControlOptions): Promise<Control> {
   const { context, core, gateway, webhooks, events, members, ...rest } = options;
-  const { config, metrics, now, onFault } = context;
+  const { config, metrics, logger, now, onFault } = context;
   const isShared = !isEmbedded(config.codeq);
   const control = await createControl({
     ...context,
@@ -65,7 +66,12 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     ...(isShared ? { cancellations: createCancelRequests({ kv: core.store.kv, now }) } : {}),
   });
   observeQueue(metrics, core.codeq, members.topics);
-  const sweeper = setInterval(() => void core.store.sweep(now()).catch(onFault), SWEEP_MS);
+  const sweep = async (): Promise<void> => {
+    await core.store.sweep(now());
+    for (const id of await endAbandoned(core, now()))
+      logger.warn({ activation_id: id }, "the queue has lost this work; its record was ended");
+  };
+  const sweeper = setInterval(() => void sweep().catch(onFault), SWEEP_MS);
   sweeper.unref();
   return {
     handle: control.handle,

@@ -1,7 +1,12 @@
-import type { ActivationRecord } from "@sous/contract";
-import type { Store, TerminalRecord } from "@sous/store";
+import type { FunctionError } from "@sous/contract";
+import type { Store } from "@sous/store";
+import { endOf } from "../activations/end-abandoned.ts";
 
 const BATCH = 1000;
+const LOST: FunctionError = {
+  type: "SandboxCrashed",
+  message: "the platform ended while the activation ran",
+};
 
 /**
  * Ends records that a crash left open: work that is not in the queue's journal any more will never run.
@@ -14,20 +19,8 @@ export async function recover(store: Store, nowMs: number): Promise<number> {
   for (;;) {
     const open = await store.activations.unfinished(limit);
     const lost = open.filter((record) => !queued.has(record.activation_id));
-    await Promise.all(lost.map((record) => store.activations.finish(lostRecord(record, nowMs))));
+    await Promise.all(lost.map((record) => store.activations.finish(endOf(record, LOST, nowMs))));
     ended += lost.length;
     if (open.length < limit) return ended;
   }
-}
-
-function lostRecord(record: ActivationRecord, nowMs: number): TerminalRecord {
-  const message = "the platform ended while the activation ran";
-  const ended: TerminalRecord = {
-    ...record,
-    status: "error",
-    end_ms: nowMs,
-    error: { type: "SandboxCrashed", message },
-  };
-  if (record.start_ms !== null) ended.duration_ms = Math.max(0, nowMs - record.start_ms);
-  return ended;
 }
