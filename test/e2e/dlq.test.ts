@@ -25,6 +25,7 @@ interface Redriven {
   items: { id: string; activation_id: string }[];
   failed: { id: string; code: string; message: string }[];
   more: boolean;
+  next_cursor: string | null;
 }
 
 const files = (code: string): Record<string, string> => ({
@@ -177,7 +178,7 @@ for (const engine of engines) {
       const [mine] = (await list()).items;
       assert.equal((await api.call("GET", `${elsewhere}/${mine?.id}`)).status, 404);
       const purged = await api.expect(200, "POST", `${elsewhere}:purge`, { ids: [mine?.id] });
-      assert.deepEqual(purged, { purged: 0, more: false });
+      assert.deepEqual(purged, { purged: 0, more: false, next_cursor: null });
       const second = "/v1/tenants/t_second1/namespaces/default/dlq";
       assert.equal((await api.expect<Page>(200, "GET", second)).items.length, 1);
       assert.equal((await list()).items.length, before);
@@ -193,7 +194,7 @@ for (const engine of engines) {
         (await list()).items.map(({ id }) => id),
         before,
       );
-      assert.deepEqual(await purge({ all: true }), { purged: before.length, more: false });
+      assert.deepEqual(await purge({ all: true }), { purged: before.length, more: false, next_cursor: null });
       await server.kill();
       server = await startServer({ settings });
       api = createApi(server.url);
@@ -226,6 +227,33 @@ for (const engine of engines) {
       }
       assert.equal((await api.call("GET", `${DLQ}/nonsense`)).status, 400);
       assert.equal((await list()).items.length, 1);
+    });
+
+    test("a cursor goes on behind what cannot go back, and takes nothing that died meanwhile", async () => {
+      await purge({ all: true });
+      const gone = await kill("other", 3);
+      const failing = await kill("broken", 2);
+      await api.expect(200, "DELETE", `${api.scope()}/other`);
+      const redriven: string[] = [];
+      const failed: string[] = [];
+      let cursor: string | null | undefined;
+      for (let calls = 0; cursor !== null; calls++) {
+        assert.ok(calls < 6, "it comes to an end");
+        const reply: Redriven = await redrive({ all: true, limit: 2, ...(cursor && { cursor }) });
+        redriven.push(...reply.items.map(({ id }) => id));
+        failed.push(...reply.failed.map(({ id }) => id));
+        for (const { activation_id } of reply.items) await wait(activation_id);
+        assert.equal(reply.more, reply.next_cursor !== null);
+        cursor = reply.next_cursor;
+      }
+      assert.deepEqual([failed, redriven], [gone, failing]);
+      const again = (await list("?function=broken")).items;
+      assert.equal(again.length, 2, "they failed again, and wait for another redrive");
+      for (const bad of ["x", "1.", "1.x"]) {
+        const answer = await api.call("POST", `${DLQ}:redrive`, { all: true, cursor: bad });
+        assert.equal(answer.status, 400, bad);
+      }
+      assert.equal((await api.call("POST", `${DLQ}:redrive`, { ids: gone, cursor: "1.x" })).status, 400);
     });
   });
 }

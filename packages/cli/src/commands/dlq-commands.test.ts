@@ -61,23 +61,38 @@ test("one is shown with its event and every attempt", async () => {
 
 test("some, those of a function, or all go back; what did not makes the exit code 1", async () => {
   await using server = await startSpecServer();
-  const reply = { redriven: 1, items: [{ id: ACTIVATION_ID, activation_id: "new" }], failed: [], more: true };
+  const reply = {
+    redriven: 1,
+    items: [{ id: ACTIVATION_ID, activation_id: "new" }],
+    failed: [],
+    more: false,
+    next_cursor: null,
+  };
   const redrive = async (answer: object, ...argv: string[]) => {
     server.answerOnce("POST", `${DLQ}:redrive`, (response) => sendJson(response, 202, answer));
     const run = await runCommand(["dlq", ...argv, "--api-url", server.url], { tty: true });
     return { run, sent: JSON.parse(server.seen.at(-1)?.body ?? "null") as unknown };
   };
+  server.answerOnce("POST", `${DLQ}:redrive`, (response) =>
+    sendJson(response, 202, { ...reply, more: true, next_cursor: "9.next" }),
+  );
   const all = await redrive(reply, "redrive", "--all", "--kind", "destination");
-  assert.deepEqual(all.sent, { all: true, kind: "destination" });
-  assert.match(all.run.stdout, /^1 put back\nDEAD LETTER +ACTIVATION\n/);
-  assert.match(all.run.stderr, /there are more/);
+  const asked = server.seen.slice(-2).map(({ body }) => JSON.parse(body) as unknown);
+  const selection = { all: true, kind: "destination" };
+  assert.deepEqual(asked, [selection, { ...selection, cursor: "9.next" }]);
+  assert.match(all.run.stdout, /^2 put back\nDEAD LETTER +ACTIVATION\n/);
+  assert.match(all.run.stderr, /1 put back, there are more/);
   assert.equal(all.run.code, 0);
   const ofFunction = await redrive(reply, "redrive", "--function", "hello", "--ref", "7");
   assert.deepEqual(ofFunction.sent, { function: "hello", ref: { version: 7 } });
   const edited = await redrive(reply, "edit", ACTIVATION_ID, "--event", '{"n":2}', "--ref", "prod");
   assert.deepEqual(edited.sent, { ids: [ACTIVATION_ID], event: { n: 2 }, ref: { alias: "prod" } });
   const failed = { id: "a", code: "CS_NOT_FOUND", message: "there is none" };
-  const one = await redrive({ redriven: 0, items: [], failed: [failed], more: false }, "redrive", "a");
+  const one = await redrive(
+    { redriven: 0, items: [], failed: [failed], more: false, next_cursor: null },
+    "redrive",
+    "a",
+  );
   assert.deepEqual(one.sent, { ids: ["a"] });
   assert.equal(one.run.code, 1);
   assert.match(one.run.stdout, /1 not put back\nDEAD LETTER +CODE +WHY\na +CS_NOT_FOUND +there is none/);
@@ -86,8 +101,8 @@ test("some, those of a function, or all go back; what did not makes the exit cod
 test("a purge goes on while there are more, and which is meant must be said", async () => {
   await using server = await startSpecServer();
   for (const reply of [
-    { purged: 1000, more: true },
-    { purged: 3, more: false },
+    { purged: 1000, more: true, next_cursor: "9.next" },
+    { purged: 3, more: false, next_cursor: null },
   ]) {
     server.answerOnce("POST", `${DLQ}:purge`, (response) => sendJson(response, 200, reply));
   }

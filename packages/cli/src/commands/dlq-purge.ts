@@ -14,10 +14,10 @@ export const registerDlqPurge: Register = (parent, deps) => {
     const { api, output } = await createContext(command, deps);
     const selection = selectionOf(ids, options);
     let purged = 0;
-    for (;;) {
-      const reply = await api.purgeDeadLetters(selection);
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const reply = await api.purgeDeadLetters(cursor === undefined ? selection : { ...selection, cursor });
       purged += reply.purged;
-      if (!reply.more || reply.purged === 0) break;
+      cursor = reply.next_cursor;
     }
     output.data({ purged }, () => `${purged} taken away`);
   });

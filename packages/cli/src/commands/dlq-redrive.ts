@@ -22,20 +22,29 @@ export const registerDlqRedrive: Register = (parent, deps) => {
     .command("redrive")
     .description("put dead letters back: some, those of a function, or all")
     .argument("[ids...]", "ids of dead letters")
-    .option("--all", "every one of the namespace, a thousand at a time")
+    .option("--all", "every one of the namespace")
     .option("--ref <ref>", "alias or version to run (what each one's alias names now)", parseRef);
   addDeadLetterFilter(command).action(async (ids: string[], options: RedriveOptions, command: Command) => {
     const { api, output } = await createContext(command, deps);
     const selection = selectionOf(ids, options);
     const { ref } = options;
-    const reply = await api.redriveDeadLetters({ ...selection, ...(ref === undefined ? {} : { ref }) });
-    sayRedriven(reply, output, deps);
+    const body = { ...selection, ...(ref === undefined ? {} : { ref }) };
+    const all: RedriveReply = { redriven: 0, items: [], failed: [], more: false, next_cursor: null };
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const reply = await api.redriveDeadLetters(cursor === undefined ? body : { ...body, cursor });
+      all.redriven += reply.redriven;
+      all.items.push(...reply.items);
+      all.failed.push(...reply.failed);
+      cursor = reply.next_cursor;
+      if (cursor !== null && !output.json) output.note(`${all.redriven} put back, there are more`);
+    }
+    sayRedriven(all, output, deps);
   });
 };
 
 /** Tells what went back and what did not; the exit code is 1 where something did not. */
 export function sayRedriven(reply: RedriveReply, output: Output, deps: Pick<CliDeps, "exitWith">): void {
-  const { items, failed, redriven, more } = reply;
+  const { items, failed, redriven } = reply;
   output.data(reply, () => {
     const lines = [`${redriven} put back`];
     if (items.length > 0) {
@@ -48,6 +57,5 @@ export function sayRedriven(reply: RedriveReply, output: Output, deps: Pick<CliD
     }
     return lines.join("\n");
   });
-  if (more && !output.json) output.note("there are more; run it again");
   if (failed.length > 0) deps.exitWith(EXIT.client);
 }

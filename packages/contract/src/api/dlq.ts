@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import { ActivationAttempt } from "../activation.ts";
 import { Destination, DESTINATION_CONDITIONS } from "../destination.ts";
 import { FunctionError, FunctionRef, Principal, Trigger } from "../invocation.ts";
+import { LIMITS } from "../limits.ts";
 import { AliasName, ResourceName, TenantId, VersionNumber } from "../names.ts";
 import { pageOf, pageQueryWith } from "./paging.ts";
 
@@ -81,7 +82,25 @@ const selectFields = {
   function: Type.Optional(ResourceName),
   all: Type.Optional(Type.Literal(true)),
   kind: Type.Optional(Kind),
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: DEAD_LETTERS_AT_ONCE,
+      description: `Most of them in one call, with \`function\` or \`all\` (${DEAD_LETTERS_AT_ONCE})`,
+    }),
+  ),
+  cursor: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: LIMITS.cursorLengthMax,
+      description:
+        "`next_cursor` of the call before, with `function` or `all`: goes on behind what that one looked at, and takes nothing that died after the first",
+    }),
+  ),
 };
+
+const More = Type.Boolean({ description: "There are more than those of this call" });
+const NextCursor = Type.Union([Type.String(), Type.Null()]);
 
 /** Which dead letters are meant: exactly one of `ids`, `function` and `all`; `kind` narrows the last two. */
 export const DeadLetterSelection = Type.Object(selectFields, closed);
@@ -116,7 +135,8 @@ export const RedriveReply = Type.Object(
     failed: Type.Array(
       Type.Object({ id: Type.String(), code: Type.String(), message: Type.String() }, closed),
     ),
-    more: Type.Boolean({ description: `There are more than the ${DEAD_LETTERS_AT_ONCE} of one call` }),
+    more: More,
+    next_cursor: NextCursor,
   },
   closed,
 );
@@ -126,7 +146,8 @@ export type RedriveReply = Static<typeof RedriveReply>;
 export const PurgeReply = Type.Object(
   {
     purged: Type.Integer({ minimum: 0 }),
-    more: Type.Boolean({ description: `There are more than the ${DEAD_LETTERS_AT_ONCE} of one call` }),
+    more: More,
+    next_cursor: NextCursor,
   },
   closed,
 );

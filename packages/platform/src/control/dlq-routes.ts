@@ -92,16 +92,16 @@ export function registerDlqRoutes(app: ControlApp, context: ControlContext): voi
     },
     async (request, reply) => {
       const { params, body } = request;
-      const { purged, more } = await purgeDeadLetters(context, params, body);
+      const purge = await purgeDeadLetters(context, params, body);
       const { namespace, tenant } = params;
       const ids = body.ids?.slice(0, AUDITED_IDS_MAX) ?? null;
       audit(context, request, tenant, "DeadLettersPurged", {
         namespace,
         function: body.function ?? null,
         ids,
-        purged,
+        purged: purge.purged,
       });
-      return reply.send({ purged, more });
+      return reply.send(purge);
     },
   );
 }

@@ -20,6 +20,8 @@ import type { ControlContext } from "./control-context.ts";
 import { findDeadLetter, kindOf, listDeadLetters, topicOf } from "./dead-letters.ts";
 
 const AT_A_TIME = 32;
+/** Dead letters read in one step. */
+const PAGE = 500;
 
 /** What a redriven call is to run; neither means the newest version. */
 interface Wanted {
@@ -51,8 +53,8 @@ export async function redriveDeadLetters(
   if (body.ref?.alias !== undefined && body.ref.version !== undefined) {
     throw new PlatformError("CS_VALIDATION_FAILED", "ref names both an alias and a version; give one");
   }
-  const { ids, more } = await select(context, scope, body);
-  const reply: RedriveReply = { redriven: 0, items: [], failed: [], more };
+  const { ids, ...rest } = await select(context, scope, body);
+  const reply: RedriveReply = { redriven: 0, items: [], failed: [], ...rest };
   await forEach(ids, async (id) => {
     try {
       const activation_id = await redrive(context, { ...scope, id }, body, editor);
@@ -73,14 +75,14 @@ export async function purgeDeadLetters(
   scope: Scope,
   selection: DeadLetterSelection,
 ): Promise<PurgeReply> {
-  const { ids, more } = await select(context, scope, selection);
+  const { ids, ...rest } = await select(context, scope, selection);
   let purged = 0;
   await forEach(ids, async (id) => {
     // Ids of a list are of this namespace; those that were sent may be of any.
     if (selection.ids !== undefined && !(await isThere(context, { ...scope, id }))) return;
     if (await context.codeq.removeDead(topicOf(kindOf(id)), scope.tenant, id)) purged += 1;
   });
-  return { purged, more };
+  return { purged, ...rest };
 }
 
 async function isThere(context: ControlContext, params: Scope & { id: string }): Promise<boolean> {
@@ -96,24 +98,38 @@ async function isThere(context: ControlContext, params: Scope & { id: string }):
 async function select(
   context: ControlContext,
   scope: Scope,
-  { ids, function: name, all, kind }: DeadLetterSelection,
-): Promise<{ ids: readonly string[]; more: boolean }> {
+  { ids, function: name, all, kind, limit = DEAD_LETTERS_AT_ONCE, cursor: from }: DeadLetterSelection,
+): Promise<{ ids: readonly string[]; more: boolean; next_cursor: string | null }> {
   if ([ids, name, all].filter((given) => given !== undefined).length !== 1) {
     throw new PlatformError("CS_VALIDATION_FAILED", "say which: exactly one of ids, function and all");
   }
-  if (ids !== undefined) return { ids, more: false };
+  if (ids !== undefined) {
+    if (from !== undefined)
+      throw new PlatformError("CS_VALIDATION_FAILED", "cursor goes with function or all");
+    return { ids, more: false, next_cursor: null };
+  }
   const found: string[] = [];
-  let cursor: string | undefined;
+  // What fails again while a long list is dealt with is not of it any more.
+  let [untilMs, cursor] = from === undefined ? [context.clock(), undefined] : parseCursor(from);
   do {
     const page = await listDeadLetters(
       context,
       { ...scope, function: name, kind },
-      { limit: 500, ...(cursor && { cursor }) },
+      { limit: Math.min(PAGE, limit - found.length), ...(cursor && { cursor }) },
     );
-    found.push(...page.items.map((item) => item.id));
+    found.push(...page.items.filter((item) => item.dead_at_ms <= untilMs).map((item) => item.id));
     cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined && found.length < DEAD_LETTERS_AT_ONCE);
-  return { ids: found, more: cursor !== undefined };
+  } while (cursor !== undefined && found.length < limit);
+  const more = cursor !== undefined;
+  return { ids: found, more, next_cursor: more ? `${untilMs}.${cursor}` : null };
+}
+
+/** @throws CS_VALIDATION_FAILED */
+function parseCursor(text: string): [untilMs: number, cursor: string] {
+  const [, untilMs, cursor] = /^(\d{1,16})\.(.+)$/.exec(text) ?? [];
+  if (untilMs === undefined || cursor === undefined)
+    throw new PlatformError("CS_VALIDATION_FAILED", "cursor is not one that this API gave");
+  return [Number(untilMs), cursor];
 }
 
 async function redrive(
@@ -165,7 +181,8 @@ async function invocationOf(
     destinations: _destinations,
     ...kept
   } = old;
-  const destinations = destinationsOf(config);
+  // Whoever is told of a source's last attempt is told of this one too.
+  const destinations = old.source_attempt === undefined ? destinationsOf(config) : old.destinations;
   return {
     ...kept,
     activation_id: derivedActivationId("redrive", old.activation_id),
