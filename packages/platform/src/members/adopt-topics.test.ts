@@ -142,4 +142,19 @@ describe("topics of members that are gone", () => {
     await until("the record goes", async () => !(await resources.get(MEMBER_KIND, memberKey("m-gateway"))));
     assert.deepEqual(adoptions[0]?.topics, []);
   });
+
+  test("an invoker without a record of its own removes those of lost members, so that there is room for it", async (t) => {
+    const { resources, change } = await world(t, ["i1"]);
+    const lost = ["s1", "s2", "s3"].map((id) =>
+      member(id, { state: "lost", roles: ["scheduler"], capacity: 0 }),
+    );
+    for (const { id } of lost) await resources.create(MEMBER_KIND, memberKey(id), "{}", 3);
+    await assert.rejects(resources.create(MEMBER_KIND, memberKey("i1"), "{}", 3));
+    change(lost);
+    await until("their records to go", async () => {
+      const left = await Promise.all(lost.map(({ id }) => resources.get(MEMBER_KIND, memberKey(id))));
+      return left.every((record) => record === undefined);
+    });
+    await resources.create(MEMBER_KIND, memberKey("i1"), "{}", 3);
+  });
 });

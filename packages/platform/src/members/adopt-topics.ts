@@ -45,11 +45,16 @@ export function adoptTopics(options: AdoptionOptions): Adoption {
   let failing = false;
   let closed = false;
 
-  /** The invoker that takes care of a member: everybody who sees the same members names the same one. */
+  /**
+   * The invoker that takes care of a member: everybody who sees the same members names the same one. This one counts whether it is
+   * among them or not: where records of members that are gone leave no room for its own, it has to remove them first.
+   */
   function isHeir(of: Member, members: readonly Member[]): boolean {
-    const heirs = members
-      .filter((member) => member.id !== of.id && (takesCalls(member) || member.id === id))
-      .map((member) => ({ id: member.id, hash: hashText(member.id) }));
+    const others = members.filter((member) => member.id !== of.id && member.id !== id && takesCalls(member));
+    const heirs = [id, ...others.map((member) => member.id)].map((heir) => ({
+      id: heir,
+      hash: hashText(heir),
+    }));
     return firstByAffinity(hashText(of.id), heirs, 1)[0]?.id === id;
   }
 
