@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 import { runCommand, temporaryFolder } from "../testing/run-command.ts";
-import { ACTIVATION_ID, sendJson, startSpecServer } from "../testing/spec-server.ts";
+import { ACTIVATION, ACTIVATION_ID, sendJson, startSpecServer } from "../testing/spec-server.ts";
 
 const DLQ = "/v1/tenants/t_default/namespaces/default/dlq";
 const ITEM = {
@@ -116,6 +116,22 @@ test("a purge goes on while there are more, and which is meant must be said", as
     }
   }
   assert.equal(server.seen.length, 2);
+});
+
+test("explain says whose end an activation was told of, and which dead letter it was", async () => {
+  await using server = await startSpecServer();
+  const path = `/v1/tenants/t_default/activations/${ACTIVATION_ID}`;
+  const explain = async (source: object): Promise<string> => {
+    const record = { ...ACTIVATION, trigger: { type: "event", source } };
+    server.answerOnce("GET", path, (response) => sendJson(response, 200, record));
+    const argv = ["activation", "explain", ACTIVATION_ID, "--api-url", server.url];
+    return (await runCommand(argv, { tty: true })).stdout;
+  };
+  const origin = "0a1b2c3d-7d7e-4a30-9b7e-0d0a5f1c2b3d";
+  const told = await explain({ destination: "on_failure", activation_id: origin });
+  assert.match(told, new RegExp(`told of +the end of ${origin}, on_failure\\n`));
+  const again = await explain({ redriven_from: origin, edited: true });
+  assert.match(again, new RegExp(`redriven +from the dead letter ${origin}, with another event\\n`));
 });
 
 test("a call can be delayed, and an end waited for", async () => {

@@ -52,6 +52,7 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
       ...scheduleOf(record),
       ...activityOf(record),
       ...eventSourceOf(record),
+      ...originOf(record),
       ["attempt", `${record.attempt} of ${attemptsMax(record, options.version)}`],
       ["queued at", `${formatTime(record.enqueued_at_ms)} UTC`],
     ]),
@@ -81,6 +82,19 @@ function eventSourceOf({ trigger }: ActivationRecord): [string, string][] {
   const place = partition === "all" ? "" : `, ${String(partition)}`;
   const text = `${String(event_source)} (${String(event_source_type)}${place}), message ${String(message_id)}${others}`;
   return [["event source", `${text}, attempt ${String(attempt)}`]];
+}
+
+/** Whose end it was told of, or which dead letter it was. */
+function originOf({ trigger }: ActivationRecord): [string, string][] {
+  const { activation_id, destination, redriven_from, edited } = trigger.source;
+  const origins: [string, string][] = [];
+  if (typeof activation_id === "string" && typeof destination === "string")
+    origins.push(["told of", `the end of ${printable(activation_id)}, ${printable(destination)}`]);
+  if (typeof redriven_from === "string") {
+    const how = edited === true ? ", with another event" : "";
+    origins.push(["redriven", `from the dead letter ${printable(redriven_from)}${how}`]);
+  }
+  return origins;
 }
 
 /** Which schedule it was, and which of its ticks. */

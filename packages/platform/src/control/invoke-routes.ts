@@ -34,6 +34,29 @@ const WebParams = Type.Object(
   },
   closed,
 );
+const Milliseconds = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }));
+const callHeaders = {
+  "idempotency-key": Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description: "The same key runs once; another body under it is refused with 409",
+    }),
+  ),
+  "x-timeout-ms": Milliseconds("The caller waits no longer than this"),
+  traceparent: Type.Optional(Type.String({ description: "W3C trace context, handed to the function" })),
+  "x-trace-id": Type.Optional(Type.String({ maxLength: 128, description: "Sent back as it came" })),
+};
+const delayHeader = {
+  "x-delay-ms": Milliseconds("Of queued work: it is not started before so many milliseconds have passed"),
+};
+const CallHeaders = Type.Object(callHeaders);
+const QueueHeaders = Type.Object({ ...callHeaders, ...delayHeader });
+const WebHeaders = Type.Object({
+  ...callHeaders,
+  ...delayHeader,
+  prefer: Type.Optional(Type.String({ description: "respond-async: the call is queued, the answer is 202" })),
+});
 const Anything = Type.Unknown({ description: "What the function returned" });
 
 /**
@@ -58,6 +81,7 @@ export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContex
         tags,
         summary: "Run a function, waiting for its result or not",
         params: FunctionParams,
+        headers: QueueHeaders,
         body: InvokeBody,
         response: answers({ 200: InvokeReply, 202: InvokeAcceptedReply }),
       },
@@ -72,6 +96,7 @@ export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContex
         tags,
         summary: "Run a function; the body is the event, the answer its output",
         params: NameParams,
+        headers: CallHeaders,
         body: Anything,
         response: answers({ 200: Anything }),
       },
@@ -86,6 +111,7 @@ export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContex
         tags,
         summary: "Queue a run of a function; the body is the event",
         params: NameParams,
+        headers: QueueHeaders,
         body: Anything,
         response: answers({ 202: EnqueueReply }),
       },
@@ -100,7 +126,8 @@ export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContex
       tags,
       summary: "Call a function over the web",
       params: WebParams,
-      response: answers({ 200: Anything }),
+      headers: WebHeaders,
+      response: answers({ 200: Anything, 202: InvokeAcceptedReply }),
     },
     handler: never,
   });

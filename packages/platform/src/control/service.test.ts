@@ -14,6 +14,7 @@ interface Operation {
   security?: unknown[];
   requestBody?: { content: Record<string, { schema: { properties?: object } }> };
   responses: Record<string, unknown>;
+  parameters?: { in: string; name: string }[];
 }
 interface Document {
   openapi: string;
@@ -100,6 +101,16 @@ test("OpenAPI 3.1 lists the endpoints of every kind, validated by the same schem
   assert.deepEqual(create.security, [{ bearer: [] }]);
   assert.ok(create.responses["201"] && create.responses["default"]);
   assert.equal(body.paths["/healthz"]?.["get"]?.security, undefined);
+  const headersOf = (path: string): string[] =>
+    (body.paths[path]?.["post"]?.parameters ?? [])
+      .filter((one) => one.in === "header")
+      .map(({ name }) => name);
+  const call = ["idempotency-key", "x-timeout-ms", "traceparent", "x-trace-id"];
+  assert.deepEqual(headersOf("/v1/functions/{name}:invoke"), call);
+  assert.deepEqual(headersOf("/v1/functions/{name}:enqueue"), [...call, "x-delay-ms"]);
+  const web = "/v1/web/{tenant}/{namespace}/{function}/{ref}/{*}";
+  assert.deepEqual(headersOf(web), [...call, "x-delay-ms", "prefer"]);
+  assert.ok(body.paths[web]?.["post"]?.responses["202"]);
 });
 
 test("the pages of /docs come from this server and may load nothing else", async () => {
