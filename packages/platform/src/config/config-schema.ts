@@ -102,6 +102,18 @@ const fields = {
     maximum: 3600,
     description: "how often workers that other processes changed are read",
   }),
+  tenant_weights: Type.Array(
+    Type.String({
+      pattern: "^t_[a-z0-9]{6,32}=(?:[1-9][0-9]{0,3}|0\\.[0-9]{0,2}[1-9])$",
+      maxLength: 64,
+      description: "TENANT=WEIGHT",
+    }),
+    {
+      maxItems: 1024,
+      description:
+        "shares of tenants in what invokers take from the queue while more waits than they run, 0.001 to 9999; who is not named has 1",
+    },
+  ),
   event_source_refresh_seconds: Type.Integer({
     minimum: 1,
     maximum: 300,
@@ -234,6 +246,7 @@ export function configDefaults(mode: ConfigMode): Record<string, unknown> {
     cadence: "none",
     cadence_token: "",
     cadence_domains: [],
+    tenant_weights: [],
     cadence_refresh_seconds: 10,
     event_source_refresh_seconds: 5,
     secrets_key: [],

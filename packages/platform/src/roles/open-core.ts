@@ -38,6 +38,7 @@ export interface CoreOptions {
 export async function openCore(options: CoreOptions): Promise<Core> {
   const { config, store, now, onFault, onWarning = () => {} } = options;
   const codeq = await openCodeQ({ url: config.codeq, journal: store.journal, now, onFault, onWarning });
+  for (const [tenant, weight] of weightsOf(config)) codeq.setWeight(tenant, weight);
   return {
     store,
     codeq,
@@ -47,6 +48,16 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     tier: TIER,
     [Symbol.asyncDispose]: () => codeq[Symbol.asyncDispose](),
   };
+}
+
+/** @returns tenants and their weights, the last word about each */
+function weightsOf({ tenant_weights }: Pick<Config, "tenant_weights">): ReadonlyMap<string, number> {
+  return new Map(
+    tenant_weights.map((text) => {
+      const [tenant = "", weight] = text.split("=");
+      return [tenant, Number(weight)];
+    }),
+  );
 }
 
 function openSpending({ budgets }: Config, clock: () => number): Spending | undefined {
