@@ -34,7 +34,10 @@ export interface TaskTracker extends AsyncDisposable {
   open(entry: TaskEntry, release: () => void): OpenTask;
   /** @returns the address that a reply of the task's activation has to be sent to */
   expect(task: OpenTask): string;
-  /** Answers a task; tried until Cadence has it, or does not want it any more. Settles then. */
+  /**
+   * Answers a task; tried until Cadence has it, or does not want it any more. Settles then. Only an answer that it does not
+   * take as it is becomes another: that the activity failed, and why.
+   */
   settle(task: OpenTask, answer: ActivityAnswer): Promise<void>;
   /** Looks after a task no more, and leaves it in the book for whoever finds it next. */
   leave(task: OpenTask): void;
