@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CodeQ } from "@sous/codeq";
+import { createHeartbeatPublisher, type HeartbeatMessage } from "../cadence-workers/heartbeat-message.ts";
 import { startPollerWorld, until } from "./testing/poller-world.ts";
 
 test("a worker that was deleted and made again between two looks is polled for as it is now", async () => {
@@ -18,5 +21,43 @@ test("a worker that was deleted and made again between two looks is polled for a
   await until(() => activity.attempts.length === 1, "the task to be taken");
   assert.equal(activity.attempts[0]?.identity, "after");
   await until(() => !cadence.polling.includes("before"), "no polls of the first");
+  assert.deepEqual(world.faults, []);
+});
+
+test("of two pollers the one that has a task alone tells of it: no more than two a second, in their order, the last for certain", async () => {
+  const TASKS = 8;
+  const BEATS = 40;
+  await using world = await startPollerWorld();
+  const { cadence, codeq } = world;
+  await world.createWorker({ name: "orders", pollers: { activity: 2 } });
+  const pollers = [await world.startPoller(), await world.startPoller()];
+  await until(() => cadence.polling.length === 4, "polls of both");
+  const queued: string[] = [];
+  await using _functions = await world.runFunctions((id) => queued.push(id));
+  const begunMs = Date.now();
+  const all = Array.from({ length: TASKS }, () =>
+    cadence.schedule({ tasklist: "orders", type: "Work", heartbeatMs: 30_000, startToCloseMs: 30_000 }),
+  );
+  await until(() => queued.length === TASKS, "every task to be queued");
+  for (const { figures } of pollers) assert.ok(figures.inflight > 0, "each has its share");
+
+  const beat = createHeartbeatPublisher(codeq as unknown as CodeQ<HeartbeatMessage, unknown>, Date.now);
+  const scope = { tenant: "t_default", namespace: "default" };
+  for (let n = 1; n <= BEATS; n++) {
+    await Promise.all(queued.map((activationId) => beat({ ...scope, activationId }, String(n))));
+    await sleep(40);
+  }
+  const beatsOf = ({ activity }: (typeof all)[number]) =>
+    (activity.attempts[0]?.heartbeats ?? []).map(({ details }) => details);
+  await until(() => all.every((each) => beatsOf(each).at(-1) === String(BEATS)), "the last of each");
+  const seconds = (Date.now() - begunMs) / 1000;
+  for (const each of all) {
+    const beats = beatsOf(each);
+    assert.ok(beats.length <= 2 * seconds + 1, `${beats.length} in ${seconds} s`);
+    assert.deepEqual(
+      beats.map(Number),
+      beats.map(Number).toSorted((a, b) => a - b),
+    );
+  }
   assert.deepEqual(world.faults, []);
 });

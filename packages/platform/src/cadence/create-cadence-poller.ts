@@ -111,9 +111,8 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
     onFault,
   });
   const heartbeats = await consumeHeartbeats({
-    ...take,
+    tracker,
     codeq: codeq as unknown as CodeQ<HeartbeatMessage, unknown>,
-    server,
     onFault,
   });
 
@@ -125,6 +124,8 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
       const timer = setTimeout(resolve, refreshMs).unref();
       // Apart: an entry that cannot be read must not keep workers from polling.
       await keeper.adopt().catch(onFault);
+      // Those of tasks that were taken up may wait already.
+      heartbeats.wake();
       await refresh().catch(onFault);
       await promise;
       clearTimeout(timer);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createMemoryCodeQ } from "@sous/codeq";
-import { type CadenceWorkerRecord, type Invocation, LIMITS } from "@sous/contract";
+import { type CadenceWorkerRecord, type Invocation, LIMITS, TOPICS } from "@sous/contract";
 import { createSqliteStore, type Store } from "@sous/store";
 import type { InvocationCodeQ } from "../../activations/invocation-queue.ts";
 import type { InvocationReply } from "../../activations/invocation-reply.ts";
@@ -29,6 +29,8 @@ export interface PollerWorld extends AsyncDisposable {
   deleteWorker(name: string): Promise<void>;
   /** Starts a poller over the store and the queue, as one of several processes would. */
   startPoller(): Promise<CadencePoller>;
+  /** Takes what is queued, as an invoker would, and never ends it. @param begin hears of each activation */
+  runFunctions(begin: (activationId: string) => void): Promise<AsyncDisposable>;
 }
 
 export async function startPollerWorld(): Promise<PollerWorld> {
@@ -36,7 +38,7 @@ export async function startPollerWorld(): Promise<PollerWorld> {
   const cadence = stack.use(await startMockCadence());
   const store = stack.use(await createSqliteStore({ path: ":memory:" }));
   const codeq: InvocationCodeQ = stack.use(
-    await createMemoryCodeQ<Invocation, InvocationReply>({ clock: Date.now }),
+    await createMemoryCodeQ<Invocation, InvocationReply>({ clock: Date.now, journal: store.journal }),
   );
   const authz = { invoke_http_roles: [], invoke_schedule_roles: [], invoke_cadence_roles: ["role:cadence"] };
   await publishSample(store, { ...KEY, name: "work" }, Date.now(), { authz });
@@ -89,6 +91,17 @@ export async function startPollerWorld(): Promise<PollerWorld> {
         onFault: (error: unknown) => void faults.push(error),
       };
       return stack.use(await createCadencePoller({ ...options, codeq, catalog, store }));
+    },
+    async runFunctions(begin) {
+      const subscription = await codeq.consume({
+        topic: TOPICS.invoke,
+        leaseMs: 60_000,
+        capacity: () => 100,
+        accepts: () => true,
+        deliver: ({ message }) => begin(message.id),
+        onExpired: () => {},
+      });
+      return { [Symbol.asyncDispose]: () => subscription.close() };
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
