@@ -61,3 +61,25 @@ test("of two pollers the one that has a task alone tells of it: no more than two
   }
   assert.deepEqual(world.faults, []);
 });
+
+test("a poller that ends leaves its tasks to another at once: no heartbeat timeout is missed", async () => {
+  const HEARTBEAT_MS = 2500;
+  await using world = await startPollerWorld();
+  const { cadence } = world;
+  await world.createWorker({ name: "orders" });
+  const ending = await world.startPoller();
+  const queued: string[] = [];
+  await using _functions = await world.runFunctions((id) => queued.push(id));
+  const { activity } = cadence.schedule({ tasklist: "orders", type: "Work", heartbeatMs: HEARTBEAT_MS });
+  await until(() => queued.length === 1, "the task to be queued");
+  const next = await world.startPoller();
+  await ending.drain(0);
+  await ending[Symbol.asyncDispose]();
+  await until(() => next.figures.inflight === 1, "the task to be taken up");
+  const [attempt] = activity.attempts;
+  const lastMs = () => attempt?.heartbeats.at(-1)?.atMs ?? 0;
+  const endedMs = Date.now();
+  await until(() => lastMs() > endedMs + HEARTBEAT_MS, "heartbeats past the timeout");
+  assert.deepEqual([activity.attempts.length, activity.outcome, queued.length], [1, undefined, 1]);
+  assert.deepEqual(world.faults, []);
+});

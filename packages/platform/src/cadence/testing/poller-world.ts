@@ -4,6 +4,7 @@ import { type CadenceWorkerRecord, type Invocation, LIMITS, TOPICS } from "@sous
 import { createSqliteStore, type Store } from "@sous/store";
 import type { InvocationCodeQ } from "../../activations/invocation-queue.ts";
 import type { InvocationReply } from "../../activations/invocation-reply.ts";
+import { createQueuedActivations } from "../../activations/queued-activations.ts";
 import { CADENCE_WORKER_KIND } from "../../cadence-workers/worker-records.ts";
 import { createCatalog } from "../../catalog/create-catalog.ts";
 import { publishSample } from "../../catalog/testing/publish-sample.ts";
@@ -43,6 +44,7 @@ export async function startPollerWorld(): Promise<PollerWorld> {
   const authz = { invoke_http_roles: [], invoke_schedule_roles: [], invoke_cadence_roles: ["role:cadence"] };
   await publishSample(store, { ...KEY, name: "work" }, Date.now(), { authz });
   const catalog = createCatalog({ store, clock: Date.now, random: Math.random });
+  const queued = createQueuedActivations({ codeq, activations: store.activations, tier: "isolate" });
   const faults: unknown[] = [];
   let createdMs = Date.now();
   return {
@@ -84,7 +86,8 @@ export async function startPollerWorld(): Promise<PollerWorld> {
         asyncDepthMax: LIMITS.asyncDepthMax,
         heartbeatsPerSecond: LIMITS.cadenceHeartbeatsPerSecond,
         cancel: () => Promise.resolve(),
-        findActivation: (tenant: string, id: string) => store.activations.get(tenant, id),
+        findActivation: async (tenant: string, id: string) =>
+          (await store.activations.get(tenant, id)) ?? (await queued.get(tenant, id)),
         meter: { polled: () => {}, ended: () => {}, heartbeat: () => {}, fault: () => {} },
         clock: Date.now,
         random: Math.random,
