@@ -10,7 +10,7 @@ import { scratchFolder, skipUnlessRequired } from "../support/scratch.ts";
 import { startServer } from "../support/server.ts";
 
 const ECHO = { "manifest.json": manifest(), "function.js": "export default (event) => event;" };
-const ROLES: RoleName[] = ["control", "gateway", "invoker", "scheduler"];
+const ROLES: RoleName[] = ["control", "gateway", "invoker", "scheduler", "cadence", "event-sources"];
 const missing = missingRedis();
 
 test("roles apart", (context) => {
@@ -30,7 +30,9 @@ if (missing === undefined) {
       cluster = await startCluster({
         store: redis.url,
         codeq: redis.url,
-        counts: { gateway: 1, invoker: 1, scheduler: 1 },
+        counts: { gateway: 1, invoker: 1, scheduler: 1, cadence: 1, "event-sources": 1 },
+        // Nobody answers there.
+        settings: { cadence: "grpc://127.0.0.1:1", cadence_refresh_seconds: 1 },
       });
       await cluster.api.deploy({ name: "echo", files: ECHO });
     });
@@ -74,16 +76,29 @@ if (missing === undefined) {
       }
     });
 
+    test("a Cadence server that is away is told by metrics; the poller is ready, as another would reach no more", async () => {
+      await cluster.api.expect(201, "POST", "/v1/tenants/t_default/namespaces/default/cadence/workers", {
+        name: "orders",
+        domain: "shop",
+        tasklist: "orders",
+        worker_id: "orders",
+        activity_map: { Work: { function: "echo", alias: "prod" } },
+      });
+      const failed = /cs_cadence_errors_total\{code="CS_CADENCE_POLL_FAILED"\} [1-9]/;
+      await until(async () => failed.test((await get("cadence", "/metrics")).text), "a poll that failed");
+      assert.equal((await get("cadence", "/readyz")).status, 200);
+    });
+
     test("only the invoker has sandbox hosts", async () => {
       await until(() => childrenOf(processOf("invoker").pid) > 0, "a host");
-      for (const role of ["control", "gateway", "scheduler"] as const) {
+      for (const role of ROLES.filter((each) => each !== "invoker")) {
         assert.equal(childrenOf(processOf(role).pid), 0, role);
       }
     });
 
     test("a process that is asked for another's work says who does it", async () => {
       const path = `${cluster.api.scope()}/echo`;
-      for (const role of ["gateway", "invoker", "scheduler"] as const) {
+      for (const role of ROLES.filter((each) => each !== "control")) {
         const { status, text } = await get(role, path);
         assert.equal(status, 404);
         assert.match(text, new RegExp(`this process is ${role}; ask the control plane`));

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ActivationRecord } from "@sous/contract";
+import type { ActivationPage, ActivationRecord } from "@sous/contract";
+import { type MockCadence, startMockCadence } from "@sous/platform/cadence-testing";
 import { missingRedis, startRedis } from "@sous/store/testing";
 import { type Api, manifest, until } from "../support/api.ts";
 import { type Cluster, type RoleName, startCluster } from "../support/cluster.ts";
@@ -23,16 +24,28 @@ const WORK = `export default async ({ n, waitMs, isTold = false }) => {
   if (isTold) await cs.codeq.publish("${TOPIC}", { n });
   return { n };
 };`;
-const INVOKE = "/v1/tenants/t_default/namespaces/default/functions/work:invoke";
-/** Those that work of this test goes through; a Cadence poller has no more to drain than its tasks (`cadence.test.ts`). */
-const ROLES: RoleName[] = ["gateway", "invoker", "scheduler", "event-sources", "control"];
+/** An activity that outlives the poller that took it, now and then. */
+const ACTIVITY = `export default async (event) => {
+  const [{ n, waitMs }] = event.input.args;
+  await new Promise((resolve) => setTimeout(resolve, waitMs));
+  return { body: String(n) };
+};`;
+const ACTIVITY_PAUSE_MS = 400;
+/** Longer than a poller waits for ends when it ends itself, shorter than an invoker does. */
+const LONG_ACTIVITY_MS = 3500;
+/** Shorter than a poller that was killed would be missed: one that ends has to give its tasks back. */
+const HEARTBEAT_MS = 8000;
+const ROLES: RoleName[] = ["gateway", "invoker", "scheduler", "cadence", "event-sources", "control"];
 /** Two waves of restarts, and all that was queued; a busy machine takes its time. */
 const PATIENCE_MS = 100_000 + ROUNDS * 200_000;
 const AUTHZ = {
   invoke_http_roles: ["admin"],
   invoke_schedule_roles: ["role:worker"],
-  invoke_cadence_roles: ["admin"],
+  invoke_cadence_roles: ["role:cadence"],
 };
+const NAMESPACE = "/v1/tenants/t_default/namespaces/default";
+
+const INVOKE = `${NAMESPACE}/functions/work:invoke`;
 
 interface Seen {
   calls: number;
@@ -80,6 +93,48 @@ async function load(cluster: Cluster, stop: AbortSignal, random: () => number): 
   return seen;
 }
 
+/** Has workflows ask for activities until it is told to stop. @returns them, by number */
+async function askForActivities(cadence: MockCadence, stop: AbortSignal, random: () => number) {
+  const all: ReturnType<MockCadence["schedule"]>[] = [];
+  while (!stop.aborted) {
+    const waitMs = random() < 0.3 ? LONG_ACTIVITY_MS : Math.floor(random() * 300);
+    all.push(
+      cadence.schedule({
+        tasklist: "rolled",
+        type: "Work",
+        input: JSON.stringify({ n: all.length, waitMs }),
+        heartbeatMs: HEARTBEAT_MS,
+        startToCloseMs: 60_000,
+        scheduleToCloseMs: 300_000,
+        // What was on its way to a poll that is given up is Cadence's to hand out again.
+        retry: { maximumAttempts: 5, intervalMs: 20 },
+      }),
+    );
+    await sleep(ACTIVITY_PAUSE_MS);
+  }
+  return all;
+}
+
+/** Every activity was done, and begun once. */
+async function checkActivities(api: Api, all: ReturnType<MockCadence["schedule"]>[]): Promise<void> {
+  const outcomes = await Promise.all(all.map(({ ended }) => ended));
+  assert.deepEqual(
+    outcomes,
+    all.map((_, n) => ({ type: "completed", result: String(n) })),
+  );
+  const records = await recordsOf(api, "cadence");
+  assert.deepEqual(
+    records.map(({ status, attempt }) => `${status} ${attempt}`),
+    all.map(() => "success 1"),
+  );
+  const workflows = records.map(({ trigger }) => String(trigger.source["workflowId"]));
+  assert.deepEqual(
+    new Set(workflows),
+    new Set(all.map(({ activity }) => activity.workflowId)),
+    "one activation each",
+  );
+}
+
 /** Restarts one process of each role at a time, each on its port, as rolling updates do, until all are new. */
 async function rollAll(cluster: Cluster, random: () => number): Promise<void> {
   const waves = Math.max(...ROLES.map((role) => cluster.processes[role].length));
@@ -103,9 +158,16 @@ async function rollAll(cluster: Cluster, random: () => number): Promise<void> {
   }
 }
 
-async function ticksOf(api: Api): Promise<ActivationRecord[]> {
-  const path = "/v1/tenants/t_default/activations?trigger=schedule&limit=500";
-  return (await api.expect<{ items: ActivationRecord[] }>(200, "GET", path)).items;
+async function recordsOf(api: Api, trigger: "schedule" | "cadence"): Promise<ActivationRecord[]> {
+  const records: ActivationRecord[] = [];
+  for (let cursor: string | null = ""; cursor !== null;) {
+    const from: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const path = `/v1/tenants/t_default/activations?trigger=${trigger}&limit=500${from}`;
+    const page: ActivationPage = await api.expect(200, "GET", path);
+    records.push(...page.items);
+    cursor = page.next_cursor;
+  }
+  return records;
 }
 
 test(
@@ -118,11 +180,18 @@ test(
       return;
     }
     await using redis = await startRedis();
+    await using cadence = await startMockCadence();
     await using cluster = await startCluster({
       store: redis.url,
       codeq: redis.url,
-      counts: { "event-sources": 2 },
-      settings: { drain_notice_ms: 2000, drain_ms: 5000, "limits.async_depth_max": 1000 },
+      counts: { "event-sources": 2, cadence: 2 },
+      settings: {
+        drain_notice_ms: 2000,
+        drain_ms: 5000,
+        "limits.async_depth_max": 1000,
+        cadence: cadence.url,
+        cadence_refresh_seconds: 1,
+      },
     });
     const { api } = cluster;
     const random = seeded(SEED);
@@ -136,7 +205,7 @@ test(
     const ref = { function: "seen", alias: "prod" };
     await events.create({ name: TOPIC, type: "codeq", codeq: { topic: TOPIC }, ref });
     await api.deploy({ name: "work", files, config: { authz: AUTHZ, retry: { max_attempts: 1 } } });
-    await api.expect(201, "POST", "/v1/tenants/t_default/namespaces/default/schedules", {
+    await api.expect(201, "POST", `${NAMESPACE}/schedules`, {
       name: "each-second",
       every_seconds: 1,
       overlap_policy: "parallel",
@@ -144,8 +213,23 @@ test(
       payload: { n: -1, waitMs: 0 },
     });
 
+    await api.deploy({
+      name: "activity",
+      files: { ...files, "function.js": ACTIVITY },
+      config: { authz: AUTHZ },
+    });
+    await api.expect(201, "POST", `${NAMESPACE}/cadence/workers`, {
+      name: "rolled",
+      domain: "shop",
+      tasklist: "rolled",
+      worker_id: "rolled",
+      activity_map: { Work: { function: "activity", alias: "prod" } },
+      result: "body",
+    });
+
     const stop = new AbortController();
     const loading = load(cluster, stop.signal, random);
+    const asking = askForActivities(cadence, stop.signal, seeded(SEED + 1));
     await sleep(500);
     try {
       for (let round = 0; round < ROUNDS; round++) await rollAll(cluster, random);
@@ -153,7 +237,9 @@ test(
       stop.abort();
     }
     const { calls, faults, acknowledged } = await loading;
-    context.diagnostic(`${calls} calls, ${acknowledged.size} queued, seed ${SEED}`);
+    const activities = await asking;
+    const numbersOf = `${calls} calls, ${acknowledged.size} queued, ${activities.length} activities`;
+    context.diagnostic(`${numbersOf}, seed ${SEED}`);
     assert.deepEqual(faults, []);
     assert.ok(calls > 50 && acknowledged.size > 20, "the load was one");
 
@@ -172,13 +258,14 @@ test(
         "none was begun twice for a restart",
       );
     }
+    await checkActivities(api, activities);
     const told = await events.seen(TOPIC, acknowledged.size, 60_000);
     assert.deepEqual(
       told.map(({ body }) => body.n).toSorted((a, b) => a - b),
       [...acknowledged.values()].toSorted((a, b) => a - b),
       "what was published is heard",
     );
-    const numbers = (await ticksOf(api))
+    const numbers = (await recordsOf(api, "schedule"))
       .map(({ trigger }) => Number(trigger.source["tick_seq"]))
       .toSorted((a, b) => a - b);
     const [first = 0] = numbers;

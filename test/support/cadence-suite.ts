@@ -62,6 +62,11 @@ function suite(deployment: Deployment): void {
       config: { authz: AUTHZ },
     });
     await api.deploy({
+      name: "narrow",
+      files: { ...FILES, "manifest.json": manifest({ limits: { timeoutMs: 8000, maxConcurrency: 1 } }) },
+      config: { authz: AUTHZ },
+    });
+    await api.deploy({
       name: "closed",
       files: FILES,
       config: { authz: { ...AUTHZ, invoke_cadence_roles: [] } },
@@ -234,6 +239,47 @@ function suite(deployment: Deployment): void {
     const outcome = await ended;
     assert.equal(outcome.type, "completed", JSON.stringify(outcome));
     assert.ok((activity.attempts[0]?.heartbeats.length ?? 0) >= 3);
+  });
+
+  test("heartbeats go by themselves while an activity waits for its turn, too", async () => {
+    await bind("queued", { activity_map: { Work: { function: "narrow", alias: "prod" } } });
+    const more = { heartbeatMs: HEARTBEAT_MS, startToCloseMs: 30_000 };
+    const first = schedule("queued", { sleep: 6000 }, more);
+    await until(
+      async () => (await recordOf(first.activity.workflowId))?.status === "running",
+      "the first to run",
+    );
+    const second = schedule("queued", {}, more);
+    const beats = () => second.activity.attempts[0]?.heartbeats.length ?? 0;
+    await until(() => beats() >= 3, "three heartbeats");
+    assert.equal((await recordOf(second.activity.workflowId))?.status, "queued", "it has not begun");
+    for (const { activity, ended } of [first, second]) {
+      const outcome = await ended;
+      assert.deepEqual([outcome.type, activity.attempts.length], ["completed", 1], JSON.stringify(outcome));
+    }
+  });
+
+  test("an alias that moves, forwards or back, moves what the next activity runs", async () => {
+    const files = (text: string) => ({
+      ...FILES,
+      "function.js": `export default () => ({ body: "${text}" });`,
+    });
+    const source = (text: string) => ({ name: "moving", files: files(text), config: { authz: AUTHZ } });
+    await api.deploy(source("first"));
+    await bind("moving", {
+      activity_map: { Work: { function: "moving", alias: "prod" } },
+      result: "body",
+    });
+    const runs = async (text: string): Promise<boolean> => {
+      const outcome = await schedule("moving").ended;
+      return outcome.type === "completed" && outcome.result === text;
+    };
+    assert.ok(await runs("first"));
+    await api.publish(source("second"));
+    await until(() => runs("second"), "the second version", 5000);
+    await api.expect(200, "PUT", `${api.scope()}/moving/aliases/prod`, { version: 1 });
+    await until(() => runs("first"), "the first version again", 5000);
+    assert.ok(await runs("first"), "and stays there");
   });
 
   test("heartbeats of a function reach Cadence, no more than two a second, the last one for certain", async () => {

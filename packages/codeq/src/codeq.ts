@@ -215,6 +215,6 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
   reply(address: string, requestId: string, result: Result): boolean;
   /** Weight of a tenant in the fair claim (1). @throws CS_VALIDATION_FAILED unless it is above 0 */
   setWeight(tenant: string, weight: number): void;
-  /** @throws CS_CODEQ_PUBLISH_FAILED when the engine cannot take work now */
+  /** @throws CS_CODEQ_PUBLISH_FAILED when the engine cannot take work now, or an open channel gets no replies */
   check(): Promise<void>;
 }

@@ -60,7 +60,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
   readonly #sender: ReplySender<Result>;
   readonly #settler: Settler;
   readonly #loops = new Set<ConsumerLoop<Body>>();
-  readonly #channels = new Set<ReplyChannel<Result>>();
+  readonly #channels = new Set<RedisReplies<Result>>();
   /** Called when the connection stands again, or the queue closes. */
   readonly #pauses = new Pauses();
   readonly #name = randomUUID();
@@ -257,6 +257,8 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     // A write, since a server may answer and yet take none: a full disk, no memory, a replica.
     const { link, listener, topics } = this.#parts;
     await Promise.all([link.send("SET", `${topics.prefix}check`, 1, "PX", 60_000), listener.send("PING")]);
+    // Read over connections of their own: a call would be taken, and its end never heard of.
+    for (const channel of this.#channels) channel.check();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -99,6 +99,8 @@ export class RedisReplies<Result> implements ReplyChannel<Result> {
   readonly #keys: [mark: string, results: string];
   readonly #waiting = new Map<string, (result: Result) => void>();
   readonly #marker: NodeJS.Timeout;
+  /** Why the last read brought nothing, while no later one or another connection says otherwise. */
+  #failure: PlatformError | undefined;
   #closed = false;
 
   private constructor(options: RepliesOptions<Result>, reader: RedisLink) {
@@ -118,8 +120,11 @@ export class RedisReplies<Result> implements ReplyChannel<Result> {
       await replies[Symbol.asyncDispose]();
       throw error;
     }
-    // An outage may have outlasted the mark.
-    replies.#reader.onReady(() => void replies.#mark().catch(() => {}));
+    replies.#reader.onReady(() => {
+      replies.#failure = undefined;
+      // An outage may have outlasted the mark.
+      void replies.#mark().catch(() => {});
+    });
     void replies.#read();
     return replies;
   }
@@ -131,6 +136,11 @@ export class RedisReplies<Result> implements ReplyChannel<Result> {
 
   forget(_address: string, requestId: string): void {
     this.#waiting.delete(requestId);
+  }
+
+  /** @throws CS_CODEQ_PUBLISH_FAILED while results cannot be read: whoever waits here would wait in vain */
+  check(): void {
+    if (!this.#closed && this.#failure !== undefined) throw this.#failure;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -157,15 +167,7 @@ export class RedisReplies<Result> implements ReplyChannel<Result> {
       const patience = setTimeout(() => this.#reader.reset(), BLOCK_PATIENCE_MS);
       patience.unref();
       try {
-        const read = await this.#reader.send(
-          "BLMPOP",
-          BLOCK_SECONDS,
-          1,
-          results,
-          "LEFT",
-          "COUNT",
-          READ_COUNT,
-        );
+        const read = await this.#next(results);
         if (read === null) {
           // Nothing waits: what the mark counts begins anew.
           await this.#options.link.send("SET", mark, 0, "PX", MARK_TTL_MS);
@@ -180,6 +182,17 @@ export class RedisReplies<Result> implements ReplyChannel<Result> {
       } finally {
         clearTimeout(patience);
       }
+    }
+  }
+
+  async #next(results: string): Promise<unknown> {
+    try {
+      const read = await this.#reader.send("BLMPOP", BLOCK_SECONDS, 1, results, "LEFT", "COUNT", READ_COUNT);
+      this.#failure = undefined;
+      return read;
+    } catch (error) {
+      this.#failure = error as PlatformError;
+      throw error;
     }
   }
 

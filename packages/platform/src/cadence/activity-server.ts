@@ -39,9 +39,9 @@ export interface ActivityFailure {
 export type ServerFault =
   /** The attempt is over for the server: answered, timed out, or its workflow has ended. */
   | "gone"
-  /** Away or busy: the same call may work later. */
+  /** Away, busy, not the active one, or it lets nobody in for now: the same call may work later. */
   | "unavailable"
-  /** The call itself cannot be: a domain that is not there, a token that is not trusted. */
+  /** It does not take the call as it is, and never will. */
   | "refused";
 
 /** What a workflow server answered instead of an answer. */

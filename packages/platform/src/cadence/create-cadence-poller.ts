@@ -34,12 +34,18 @@ export interface CadencePollerOptions
 }
 
 interface Running {
-  generation: number;
+  worker: CadenceWorkerItem;
   loop: ReturnType<typeof startWorkerLoop>;
 }
 
 const keyOf = ({ tenant, namespace }: { tenant: string; namespace: string }, name: string): string =>
   `${tenant}/${namespace}/${name}`;
+
+/** Counted anew from 1, the generation alone does not tell a worker from one that had its name before. */
+const isSame = (
+  now: CadenceWorkerItem | undefined,
+  { generation, created_at_ms }: CadenceWorkerItem,
+): boolean => now?.generation === generation && now.created_at_ms === created_at_ms;
 
 /**
  * Makes the poller. Workers are read every `refreshMs`: new → started, changed → started again, paused or
@@ -72,7 +78,7 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
       gate,
       take: (task, release) => void takeTask(take, worker, task, release).catch(onFault),
     });
-    running.set(key, { generation: worker.generation, loop });
+    running.set(key, { worker, loop });
   }
 
   /** Polls that are open are given up; the server hands their tasks to nobody. */
@@ -89,9 +95,7 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
     const workers = await allWorkers(resources);
     if (draining) return;
     const wanted = new Map(workers.filter(mayPoll).map((each) => [keyOf(each, each.name), each]));
-    for (const [key, { generation }] of running) {
-      if (wanted.get(key)?.generation !== generation) stop(key);
-    }
+    for (const [key, { worker }] of running) if (!isSame(wanted.get(key), worker)) stop(key);
     for (const [key, worker] of wanted) if (!running.has(key)) start(worker);
     for (const [key, gate] of gates) if (gate.inUse === 0 && !running.has(key)) gates.delete(key);
   }
@@ -107,9 +111,8 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
     onFault,
   });
   const heartbeats = await consumeHeartbeats({
-    ...take,
+    tracker,
     codeq: codeq as unknown as CodeQ<HeartbeatMessage, unknown>,
-    server,
     onFault,
   });
 
@@ -121,6 +124,8 @@ export async function createCadencePoller(options: CadencePollerOptions): Promis
       const timer = setTimeout(resolve, refreshMs).unref();
       // Apart: an entry that cannot be read must not keep workers from polling.
       await keeper.adopt().catch(onFault);
+      // Those of tasks that were taken up may wait already.
+      heartbeats.wake();
       await refresh().catch(onFault);
       await promise;
       clearTimeout(timer);

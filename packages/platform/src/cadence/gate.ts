@@ -2,6 +2,7 @@
 export class Gate {
   #max: number;
   #inUse = 0;
+  /** In their order; while somebody waits no place is free. */
   readonly #waiting = new Set<() => void>();
 
   constructor(max: number) {
@@ -19,17 +20,22 @@ export class Gate {
 
   /** Waits for a place. @returns whether it has one; not when the signal was raised */
   async acquire(signal: AbortSignal): Promise<boolean> {
-    while (this.#inUse >= this.#max) {
-      if (signal.aborted) return false;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting.add(resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
-      await promise;
-      this.#waiting.delete(resolve);
-    }
     if (signal.aborted) return false;
-    this.#inUse++;
-    return true;
+    if (this.#inUse < this.#max) {
+      this.#inUse++;
+      return true;
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const admit = (): void => resolve(true);
+    const giveUp = (): void => {
+      this.#waiting.delete(admit);
+      resolve(false);
+    };
+    this.#waiting.add(admit);
+    signal.addEventListener("abort", giveUp);
+    const isAdmitted = await promise;
+    signal.removeEventListener("abort", giveUp);
+    return isAdmitted;
   }
 
   /** Takes a place whether there is one or not: for work that is there already. */
@@ -42,7 +48,13 @@ export class Gate {
     this.#admit();
   }
 
+  /** Hands each free place to one who waits. */
   #admit(): void {
-    for (const resolve of this.#waiting) resolve();
+    for (const admit of this.#waiting) {
+      if (this.#inUse >= this.#max) return;
+      this.#waiting.delete(admit);
+      this.#inUse++;
+      admit();
+    }
   }
 }

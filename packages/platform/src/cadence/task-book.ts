@@ -51,7 +51,6 @@ export interface TaskBook {
   /** Writes it anew if it still has this generation. @returns whether it had */
   rewrite(entry: TaskEntry, generation: number): Promise<boolean>;
   forget(entry: TaskEntry): Promise<void>;
-  find(tenant: string, namespace: string, activationId: string): Promise<KeptTask | undefined>;
   /** Every entry, whoever took it. */
   all(): AsyncIterable<KeptTask>;
 }
@@ -77,10 +76,6 @@ export function createTaskBook(resources: ResourceStore): TaskBook {
       resources.replace(CADENCE_TASK_KIND, keyOf(entry), generation, textOf(entry)),
     async forget(entry) {
       await resources.delete(CADENCE_TASK_KIND, keyOf(entry));
-    },
-    async find(tenant, namespace, name) {
-      const stored = await resources.get(CADENCE_TASK_KIND, { tenant, namespace, name });
-      return stored === undefined ? undefined : keptOf(stored);
     },
     async *all() {
       let cursor: string | undefined;

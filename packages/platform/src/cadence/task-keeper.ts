@@ -11,7 +11,10 @@ export interface TaskKeeperOptions extends Omit<TakeTaskOptions, "catalog"> {
   onFault: (error: unknown) => void;
 }
 
-/** Keeps the book true while tasks are at work, and takes up those that a process left behind. */
+/**
+ * Keeps the book true while tasks are at work, and takes up those that a process left behind. At its end it gives back those
+ * that go on.
+ */
 export interface TaskKeeper extends AsyncDisposable {
   /** Looks after every task in the book that nobody looks after. */
   adopt(): Promise<void>;
@@ -36,6 +39,12 @@ export function createTaskKeeper(options: TaskKeeperOptions): TaskKeeper {
     task.isKept = true;
     // Refused: another process thought this one gone. Both answer then, and Cadence takes the first.
     if (await book.rewrite(entry, task.generation)) task.generation++;
+  }
+
+  /** Says that nobody looks after a task any more: it need not be missed before another takes it up. */
+  async function giveBack(task: OpenTask): Promise<void> {
+    task.entry.touched_ms = 0;
+    await book.rewrite(task.entry, task.generation);
   }
 
   const isToBeTouched = (task: OpenTask): boolean =>
@@ -87,6 +96,8 @@ export function createTaskKeeper(options: TaskKeeperOptions): TaskKeeper {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await working;
+      const kept = [...tracker.all()].filter(({ generation }) => generation > 0);
+      if (shared) await inGroups(kept, giveBack);
     },
   };
 }

@@ -29,12 +29,17 @@ export interface TaskTracker extends AsyncDisposable {
   find(activationId: string): OpenTask | undefined;
   /** Whether it looks after a task, or is taking one that is over out of the book. */
   knows(activationId: string): boolean;
+  /** Whether what a function says of its progress is for this process, also of a task that was over a moment ago. */
+  hears(activationId: string): boolean;
   all(): Iterable<OpenTask>;
   /** Looks after a task from now on: heartbeats, deadline. @param release gives its place back, once */
   open(entry: TaskEntry, release: () => void): OpenTask;
   /** @returns the address that a reply of the task's activation has to be sent to */
   expect(task: OpenTask): string;
-  /** Answers a task; tried until Cadence has it, or does not want it any more. Settles then. */
+  /**
+   * Answers a task; tried until Cadence has it, or does not want it any more. Settles then. Only an answer that it does not
+   * take as it is becomes another: that the activity failed, and why.
+   */
   settle(task: OpenTask, answer: ActivityAnswer): Promise<void>;
   /** Looks after a task no more, and leaves it in the book for whoever finds it next. */
   leave(task: OpenTask): void;
@@ -45,12 +50,16 @@ export interface TaskTracker extends AsyncDisposable {
 const TRY_CEILING_MS = 10_000;
 /** Without a deadline of the server's an answer is kept for so long. */
 const ANSWER_TTL_MS = 24 * 3600 * 1000;
+/** What functions said last may still be on its way for as long, after their task is over. */
+const LAST_WORDS_MS = 10_000;
 
 export function createTaskTracker(options: TaskTrackerOptions): TaskTracker {
   const { server, book, findActivation, replies, cancel, meter, clock, random } = options;
   const tasks = new Map<string, OpenTask>();
   const addresses = new Map<string, string>();
   const leaving = new Set<string>();
+  /** When tasks were over, oldest first. */
+  const overMs = new Map<string, number>();
   const closing = new AbortController();
 
   const stop = (task: OpenTask): void => {
@@ -67,10 +76,19 @@ export function createTaskTracker(options: TaskTrackerOptions): TaskTracker {
     addresses.delete(activation_id);
   }
 
+  function noteOver(activationId: string, nowMs: number): void {
+    overMs.set(activationId, nowMs);
+    for (const [id, atMs] of overMs) {
+      if (nowMs - atMs < LAST_WORDS_MS) break;
+      overMs.delete(id);
+    }
+  }
+
   function close(task: OpenTask, outcome: TaskOutcome): void {
     if (task.state === "over") return;
     const { entry } = task;
     leave(task);
+    noteOver(entry.activation_id, clock());
     meter.ended(entry, outcome, clock() - entry.taken_at_ms);
     // What stays in the book is answered once more by whoever finds it, and refused.
     if (task.generation === 0) return;
@@ -118,6 +136,7 @@ export function createTaskTracker(options: TaskTrackerOptions): TaskTracker {
     },
     find: (activationId) => tasks.get(activationId),
     knows: (activationId) => tasks.has(activationId) || leaving.has(activationId),
+    hears: (activationId) => tasks.has(activationId) || overMs.has(activationId),
     all: () => tasks.values(),
     open(entry, release) {
       const task = new OpenTask(

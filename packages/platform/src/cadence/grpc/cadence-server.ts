@@ -137,17 +137,16 @@ function serverError(error: unknown): ActivityServerError {
   return new ActivityServerError(faultOf(code), `${Code[code]}: ${rawMessage}`, { cause: error });
 }
 
-/** As the server's mapper turns its errors into codes. */
+/**
+ * As the server's mapper turns its errors into codes. A domain that is active in another cluster (`FailedPrecondition`) and
+ * a token that is not trusted pass: nothing is wrong with the call itself.
+ */
 function faultOf(code: Code): ServerFault {
   switch (code) {
     case Code.NotFound:
     case Code.AlreadyExists:
       return "gone";
     case Code.InvalidArgument:
-    case Code.PermissionDenied:
-    case Code.Unauthenticated:
-    case Code.Unimplemented:
-    case Code.FailedPrecondition:
       return "refused";
     default:
       return "unavailable";

@@ -31,6 +31,8 @@ export interface MockCadence extends AsyncDisposable {
   readonly lastHeaders: Headers | undefined;
   /** Calls by method. */
   readonly calls: ReadonlyMap<string, number>;
+  /** Answers the next calls of a method with an error of gRPC instead, so many of them (1). */
+  refuse(method: string, code: keyof typeof Code, times?: number): void;
   /** Refuses connections and cuts those there are; what it knows stays, and its clocks go on. */
   down(): Promise<void>;
   up(): Promise<void>;
@@ -53,6 +55,7 @@ export async function startMockCadence(options: MockCadenceOptions = {}): Promis
   const byToken = new Map<string, MockActivity>();
   const violations: string[] = [];
   const calls = new Map<string, number>();
+  const refusals = new Map<string, { code: keyof typeof Code; left: number }>();
   let lastHeaders: Headers | undefined;
   let polls = 0;
   let pollingPeak = 0;
@@ -90,6 +93,10 @@ export async function startMockCadence(options: MockCadenceOptions = {}): Promis
     const leftMs = context.timeoutMs();
     if (leftMs === undefined) refuse("missing TTL");
     else if (leftMs < deadlineMinMs) refuse("context timeout is too short");
+    const refusal = refusals.get(method);
+    if (refusal !== undefined && refusal.left-- > 0) {
+      throw new ConnectError("refused by the test", Code[refusal.code]);
+    }
   }
 
   /** @throws NOT_FOUND for a token whose attempt is over, as the real server does */
@@ -205,6 +212,7 @@ export async function startMockCadence(options: MockCadenceOptions = {}): Promis
       return lastHeaders;
     },
     calls,
+    refuse: (method, code, times = 1) => void refusals.set(method, { code, left: times }),
     down,
     up,
     async [Symbol.asyncDispose]() {

@@ -20,7 +20,12 @@ const CONFIG: VersionConfig = {
 };
 
 /** Publishes one more version of a function straight into a store, creating the function where it is missing. */
-export async function publishSample(store: Store, key: FunctionKey, nowMs: number): Promise<VersionRecord> {
+export async function publishSample(
+  store: Store,
+  key: FunctionKey,
+  nowMs: number,
+  config: Partial<VersionConfig> = {},
+): Promise<VersionRecord> {
   if ((await store.functions.get(key)) === undefined) {
     await store.functions.create({
       ...key,
@@ -53,7 +58,7 @@ export async function publishSample(store: Store, key: FunctionKey, nowMs: numbe
       runtime: "cs-js",
       entry: "function.js",
       handler: "default",
-      config: CONFIG,
+      config: { ...CONFIG, ...config },
       published_at_ms: nowMs,
       published_by: "tester",
     },
