@@ -21,6 +21,13 @@ export interface Nemesis {
   strike(): Promise<string>;
 }
 
+interface Strike {
+  /** @returns what was done */
+  run: () => Promise<string>;
+  /** Nobody reaches the store meanwhile (no). */
+  isStoreAway?: boolean;
+}
+
 /** Breaks one part of a running cluster at a time: kills, pauses, cut connections, a restart of the engine. */
 export function createNemesis(options: NemesisOptions): Nemesis {
   const { cluster, proxy, engine, random, leaseMs } = options;
@@ -44,33 +51,39 @@ export function createNemesis(options: NemesisOptions): Nemesis {
     return `stopped ${role} ${pid} for ${forMs} ms`;
   }
 
-  const strikes: (() => Promise<string>)[] = [
-    () => kill("invoker"),
-    () => kill("gateway"),
-    () => kill("scheduler"),
-    () => kill("control"),
-    () => pause("invoker"),
-    () => pause("scheduler"),
-    () => pause("gateway"),
-    async () => {
-      proxy.cut();
-      return "cut every connection";
-    },
-    async () => {
-      const forMs = Math.round(200 + random() * leaseMs);
-      proxy.hold(true);
-      await sleep(forMs);
-      proxy.hold(false);
-      return `let nothing through for ${forMs} ms`;
-    },
-    async () => {
-      await engine.kill();
-      await sleep(random() * 500);
-      await engine.restart();
-      return "killed the engine";
-    },
+  async function hold(): Promise<string> {
+    const forMs = Math.round(200 + random() * leaseMs);
+    proxy.hold(true);
+    await sleep(forMs);
+    proxy.hold(false);
+    return `let nothing through for ${forMs} ms`;
+  }
+
+  async function killEngine(): Promise<string> {
+    await engine.kill();
+    await sleep(random() * 500);
+    await engine.restart();
+    return "killed the engine";
+  }
+
+  async function cut(): Promise<string> {
+    proxy.cut();
+    return "cut every connection";
+  }
+
+  const strikes: readonly Strike[] = [
+    { run: () => kill("invoker") },
+    { run: () => kill("gateway") },
+    { run: () => kill("scheduler") },
+    { run: () => kill("control") },
+    { run: () => pause("invoker") },
+    { run: () => pause("scheduler") },
+    { run: () => pause("gateway") },
+    { run: cut, isStoreAway: true },
+    { run: hold, isStoreAway: true },
+    { run: killEngine, isStoreAway: true },
   ];
-  let left: (() => Promise<string>)[] = [];
+  let left: Strike[] = [];
   const troubles: Trouble[] = [];
 
   return {
@@ -80,10 +93,11 @@ export function createNemesis(options: NemesisOptions): Nemesis {
       if (left.length === 0) left = [...strikes];
       const strike = pick(left);
       left = left.filter((other) => other !== strike);
+      const { run, isStoreAway = false } = strike;
       const fromMs = Date.now();
-      const done = await strike();
+      const done = await run();
       // What a killed or paused process held comes back with its lease.
-      troubles.push({ fromMs, untilMs: Date.now() + leaseMs });
+      troubles.push({ fromMs, untilMs: Date.now() + leaseMs, isStoreAway });
       return done;
     },
   };
