@@ -24,6 +24,10 @@ const CALLS = Number(values.calls);
 const SENDERS = 48;
 const MODEST_CALLS = 500;
 const MODEST_PAUSE_MS = 4;
+/** What the calls of one function are to start within at the modest rate; with many functions most starts are cold. */
+const START_P99_MS = 100;
+/** So long nothing more ends: what is missing then is lost. */
+const STALLED_MS = 30_000;
 const PLATFORM = fileURLToPath(new URL("./servers/platform.ts", import.meta.url));
 const ACTIVATIONS = "/v1/tenants/t_default/activations";
 
@@ -40,6 +44,9 @@ interface Figures {
   enqueue_per_s: number;
   start_p50_ms: number;
   start_p99_ms: number;
+  /** What `start_p99_ms` has to stay below; from `alert_p99_ms` on an operator is told. */
+  bar_p99_ms: number;
+  alert_p99_ms: number;
   drain_per_s: number;
   /** Ends that were no success, by kind. */
   failed: string;
@@ -95,6 +102,8 @@ async function measure(functions: number): Promise<Figures> {
       enqueue_per_s: Math.round(enqueuePerSecond),
       start_p50_ms: waits[Math.floor(waits.length * 0.5)] ?? Number.NaN,
       start_p99_ms: waits[Math.floor(waits.length * 0.99)] ?? Number.NaN,
+      bar_p99_ms: functions === 1 ? START_P99_MS : QUEUE_LAG_ALERT_MS,
+      alert_p99_ms: QUEUE_LAG_ALERT_MS,
       drain_per_s: Math.round(CALLS / (Math.max(1, last - first) / 1000)),
       failed: failuresOf(drained),
     };
@@ -121,14 +130,15 @@ async function enqueue({ hello }: ServerProcess, token: string, name: string): P
   if (response.status !== 202) throw new Error(`${name}: ${response.status} ${text}`);
 }
 
-/** Waits until as many have ended, and reads them. */
+/** Waits until as many have ended, and reads them. @throws when some are missing and no more end */
 async function allEnded(
   { hello }: ServerProcess,
   token: string,
   sinceMs: number,
   count: number,
 ): Promise<Activation[]> {
-  for (;;) {
+  let ended = 0;
+  for (let movedMs = Date.now(); ;) {
     const found: Activation[] = [];
     let cursor: string | null = "";
     while (cursor !== null) {
@@ -145,6 +155,12 @@ async function allEnded(
     }
     const open = found.filter(({ status }) => status === "queued" || status === "running").length;
     if (found.length >= count && open === 0) return found;
+    if (found.length - open > ended) [ended, movedMs] = [found.length - open, Date.now()];
+    if (Date.now() - movedMs > STALLED_MS) {
+      throw new Error(
+        `${ended} of ${count} have ended and no more for ${STALLED_MS / 1000} s: ${open} are open, ${count - found.length} have no record`,
+      );
+    }
     await pause(200);
   }
 }
@@ -154,10 +170,10 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const results = [await measure(1), await measure(Number(values.functions))];
 if (values.json) console.log(JSON.stringify(results));
 else console.table(results);
-for (const { functions, failed, start_p99_ms: lagMs } of results) {
-  if (failed === "none" && lagMs < QUEUE_LAG_ALERT_MS) continue;
+for (const { functions, failed, start_p99_ms: lagMs, bar_p99_ms: barMs } of results) {
+  if (failed === "none" && lagMs < barMs) continue;
   console.error(
-    `${functions} functions: failed: ${failed}; lag p99 ${lagMs} ms, alert from ${QUEUE_LAG_ALERT_MS} ms on`,
+    `${functions} functions: failed: ${failed}; from enqueue to start p99 ${lagMs} ms, has to be below ${barMs} ms (an alert is from ${QUEUE_LAG_ALERT_MS} ms on)`,
   );
   process.exitCode = 1;
 }

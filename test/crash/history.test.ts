@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkHistory, type History, type SeenRecord } from "../support/history.ts";
+import { type AliasStep, checkHistory, type History, type SeenRecord } from "../support/history.ts";
 
 const RULES = { attemptsMax: 3, staleMs: 1000 };
 const END: SeenRecord = {
@@ -12,6 +12,19 @@ const END: SeenRecord = {
 };
 const FAILED: SeenRecord = { status: "error", attempt: 3, end_ms: 150, resolved_version: 1 };
 
+const move = (version: number, askedMs: number, answeredMs = Infinity): AliasStep => ({
+  kind: "move",
+  version,
+  askedMs,
+  answeredMs,
+});
+const read = (version: number, askedMs: number, answeredMs: number): AliasStep => ({
+  kind: "read",
+  version,
+  askedMs,
+  answeredMs,
+});
+
 /** One call `a` that went well, with whatever is different. */
 function history(different: {
   records?: SeenRecord[];
@@ -19,40 +32,28 @@ function history(different: {
   poisoned?: boolean;
   dead?: string[];
   sentMs?: number;
-  moves?: History["moves"];
+  ackedMs?: number;
+  aliasSteps?: History["aliasSteps"];
   troubles?: History["troubles"];
 }): History {
   const { records = [END], runs = [[1, 1, 120]], poisoned = false, dead = [], sentMs = 100 } = different;
+  const { ackedMs = sentMs + 5 } = different;
   return {
-    calls: new Map([["a", { n: 7, poisoned, sentMs }]]),
+    calls: new Map([["a", { n: 7, poisoned, sentMs, ackedMs }]]),
     records: new Map([["a", [{ ...END, status: "queued" }, ...records]]]),
     runs: new Map([["a", runs.map(([attempt, version, atMs]) => ({ attempt, version, atMs }))]]),
-    moves: different.moves ?? [{ version: 1, askedMs: 0, answeredMs: 1 }],
+    aliasSteps: different.aliasSteps ?? [move(1, 0, 1)],
     dead: new Set(dead),
     troubles: different.troubles ?? [],
   };
 }
 
 const problems = (different: Parameters<typeof history>[0]): string =>
-  checkHistory(history(different), RULES).join("; ");
+  checkHistory(history(different), RULES).problems.join("; ");
 
 test("a good history has no problems", () => {
   assert.equal(problems({}), "");
   assert.equal(problems({ poisoned: true, dead: ["a"], records: [FAILED] }), "");
-  const moved = [
-    { version: 2, askedMs: 0, answeredMs: 1 },
-    { version: 1, askedMs: 50, answeredMs: 60 },
-  ];
-  assert.equal(problems({ moves: moved }), "");
-  const laterVersion = {
-    records: [{ ...END, resolved_version: 2 }],
-    runs: [[1, 2, 120]] as [number, number, number][],
-  };
-  assert.equal(
-    problems({ ...laterVersion, moves: moved, sentMs: 1059 }),
-    "",
-    "within the second it may be unknown",
-  );
 });
 
 test("each way in which work may be lost or done twice is found", () => {
@@ -68,20 +69,6 @@ test("each way in which work may be lost or done twice is found", () => {
   assert.match(problems({ runs: [[1, 2, 120]] }), /ran version 2, pinned was 1/);
   assert.match(problems({ poisoned: true, records: [FAILED] }), /is no dead letter/);
   assert.match(problems({ dead: ["a"] }), /is a dead letter and should not be/);
-  const moves = [
-    { version: 1, askedMs: 0, answeredMs: 1 },
-    { version: 2, askedMs: 50, answeredMs: 60 },
-  ];
-  assert.match(problems({ moves, sentMs: 1061 }), /version 1, which the alias had left/);
-  const unanswered = { version: 2, askedMs: 50, answeredMs: Infinity };
-  const since = [moves[0], unanswered, { version: 3, askedMs: 70, answeredMs: 80 }] as typeof moves;
-  assert.equal(problems({ moves: since, sentMs: 1080 }), "");
-  assert.match(problems({ moves: since, sentMs: 1081 }), /version 1, which the alias had left/);
-  const late = {
-    records: [{ ...END, resolved_version: 2 }],
-    runs: [[1, 2, 120]] as [number, number, number][],
-  };
-  assert.equal(problems({ ...late, moves: since, sentMs: 9000 }), "", "it may have been carried out late");
 });
 
 /** Calls of one function: `[sent, acknowledged, begun]`, and the attempt they ended as. */
@@ -95,7 +82,7 @@ function inOrder(times: [sentMs: number, ackedMs: number, startMs: number, attem
       { ...END, attempt, start_ms, end_ms: start_ms + 10, result: { body: JSON.stringify({ n }) } },
     ]),
     runs: each((_, [, , atMs, attempt = 1]) => [{ attempt, version: 1, atMs }]),
-    moves: [{ version: 1, askedMs: 0, answeredMs: 1 }],
+    aliasSteps: [move(1, 0, 1)],
     dead: new Set(),
   };
 }
@@ -103,7 +90,7 @@ function inOrder(times: [sentMs: number, ackedMs: number, startMs: number, attem
 test("a call that begins before one that was taken earlier is found, where order is promised", () => {
   const rules = { ...RULES, disorderMs: 50 };
   const check = (...times: Parameters<typeof inOrder>[0]): string =>
-    checkHistory(inOrder(times), rules).join("; ");
+    checkHistory(inOrder(times), rules).problems.join("; ");
   assert.equal(check([0, 10, 100], [20, 30, 110], [40, 50, 120]), "");
   assert.match(check([0, 10, 200], [20, 30, 110]), /call-0: began 90 ms after call-1, which was sent later/);
   assert.match(check([0, 10, 200], [20, 30, 300], [40, 50, 110]), /call-0: began 90 ms after call-2/);
@@ -114,24 +101,82 @@ test("a call that begins before one that was taken earlier is found, where order
     [0, 10, 200],
     [20, 30, 110],
   ]);
-  assert.deepEqual(checkHistory({ ...history, troubles: [{ fromMs: 150, untilMs: 160 }] }, rules), []);
-  assert.equal(checkHistory({ ...history, troubles: [{ fromMs: 201, untilMs: 300 }] }, rules).length, 1);
+  const troubled = (fromMs: number, untilMs: number): number =>
+    checkHistory({ ...history, troubles: [{ fromMs, untilMs }] }, rules).problems.length;
+  assert.equal(troubled(150, 160), 0);
+  assert.equal(troubled(201, 300), 1);
 });
 
-test("a call that runs a version its alias had left is found, whatever became of the move after it", () => {
-  const moves = [
-    { version: 1, askedMs: 0, answeredMs: 1 },
-    { version: 2, askedMs: 50, answeredMs: 60 },
-    { version: 3, askedMs: 70, answeredMs: Infinity },
-  ];
-  const of = (version: number, sentMs: number): string =>
-    problems({
-      moves,
-      sentMs,
-      records: [{ ...END, end_ms: 9000, resolved_version: version }],
-      runs: [[1, version, 8000]],
-    });
-  assert.match(of(1, 1061), /version 1, which the alias had left/);
-  assert.equal(of(2, 5000), "", "nobody knows whether the last move was made");
-  assert.equal(of(3, 5000), "");
+/** What is said of a call that ran a version, while an alias took these steps. */
+function ranVersion(
+  version: number,
+  sent: { sentMs: number; ackedMs?: number; troubles?: History["troubles"] },
+  aliasSteps: readonly AliasStep[],
+): string {
+  const records = [{ ...END, end_ms: 90_000, resolved_version: version }];
+  return problems({ ...sent, aliasSteps, records, runs: [[1, version, 80_000]] });
+}
+
+const ELSEWHERE = /ran version \d, where its alias did not stand/;
+
+test("a call may run any version its alias stood at between its being sent and acknowledged, or a second before", () => {
+  const steps = [move(1, 0, 10), move(2, 5000, 5010), move(3, 10_000, 10_010)];
+  assert.equal(ranVersion(1, { sentMs: 4000 }, steps), "");
+  assert.equal(ranVersion(2, { sentMs: 5005 }, steps), "", "the move was on its way");
+  assert.equal(ranVersion(1, { sentMs: 6010 }, steps), "", "within the second it may be unknown");
+  assert.match(ranVersion(1, { sentMs: 6011 }, steps), ELSEWHERE);
+  assert.equal(ranVersion(2, { sentMs: 4000, ackedMs: 5000 }, steps), "", "it moved before it was taken");
+});
+
+test("a late call that runs a version from before a move that was acknowledged is found, whatever moved later", () => {
+  const steps = [move(1, 0, 10), move(2, 5000, 5010), move(3, 10_000, 10_010), move(1, 20_000, 20_010)];
+  assert.match(ranVersion(1, { sentMs: 12_000 }, steps), ELSEWHERE, "the alias comes back to it later");
+  assert.match(ranVersion(2, { sentMs: 15_000 }, steps), ELSEWHERE);
+  assert.equal(ranVersion(1, { sentMs: 20_000 }, steps), "");
+  const open = [...steps.slice(0, 3), move(4, 20_000)];
+  assert.match(ranVersion(1, { sentMs: 30_000 }, open), ELSEWHERE, "whatever became of the last move");
+});
+
+test("a call that runs a version whose move was not asked for yet is found", () => {
+  const steps = [move(1, 0, 10), move(2, 5000, 5010)];
+  assert.match(ranVersion(2, { sentMs: 4000, ackedMs: 4999 }, steps), ELSEWHERE);
+  assert.match(ranVersion(3, { sentMs: 4000 }, steps), ELSEWHERE, "nobody ever moved it there");
+});
+
+test("a move that nobody answered is made or not until somebody tells where the alias stands", () => {
+  const open = [move(1, 0, 10), move(2, 5000)];
+  for (const version of [1, 2]) assert.equal(ranVersion(version, { sentMs: 9000 }, open), "");
+  const undone = [...open, read(1, 7000, 7010)];
+  assert.equal(ranVersion(2, { sentMs: 8000 }, undone), "");
+  assert.match(ranVersion(2, { sentMs: 8011 }, undone), ELSEWHERE);
+  assert.equal(ranVersion(1, { sentMs: 8011 }, undone), "");
+  const done = [...open, read(2, 7000, 7010)];
+  assert.match(ranVersion(1, { sentMs: 8011 }, done), ELSEWHERE);
+  assert.equal(ranVersion(2, { sentMs: 8011 }, done), "");
+  const late = [...undone, move(3, 10_000, 10_010), read(2, 15_000, 15_010)];
+  assert.equal(ranVersion(2, { sentMs: 12_000 }, late), "", "it was made after all");
+  assert.match(ranVersion(2, { sentMs: 8500, ackedMs: 9999 }, late), ELSEWHERE);
+});
+
+test("while nobody reaches the store what was last seen of an alias stands", () => {
+  const steps = [move(1, 0, 10), move(2, 5000, 5010)];
+  const troubles = [{ fromMs: 5500, untilMs: 8000, isStoreAway: true }];
+  assert.equal(ranVersion(1, { sentMs: 7500, troubles }, steps), "");
+  assert.equal(ranVersion(1, { sentMs: 9000, troubles }, steps), "", "it was seen last within the trouble");
+  assert.match(ranVersion(1, { sentMs: 9001, troubles }, steps), ELSEWHERE);
+  assert.match(
+    ranVersion(1, { sentMs: 7500, troubles: [{ fromMs: 5500, untilMs: 8000 }] }, steps),
+    ELSEWHERE,
+  );
+  const later = [{ fromMs: 6100, untilMs: 8000, isStoreAway: true }];
+  assert.match(ranVersion(1, { sentMs: 7500, troubles: later }, steps), ELSEWHERE);
+});
+
+test("a verdict tells for how many calls a version would have been wrong", () => {
+  const judged = (sentMs: number, aliasSteps: readonly AliasStep[]): number =>
+    checkHistory(history({ sentMs, aliasSteps }), RULES).versionsJudged;
+  assert.equal(judged(9000, [move(1, 0, 10)]), 0);
+  assert.equal(judged(9000, [move(1, 0, 10), move(2, 5000)]), 0);
+  assert.equal(judged(9000, [move(1, 0, 10), move(2, 5000, 5010)]), 1);
+  assert.equal(judged(4000, [move(1, 0, 10), move(2, 5000, 5010)]), 0, "there was one version yet");
 });

@@ -180,12 +180,12 @@ if (missing === undefined) {
           await enqueue();
           await until(look, "more work", 60_000);
           await look();
-          const problems = checkHistory(
+          const { problems } = checkHistory(
             {
               calls,
               records,
               runs: runs(),
-              moves: [{ version: 1, askedMs: 0, answeredMs: 0 }],
+              aliasSteps: [{ kind: "move", version: 1, askedMs: 0, answeredMs: 0 }],
               dead: new Set(),
             },
             { attemptsMax: ATTEMPTS_MAX, staleMs: 0 },

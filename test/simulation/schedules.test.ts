@@ -103,9 +103,9 @@ const CRONS = ["*/10 * * * * *", "*/5 * * * *", "30 * * * * *", "0 2,3 * * *"];
 const POLICIES = ["skip", "queue", "parallel"] as const;
 
 /** Ten thousand of every kind; a few run each second, most rarely. */
-async function addSchedules({ schedules, random, timing, time }: World, count = SCHEDULES): Promise<void> {
+async function addSchedules({ schedules, random, timing, time }: World): Promise<void> {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
-  for (let n = 0; n < count; n++) {
+  for (let n = 0; n < SCHEDULES; n++) {
     const seconds = n < 30 ? 1 : n < 800 ? 10 + Math.floor(random() * 50) : 60 + Math.floor(random() * 900);
     const isCron = n >= 700 && n < 1000;
     const record: ScheduleRecord = {
@@ -247,7 +247,7 @@ test("without a leader for ten minutes the bound is made up for and no more, and
 
 test("a clock that is set forward or back loses no schedule and repeats no tick", async () => {
   const world = createWorld(11);
-  await addSchedules(world, 2000);
+  await addSchedules(world);
   const processes = [new Process(world), new Process(world)];
   await run(world, 45 * SECOND);
   const jumps = [90, -120, -300, 600, -45, 20].map((seconds) => seconds * SECOND);

@@ -28,10 +28,13 @@ export interface NotedRun {
   atMs: number;
 }
 
-export interface AliasMove {
+/** What the one who moves an alias asked for or learned, in this order and never two at a time. */
+export interface AliasStep {
+  /** It asked that the alias move to this version, or read that it stood there. */
+  kind: "move" | "read";
   version: number;
-  /** When the move was asked for, and when it was answered. */
   askedMs: number;
+  /** `Infinity`: nobody answered, so that it may be carried out until a later step tells where the alias stands. */
   answeredMs: number;
 }
 
@@ -39,6 +42,8 @@ export interface AliasMove {
 export interface Trouble {
   fromMs: number;
   untilMs: number;
+  /** Nobody reached the store: what was last seen of an alias stands meanwhile (no). */
+  isStoreAway?: boolean;
 }
 
 /** Troubles this close to a run that should not be are shown with it. */
@@ -50,7 +55,7 @@ export interface History {
   /** Each different record that was seen of an activation, oldest first. */
   records: ReadonlyMap<string, readonly SeenRecord[]>;
   runs: ReadonlyMap<string, readonly NotedRun[]>;
-  moves: readonly AliasMove[];
+  aliasSteps: readonly AliasStep[];
   dead: ReadonlySet<string>;
   /** (none) */
   troubles?: readonly Trouble[];
@@ -58,10 +63,17 @@ export interface History {
 
 export interface HistoryRules {
   attemptsMax: number;
-  /** How long a process may go on with an alias it has seen. */
+  /** How long a process may go on with an alias it has seen, while it reaches the store. */
   staleMs: number;
   /** By how much a call may begin before one that was acknowledged before it was sent (any). */
   disorderMs?: number;
+}
+
+export interface Verdict {
+  /** What is wrong, a line each. */
+  problems: string[];
+  /** Calls for which at least one version that was there would have been wrong. */
+  versionsJudged: number;
 }
 
 export const isTerminal = ({ status }: { status: string }): boolean =>
@@ -69,22 +81,26 @@ export const isTerminal = ({ status }: { status: string }): boolean =>
 
 /**
  * Judges a history: nothing acknowledged is lost, every activation has one end that stays, none runs after it or more
- * often than it may, a poisoned one is a dead letter and no other is, no call runs a version its alias had left
- * before the call came, and calls of the function begin in the order they were taken, but for those whose first attempt was
- * lost or that waited while something was broken: all calls of a history are of one function and asynchronous.
- * @returns what is wrong, a line each
+ * often than it may, a poisoned one is a dead letter and no other is, every call runs a version its alias stood at at
+ * some moment between its being sent and its being acknowledged, and calls of the function begin in the order they were
+ * taken, but for those whose first attempt was lost or that waited while something was broken: all calls of a history are
+ * of one function and asynchronous.
  */
-export function checkHistory(history: History, rules: HistoryRules): string[] {
+export function checkHistory(history: History, rules: HistoryRules): Verdict {
   const problems: string[] = [];
+  const spans = spansOf(history.aliasSteps);
+  let versionsJudged = 0;
   for (const [id, call] of history.calls) {
-    for (const problem of problemsOf(id, call, history, rules))
+    const allowed = allowedVersions(call, spans, history.troubles ?? [], rules.staleMs);
+    if (allowed.size < versionsUntil(call, spans).size) versionsJudged++;
+    for (const problem of problemsOf(id, call, allowed, history, rules))
       problems.push(`${id} (${call.n}): ${problem}`);
   }
   for (const id of history.dead) {
     if (history.calls.get(id)?.poisoned === false) problems.push(`${id}: is a dead letter and should not be`);
   }
   problems.push(...outOfOrder(history, rules.disorderMs ?? Infinity));
-  return problems;
+  return { problems, versionsJudged };
 }
 
 /** Calls that began after one that was sent when they had been acknowledged already. */
@@ -137,8 +153,9 @@ function firstStart(seen: readonly SeenRecord[] | undefined): number | undefined
 function* problemsOf(
   id: string,
   call: AcknowledgedCall,
-  { records, runs: allRuns, moves, dead, troubles = [] }: History,
-  { attemptsMax, staleMs }: HistoryRules,
+  allowed: ReadonlySet<number>,
+  { records, runs: allRuns, dead, troubles = [] }: History,
+  { attemptsMax }: HistoryRules,
 ): Iterable<string> {
   const terminal = (records.get(id) ?? []).filter(isTerminal);
   const [end, second] = terminal;
@@ -165,8 +182,8 @@ function* problemsOf(
     }
     if (version !== end.resolved_version) yield `ran version ${version}, pinned was ${end.resolved_version}`;
   }
-  if (!allowedVersions(call.sentMs, moves, staleMs).has(end.resolved_version))
-    yield `ran version ${end.resolved_version}, which the alias had left before it was sent`;
+  if (!allowed.has(end.resolved_version))
+    yield `ran version ${end.resolved_version}, where its alias did not stand: ${[...allowed].join(", ")} may be`;
 }
 
 /** What is shown of an end: of its attempts when each began and ended. */
@@ -174,14 +191,44 @@ function toldBriefly({ attempts = [], ...end }: SeenRecord): object {
   return { ...end, attempts: attempts.map(({ attempt, start_ms, end_ms }) => [attempt, start_ms, end_ms]) };
 }
 
-/** Every version the alias may have meant to somebody who looked up to `staleMs` before a moment, or just after it. */
-function allowedVersions(sentMs: number, moves: readonly AliasMove[], staleMs: number): Set<number> {
-  const allowed = new Set<number>();
-  for (const [at, { version, answeredMs }] of moves.entries()) {
-    // It is the alias's from when its move was asked for until a later one was answered, as far as anybody can tell; one
-    // that nobody answered may be carried out at any time.
-    const wasLeft = moves.slice(at + 1).some((later) => later.answeredMs < sentMs - staleMs);
-    if (!wasLeft || answeredMs === Infinity) allowed.add(version);
-  }
-  return allowed;
+/** A time in which an alias may have stood at a version. */
+interface Span {
+  version: number;
+  fromMs: number;
+  untilMs: number;
 }
+
+/**
+ * An alias is a register: a move happens at some moment between its being asked for and answered, a read tells where the
+ * alias stood at one. So it may stand at a version from when that was asked for until a later step that was answered says
+ * that it stands elsewhere. What nobody answered may still come later: then a read shows it, and it may have come right
+ * after the step before that read.
+ */
+function spansOf(steps: readonly AliasStep[]): Span[] {
+  return steps.map(({ kind, version, askedMs }, at) => {
+    const left = steps
+      .slice(at + 1)
+      .find((later) => later.version !== version && later.answeredMs < Infinity);
+    const fromMs = kind === "move" ? askedMs : (steps[at - 1]?.askedMs ?? -Infinity);
+    return { version, fromMs, untilMs: left?.answeredMs ?? Infinity };
+  });
+}
+
+/** Every version where the alias may have stood between a call's being sent, or what was last seen then, and acknowledged. */
+function allowedVersions(
+  { sentMs, ackedMs = Infinity }: AcknowledgedCall,
+  spans: readonly Span[],
+  troubles: readonly Trouble[],
+  staleMs: number,
+): Set<number> {
+  let seenMs = sentMs - staleMs;
+  for (const { fromMs, untilMs, isStoreAway = false } of troubles.toReversed()) {
+    if (isStoreAway && fromMs <= ackedMs && untilMs >= seenMs) seenMs = Math.min(seenMs, fromMs - staleMs);
+  }
+  const within = spans.filter(({ fromMs, untilMs }) => fromMs <= ackedMs && untilMs >= seenMs);
+  return new Set(within.map(({ version }) => version));
+}
+
+/** Every version that was there when a call was acknowledged. */
+const versionsUntil = ({ ackedMs = Infinity }: AcknowledgedCall, spans: readonly Span[]): Set<number> =>
+  new Set(spans.filter(({ fromMs }) => fromMs <= ackedMs).map(({ version }) => version));

@@ -5,7 +5,9 @@ import type { ActivationRecord } from "@sous/contract";
 import { missingPostgres, missingRedis, startPostgres, startRedis } from "@sous/store/testing";
 import { type Api, manifest, until } from "../support/api.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { someLeader } from "../support/leader.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
+import type { TestServer } from "../support/server.ts";
 import { assertApart, assertConsecutive, settledTicks, sourceOf, ticksOf } from "../support/ticks.ts";
 
 /** `SOUS_TEST_SCHEDULE_SECONDS=120` kills leaders for two minutes. */
@@ -13,6 +15,8 @@ const SECONDS = Number(process.env["SOUS_TEST_SCHEDULE_SECONDS"] ?? 15);
 const SEED = Number(process.env["SOUS_TEST_SCHEDULE_SEED"] ?? 0x71c5);
 /** Without a leader for longer than this a schedule with this cap leaves ticks out. */
 const CAP = 3;
+/** What is done to leaders: all of these before any comes again. */
+const STRIKES = ["killed", "killed", "stopped"] as const;
 const SCHEDULES = "/v1/tenants/t_default/namespaces/default/schedules";
 const missing = missingPostgres() ?? missingRedis();
 
@@ -36,7 +40,7 @@ if (missing === undefined) {
       await createSchedules(api);
       await until(async () => (await ticksOf(api, "all")).length > 0, "the first tick");
       const struck = await strikeLeaders(cluster);
-      await until(async () => (await leaderOf(cluster)) !== undefined, "a leader", 60_000);
+      await someLeader(cluster);
       const quietMs = Date.now();
       for (const name of ["all", "in-turn", "few"]) {
         await until(
@@ -55,8 +59,9 @@ if (missing === undefined) {
         await settledTicks(api, "skipping"),
       ];
       context.diagnostic(
-        `seed ${SEED}: ${struck.join(", ")}; ticks of all ${all.length}, in-turn ${inTurn.length}, few ${few.length}, skipping ${skipping.length}`,
+        `seed ${SEED}: leaders ${struck.join(", ")}; ticks of all ${all.length}, in-turn ${inTurn.length}, few ${few.length}, skipping ${skipping.length}`,
       );
+      assert.deepEqual(new Set(struck), new Set(STRIKES), "leaders were killed, and stopped");
       assert.ok(all.length >= SECONDS, `${all.length} ticks in more than ${SECONDS} s`);
       assertConsecutive(all, 1000);
       assertConsecutive(inTurn, 1000);
@@ -92,39 +97,39 @@ async function createSchedules(api: Api): Promise<void> {
   }
 }
 
-/** Kills the leader, or lets it stand still, again and again. @returns what was done */
-async function strikeLeaders(cluster: Cluster): Promise<string[]> {
+/** Kills the leader, or lets it stand still, again and again: each kind at least once. @returns what was done */
+async function strikeLeaders(cluster: Cluster): Promise<(typeof STRIKES)[number][]> {
   const random = seeded(SEED);
   const endMs = Date.now() + SECONDS * 1000;
-  const done: string[] = [];
-  while (Date.now() < endMs) {
+  const done: (typeof STRIKES)[number][] = [];
+  let left = [...STRIKES];
+  while (Date.now() < endMs || done.length < STRIKES.length) {
     await sleep(random() * 3000);
-    const leader = await leaderOf(cluster);
-    if (leader === undefined) continue;
-    if (random() < 0.7) {
-      await leader.kill();
-      const left = cluster.processes.scheduler.filter((each) => each !== leader);
-      cluster.processes.scheduler = left;
-      await sleep(random() * 1000);
-      await cluster.start("scheduler");
-      done.push("killed");
-    } else {
-      // Past its term, and on: what it still means to do is of a term that is over.
-      process.kill(leader.pid, "SIGSTOP");
-      await sleep(6000 + random() * 3000);
-      process.kill(leader.pid, "SIGCONT");
-      done.push("stopped");
-    }
+    const leader = await someLeader(cluster);
+    const [strike = "killed"] = left.splice(Math.floor(random() * left.length), 1);
+    if (left.length === 0) left = [...STRIKES];
+    await (strike === "killed" ? kill(cluster, leader, random) : stop(cluster, leader, random));
+    done.push(strike);
   }
   return done;
 }
 
-async function leaderOf({ processes }: Cluster) {
-  for (const server of processes.scheduler) {
-    const text = await (await fetch(`${server.url}/metrics`)).text();
-    if (/^cs_scheduler_leader 1$/m.test(text)) return server;
+async function kill(cluster: Cluster, leader: TestServer, random: () => number): Promise<void> {
+  await leader.kill();
+  cluster.processes.scheduler = cluster.processes.scheduler.filter((each) => each !== leader);
+  await sleep(random() * 1000);
+  await cluster.start("scheduler");
+}
+
+/** Past its term, until another leads, and on: what it still means to do is of a term that is over. */
+async function stop(cluster: Cluster, leader: TestServer, random: () => number): Promise<void> {
+  process.kill(leader.pid, "SIGSTOP");
+  try {
+    await someLeader(cluster, leader);
+    await sleep(random() * 2000);
+  } finally {
+    process.kill(leader.pid, "SIGCONT");
   }
-  return undefined;
 }
 
 /** Says that ticks are left out only where more were due than the cap, after as many as the cap were made up for. */
