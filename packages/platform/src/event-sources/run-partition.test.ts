@@ -36,6 +36,8 @@ interface World {
   answer?: (ids: string[], call: EventBatch) => boolean | Promise<boolean>;
   receive?: () => void;
   giveBack?: boolean;
+  /** Hears of each refusal; may throw what the store throws. */
+  refuse?: () => void;
   until: (seen: Seen) => boolean;
 }
 
@@ -47,7 +49,15 @@ interface Seen {
 }
 
 /** Runs a partition over a source in memory until a condition holds. */
-async function run({ source, messages, answer = () => true, receive, giveBack = false, until }: World) {
+async function run({
+  source,
+  messages,
+  answer = () => true,
+  receive,
+  giveBack = false,
+  refuse,
+  until,
+}: World) {
   const record = { ...SOURCE, ...source };
   const stop = new AbortController();
   const faults: string[] = [];
@@ -85,7 +95,10 @@ async function run({ source, messages, answer = () => true, receive, giveBack = 
         const error = well ? undefined : ({ type: "Exception", message: "no" } as const);
         return { activationId: ids.join(), error, result: undefined, isCancelled: false };
       },
-      refuse: async (_source, _partition, { id }) => void seen.calls.push(`refused ${id}`),
+      async refuse(_source, _partition, { id }) {
+        refuse?.();
+        seen.calls.push(`refused ${id}`);
+      },
     },
     progress,
     depthMax: 8,
@@ -222,6 +235,18 @@ test("a message at the end of a chain that is too long is refused with a record"
       ["0", "1"],
     ],
   );
+});
+
+test("a refusal that the store does not take is tried again, and what was read with it runs", async () => {
+  let failures = 0;
+  const { calls, faults } = await run({
+    messages: [{ depth: 8 }, { depth: 7 }],
+    refuse: () => {
+      if (failures++ === 0) throw new PlatformError("CS_STORE_UNAVAILABLE", "the store is away");
+    },
+    until: ({ done }) => done.length === 2,
+  });
+  assert.deepEqual([calls.toSorted(), faults.length], [["1", "refused 0"], 1]);
 });
 
 test("a message that is too old is run alone and as its last attempt, with the moment it was too old", async () => {

@@ -136,13 +136,14 @@ class PartitionWorker {
     const nowMs = clock();
     progress.add("received", messages.length);
     const dropped: SourceMessage[] = [];
+    const tooDeep: SourceMessage[] = [];
     for (const message of messages) {
       if (!filter(message.match)) {
         dropped.push(message);
         continue;
       }
       if ((message.depth ?? 0) >= depthMax) {
-        await this.#refuse(message);
+        tooDeep.push(message);
         continue;
       }
       const isOld = message.atMs !== undefined && message.atMs + source.max_record_age_ms <= nowMs;
@@ -161,16 +162,26 @@ class PartitionWorker {
       });
     }
     progress.add("filtered", dropped.length);
+    // Only now: what these have to wait for keeps no other message from being held.
     await this.#done(dropped);
+    for (const message of tooDeep) await this.#refuse(message);
   }
 
-  /** Ends a message at the end of a chain of functions that is too long. */
+  /** Ends a message at the end of a chain of functions that is too long; while its record is refused it is tried again. */
   async #refuse(message: SourceMessage): Promise<void> {
-    const { source, partitionId, submitter, progress, depthMax } = this.#options;
+    const { source, partitionId, submitter, progress, depthMax, sleep, random, stop } = this.#options;
     const text = `more than ${depthMax} functions called one another up to here: end the circle, or raise budgets.depth_max`;
-    await submitter.refuse(source, partitionId, message, text);
-    progress.add("failed", 1);
-    await this.#done([message]);
+    for (let failures = 0; !stop.aborted;) {
+      try {
+        await submitter.refuse(source, partitionId, message, text);
+        progress.add("failed", 1);
+        await this.#done([message]);
+        return;
+      } catch (error) {
+        this.#note(error);
+        await sleep(backoffMs(++failures, SOURCE_PAUSE_MS, SOURCE_PAUSE_MAX_MS, random), stop);
+      }
+    }
   }
 
   #pump(): void {
