@@ -321,7 +321,11 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   },
   asyncBackoffMs: { what: "pause before the second attempt, at most", past: "", test: DEFAULTS },
   asyncBackoffMaxMs: { what: "pause between attempts, at most", past: "", test: DEFAULTS },
-  asyncMaxAgeMs: { what: "age at which queued work is started no more", past: "`Expired`", test: DEFAULTS },
+  asyncMaxAgeMs: {
+    what: "age at which queued work is started no more",
+    past: "`Expired`, a dead letter",
+    test: DEFAULTS,
+  },
   asyncDelayMaxMs: {
     what: "delay of an asynchronous call, which its `max_age_ms` has to exceed",
     past: "400",
