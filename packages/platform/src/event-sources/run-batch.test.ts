@@ -19,6 +19,7 @@ const held = (id: string, key?: string, attempt = 1): Held => ({
 
 type Answer = Partial<EventEnd> | "throw";
 const FAILED: Answer = { error: { type: "Exception", message: "no" } };
+const EXPIRED: Answer = { error: { type: "Expired", message: "too old" } };
 const report = (...ids: string[]): Answer => ({
   result: {
     statusCode: 200,
@@ -124,4 +125,15 @@ test("a first call that cannot be queued is thrown, a later one leaves the rest 
 
 test("a call somebody cancelled is over", async () => {
   assert.equal((await run(abcdefgh, () => ({ isCancelled: true }))).end, "succeeded:abcdefgh");
+});
+
+test("what ended unrun because it waited for too long has not failed, and is not halved; at last it is given up", async () => {
+  const keyed = [held("a", "1"), held("b")];
+  assert.deepEqual(await run(keyed, () => EXPIRED), { end: "expired:ab", calls: "ab" });
+  const halved = await run([...keyed, held("c", "1"), held("d")], (ids) =>
+    ids.length === 4 ? FAILED : ids.includes("a") ? EXPIRED : {},
+  );
+  assert.deepEqual(halved, { end: "succeeded:d untried:c expired:ab", calls: "abcd ab d" });
+  const last = await run([held("a", undefined, 3)], () => EXPIRED);
+  assert.deepEqual(last, { end: "givenUp:a", calls: "a!" });
 });

@@ -29,11 +29,14 @@ const SOURCE: EventSourceRecord = {
   updated_at_ms: 0,
 };
 
+/** Whether a call goes well; "expired" where it ends unrun. */
+type Answer = boolean | "expired";
+
 interface World {
   source?: Partial<EventSourceRecord>;
   messages: readonly Partial<SourceMessage>[];
   /** @returns whether the call goes well; may throw what the submitter throws */
-  answer?: (ids: string[], call: EventBatch) => boolean | Promise<boolean>;
+  answer?: (ids: string[], call: EventBatch) => Answer | Promise<Answer>;
   receive?: () => void;
   giveBack?: boolean;
   /** Hears of each refusal; may throw what the store throws. */
@@ -92,7 +95,8 @@ async function run({
         const ids = call.messages.map(({ id }) => id);
         const well = await answer(ids, call);
         seen.calls.push(ids.join("") + (call.isLast ? "!" : ""));
-        const error = well ? undefined : ({ type: "Exception", message: "no" } as const);
+        const type = well === "expired" ? "Expired" : "Exception";
+        const error = well === true ? undefined : ({ type, message: "no" } as const);
         return { activationId: ids.join(), error, result: undefined, isCancelled: false };
       },
       async refuse(_source, _partition, { id }) {
@@ -256,4 +260,27 @@ test("a message that is too old is run alone and as its last attempt, with the m
     until: ({ done }) => done.length === 2,
   });
   assert.deepEqual(calls, ["0!", "1"]);
+});
+
+test("a call that ends unrun, because one of its messages became too old, counts as no attempt of the others", async () => {
+  const atMs = Date.now() - 59_800;
+  const tries: number[] = [];
+  const { calls } = await run({
+    messages: [{ atMs }, { atMs: Date.now() }],
+    async answer(ids, call) {
+      tries.push(call.tries);
+      assert.equal(call.attempt, ids[0] === "0" && call.isLast ? 3 : 1);
+      if (!ids.includes("0")) return true;
+      await sleep(Math.max(0, call.expiresAtMs - Date.now()), new AbortController().signal);
+      return "expired";
+    },
+    until: ({ done }) => done.length === 2,
+  });
+  assert.deepEqual(
+    [calls, tries],
+    [
+      ["01", "0!", "1"],
+      [1, 2, 2],
+    ],
+  );
 });

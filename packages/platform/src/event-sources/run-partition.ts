@@ -146,25 +146,36 @@ class PartitionWorker {
         tooDeep.push(message);
         continue;
       }
-      const isOld = message.atMs !== undefined && message.atMs + source.max_record_age_ms <= nowMs;
-      this.#buffer.add({
+      const held: Held = {
         message,
         place: this.#places++,
         key: keyOf(source, message),
         bytes: message.json.length,
         readAtMs: nowMs,
-        // One that is too old ends by itself, as its last attempt.
-        attempt: isOld ? Math.max(message.attempt, source.retry.max_attempts) : message.attempt,
+        attempt: message.attempt,
         // Where the source counts attempts, each delivery is to run.
         tries: source.retry.max_attempts === 0 ? message.attempt : 1,
-        alone: isOld,
+        alone: false,
         dueAtMs: 0,
-      });
+      };
+      this.#judgeAge(held, nowMs);
+      this.#buffer.add(held);
     }
     progress.add("filtered", dropped.length);
     // Only now: what these have to wait for keeps no other message from being held.
     await this.#done(dropped);
     for (const message of tooDeep) await this.#refuse(message);
+  }
+
+  #expiresAtMs({ message, readAtMs }: Held): number {
+    return (message.atMs ?? readAtMs) + this.#options.source.max_record_age_ms;
+  }
+
+  /** What is too old ends by itself, as its last attempt. */
+  #judgeAge(held: Held, nowMs: number): void {
+    if (nowMs < this.#expiresAtMs(held)) return;
+    held.attempt = Math.max(held.attempt, this.#options.source.retry.max_attempts);
+    held.alone = true;
   }
 
   /** Ends a message at the end of a chain of functions that is too long; while its record is refused it is tried again. */
@@ -218,8 +229,7 @@ class PartitionWorker {
             partition: partitionId,
             submitter,
             isLast: (held) => this.#buffer.isLast(held),
-            expiresAtMs: ({ message }) =>
-              message.atMs === undefined ? Number.MAX_SAFE_INTEGER : message.atMs + source.max_record_age_ms,
+            expiresAtMs: (held) => this.#expiresAtMs(held),
             onEnd: ({ activationId }) => {
               progress.well(place);
               progress.ended(activationId);
@@ -241,7 +251,7 @@ class PartitionWorker {
     }
   }
 
-  async #settle({ succeeded, givenUp, failed, untried }: BatchEnd): Promise<void> {
+  async #settle({ succeeded, givenUp, failed, untried, expired }: BatchEnd): Promise<void> {
     const { source, progress, clock, random, partition } = this.#options;
     const ended = [...succeeded, ...givenUp];
     progress.add("succeeded", succeeded.length);
@@ -251,7 +261,7 @@ class PartitionWorker {
     const { backoff_ms, backoff_max_ms, max_attempts } = source.retry;
     const nowMs = clock();
     if (max_attempts === 0 && partition.giveBack !== undefined) {
-      await this.#leaveToSource(failed, untried);
+      await this.#leaveToSource([...failed, ...expired], untried);
       return;
     }
     for (const held of failed) {
@@ -261,7 +271,13 @@ class PartitionWorker {
       held.alone = source.bisect_on_error;
     }
     for (const held of untried) held.dueAtMs = nowMs + UNTRIED_PAUSE_MS;
-    this.#buffer.putBack([...failed, ...untried]);
+    for (const held of expired) {
+      // It was not run, so that no attempt is over; the call that ended is over for good.
+      held.dueAtMs = nowMs + UNTRIED_PAUSE_MS + backoffMs(held.tries, backoff_ms, backoff_max_ms, random);
+      held.tries++;
+      this.#judgeAge(held, nowMs);
+    }
+    this.#buffer.putBack([...failed, ...untried, ...expired]);
   }
 
   /** The source counts attempts itself, and knows what to do with too many. */

@@ -118,9 +118,7 @@ export function createEventSubmitter(options: EventSubmitterOptions): EventSubmi
       const version = await catalog.resolve(key, refTargetOf(ref));
       requireTriggerRole(EVENTS_PRINCIPAL, triggerRoles(version.config.authz, "event"));
       const invocation = invocationOf(source, batch, version.version, clock());
-      const { retry, durability } = version.config;
-      invocation.expires_at_ms = Math.min(invocation.expires_at_ms, clock() + retry.max_age_ms);
-      invocation.strict = durability === "strict";
+      invocation.strict = version.config.durability === "strict";
       const destinations = destinationsOfBatch(source, batch, version.config);
       if (destinations !== undefined) invocation.destinations = destinations;
       const { activation_id } = invocation;
