@@ -153,6 +153,35 @@ export function describeTopics(world: () => EventWorld): void {
     assert.equal((await events.status("reported")).failed, 0);
   });
 
+  test("of a batch that stays whole only what the function reported in its last attempt is a dead letter", async () => {
+    const { api, events, publish } = world();
+    await events.deploySeen("frank");
+    await events.create({
+      name: "whole",
+      type: "codeq",
+      codeq: { topic: "whole" },
+      ref: { function: "frank", alias: "prod" },
+      batch_size: 2,
+      batch_window_ms: 2000,
+      bisect_on_error: false,
+      retry: { max_attempts: 1 },
+    });
+    await publish("whole", [{ n: 1 }, { n: 2, reportUntil: 99 }]);
+    await until(async () => (await events.status("whole")).failed === 1, "one is given up");
+    const [good] = await events.seen("whole", 1);
+    assert.deepEqual([good?.body.n, good?.runs], [1, 1]);
+    const { items } = await api.expect<{ items: { activation_id: string }[] }>(
+      200,
+      "GET",
+      "/v1/tenants/t_default/namespaces/default/dlq?function=frank",
+    );
+    assert.equal(items.length, 1, JSON.stringify(items));
+    const { trigger } = await api.activation(String(items[0]?.activation_id));
+    const { messages, message_id } = (trigger as { source: Record<string, unknown> }).source;
+    assert.equal(messages, 1);
+    assert.notEqual(message_id, good?.messageId);
+  });
+
   test("filters drop what they do not take", async () => {
     const { events, publish } = world();
     await events.create({

@@ -102,6 +102,16 @@ test("a report of an item that was not in the batch fails all of it", async () =
   assert.equal((await run(abcdefgh, () => report("b", "x"))).end, "failed:abcdefgh");
 });
 
+test("what a last call only reports is not given up with what it does not: it has its last call alone", async () => {
+  const last = ["a", "b", "c"].map((id) => held(id, undefined, 3));
+  const { end, calls } = await run(last, () => report("b"), { bisect: false });
+  assert.deepEqual([end, calls], ["succeeded:ac failed:b", "abc!"]);
+  assert.deepEqual(
+    last.map(({ alone }) => alone),
+    [false, true, false],
+  );
+});
+
 test("what follows a failed message of its key counts as not run, reported or halved", async () => {
   const keyed = [held("a", "1"), held("b", "2"), held("c", "1"), held("d", "2")];
   assert.equal((await run(keyed, () => report("a"))).end, "succeeded:bd failed:a untried:c");

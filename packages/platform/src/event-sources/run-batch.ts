@@ -51,15 +51,17 @@ export async function runBatch(options: RunBatchOptions, batch: readonly Held[])
     else hold(held, end.failed);
   }
 
-  /** Sorts a call's messages by what the function says of each. */
+  /** Sorts a call's messages by what the function says of each; those it names have their next call alone. */
   function judge(part: readonly Held[], { result }: EventEnd): void {
     const reported = reportedFailures(result);
     const ids = new Set(part.map(({ message }) => message.id));
     const isKnown = reported !== "malformed" && reported.failed.every((id) => ids.has(id));
     const failed = new Set(isKnown ? reported.failed : ids);
     for (const held of part) {
-      if (failed.has(held.message.id)) fail(held, false);
-      else if (isBehindFailure(held)) end.untried.push(held);
+      if (failed.has(held.message.id)) {
+        held.alone = true;
+        fail(held, false);
+      } else if (isBehindFailure(held)) end.untried.push(held);
       else end.succeeded.push(held);
     }
   }

@@ -268,7 +268,7 @@ class PartitionWorker {
       held.dueAtMs = nowMs + backoffMs(held.attempt, backoff_ms, backoff_max_ms, random);
       held.attempt = Math.min(held.attempt + 1, Math.max(max_attempts, held.attempt));
       held.tries++;
-      held.alone = source.bisect_on_error;
+      held.alone ||= source.bisect_on_error;
     }
     for (const held of untried) held.dueAtMs = nowMs + UNTRIED_PAUSE_MS;
     for (const held of expired) {
