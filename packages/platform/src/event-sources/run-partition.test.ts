@@ -262,6 +262,19 @@ test("a message that is too old is run alone and as its last attempt, with the m
   assert.deepEqual(calls, ["0!", "1"]);
 });
 
+test("deliveries of a message are no attempts of it, unless there were far too many", async () => {
+  const { calls } = await run({
+    source: { batch_size: 1 },
+    messages: [{ attempt: 4 }, { attempt: 22 }, { attempt: 23 }],
+    answer: () => false,
+    until: ({ done }) => done.length === 3,
+  });
+  assert.deepEqual(
+    ["0", "1", "2"].map((id) => calls.filter((ids) => ids.startsWith(id))),
+    [["0", "0", "0!"], ["1", "1!"], ["2!"]],
+  );
+});
+
 test("a call that ends unrun, because one of its messages became too old, counts as no attempt of the others", async () => {
   const atMs = Date.now() - 59_800;
   const tries: number[] = [];

@@ -20,6 +20,11 @@ const QUEUE_PAUSE_MAX_MS = 10_000;
 /** Before what was not run is tried again. */
 const UNTRIED_PAUSE_MS = 250;
 const DONE_TRIES = 5;
+/**
+ * Deliveries that are not held against a message. A source counts what was read ahead and given back unrun as well;
+ * the attempts that were made are known by their records, which answer when their calls are made again.
+ */
+const UNRUN_DELIVERIES = 20;
 const LAG_EVERY_MS = 5000;
 
 export interface RunPartitionOptions {
@@ -152,7 +157,7 @@ class PartitionWorker {
         key: keyOf(source, message),
         bytes: message.json.length,
         readAtMs: nowMs,
-        attempt: message.attempt,
+        attempt: Math.max(1, message.attempt - UNRUN_DELIVERIES),
         // Where the source counts attempts, each delivery is to run.
         tries: source.retry.max_attempts === 0 ? message.attempt : 1,
         alone: false,
