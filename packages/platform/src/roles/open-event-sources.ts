@@ -40,6 +40,8 @@ export interface OpenEventSourcesOptions extends Pick<
 > {
   core: Pick<Core, "store" | "codeq" | "catalog" | "tier">;
   secrets: SecretReader;
+  /** @returns among how many processes of the role partitions are shared out */
+  sharers: () => number;
 }
 
 /** The pollers of a process, with what feeds topics into them. */
@@ -116,7 +118,7 @@ export async function openEventSources(options: OpenEventSourcesOptions): Promis
 }
 
 function openLeases(
-  { config, core, now, onFault }: OpenEventSourcesOptions,
+  { config, core, sharers, now, onFault }: OpenEventSourcesOptions,
   holder: string,
 ): PartitionLeases {
   if (config.leader === "local:") return createLocalLeases();
@@ -124,6 +126,7 @@ function openLeases(
   return createStoreLeases({
     leases,
     holder,
+    sharers,
     clock: now,
     monotonic: () => performance.now(),
     sleep,

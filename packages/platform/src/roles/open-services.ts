@@ -76,7 +76,14 @@ export async function openServices(context: ProcessContext, store: Store): Promi
         : undefined;
     const events =
       vault !== undefined && roles.has("event-sources")
-        ? stack.use(await openEventSources({ ...context, core, secrets: vault }))
+        ? stack.use(
+            await openEventSources({
+              ...context,
+              core,
+              secrets: vault,
+              sharers: members.sharers("event-sources"),
+            }),
+          )
         : undefined;
     const { cadence, ...entry } = await openEntry(
       context,
