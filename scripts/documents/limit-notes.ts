@@ -55,10 +55,10 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   },
   requestBodyBytesMax: { what: "body of a call", past: "413", test: BODY },
   requestBodiesBytesMax: {
-    what: "bodies of calls that are on their way at once",
+    what: "bodies of calls and webhooks that are on their way at once",
     past: "429",
     test: [
-      "packages/platform/src/gateway/read-body.test.ts",
+      "packages/platform/src/http/read-body.test.ts",
       "slow senders together hold no more than the bound, and give back what they held",
     ],
   },
