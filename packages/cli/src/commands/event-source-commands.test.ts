@@ -110,6 +110,27 @@ test("an update changes what is given and nothing that somebody else changed mea
   });
 });
 
+test("an update takes an ordering key and a destination away", async () => {
+  await using server = await startSpecServer();
+  const at = ["--api-url", server.url];
+  const run = await runCommand([
+    "event-source",
+    "update",
+    "orders",
+    "--no-ordering-key",
+    "--no-on-failure",
+    ...at,
+  ]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(JSON.parse(server.seen[1]?.body ?? ""), {
+    ordering_key: null,
+    on_failure: null,
+    generation: 1,
+  });
+  await runCommand(["event-source", "update", "orders", "--ordering-key", "body.id", ...at]);
+  assert.deepEqual(JSON.parse(server.seen[3]?.body ?? ""), { ordering_key: "body.id", generation: 1 });
+});
+
 test("event sources are listed, shown, paused, resumed and deleted; status says what is wrong", async () => {
   await using server = await startSpecServer();
   const cs = (...argv: string[]) =>

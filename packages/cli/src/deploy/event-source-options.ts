@@ -3,6 +3,7 @@ import {
   type Destination,
   EVENT_SOURCE_TYPES,
   type EventSourceType,
+  type PatchEventSourceBody,
   WEBHOOK_SCHEMES,
   type WebhookScheme,
 } from "@sous/contract";
@@ -50,6 +51,12 @@ export interface EventSourceOptions extends DeliveryOptions {
   maxAge?: number;
   onFailure?: Destination;
   start?: string;
+}
+
+/** Options of `update`, which may take a field away as well. */
+export interface EventSourceUpdateOptions extends Omit<EventSourceOptions, "orderingKey" | "onFailure"> {
+  orderingKey?: string | false;
+  onFailure?: Destination | false;
 }
 
 const collect = (value: string, others: string[] = []): string[] => [...others, value];
@@ -104,6 +111,30 @@ export function addEventSourceOptions(command: Command): Command {
 /** `--type`, which only `create` has. */
 export const addTypeOption = (command: Command): Command =>
   command.option("--type <type>", EVENT_SOURCE_TYPES.join(", "), oneOf(EVENT_SOURCE_TYPES));
+
+/** What takes a field away, which only `update` has. */
+export const addRemovalOptions = (command: Command): Command =>
+  command
+    .addOption(new Option("--no-ordering-key", "messages run in any order"))
+    .addOption(new Option("--no-on-failure", "the destination of the function's version is told"));
+
+/** @returns the options that give something, and the fields that are taken away */
+export function splitRemovals({ orderingKey, onFailure, ...rest }: EventSourceUpdateOptions): {
+  given: EventSourceOptions;
+  removed: Pick<PatchEventSourceBody, "ordering_key" | "on_failure">;
+} {
+  return {
+    given: {
+      ...rest,
+      ...(typeof orderingKey === "string" ? { orderingKey } : {}),
+      ...(typeof onFailure === "object" ? { onFailure } : {}),
+    },
+    removed: {
+      ...(orderingKey === false ? { ordering_key: null } : {}),
+      ...(onFailure === false ? { on_failure: null } : {}),
+    },
+  };
+}
 
 /** @param type of the source; the options of its part are put there @returns the fields that were given */
 export async function readEventSourceOptions(
