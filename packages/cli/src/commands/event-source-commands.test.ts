@@ -110,6 +110,46 @@ test("an update changes what is given and nothing that somebody else changed mea
   });
 });
 
+test("every field of a source has an option", async () => {
+  await using server = await startSpecServer();
+  const at = ["--api-url", server.url];
+  const create = ["event-source", "create", "any", "--fn", "hello", "--type"];
+  const queue = ["--queue-url", "https://sqs.eu-west-1.amazonaws.com/1/q", "--credentials", "aws"];
+  const bodies: [string[], object][] = [
+    [
+      ["sqs", ...queue, "--visibility-timeout", "2m", "--backoff", "2s", "--backoff-max", "5m"],
+      {
+        sqs: {
+          queue_url: "https://sqs.eu-west-1.amazonaws.com/1/q",
+          credentials: "aws",
+          visibility_timeout_seconds: 120,
+        },
+        retry: { backoff_ms: 2000, backoff_max_ms: 300_000 },
+      },
+    ],
+    [
+      ["s3", "--bucket", "uploads", "--credentials", "aws", "--list-every", "5m"],
+      { s3: { bucket: "uploads", credentials: "aws", list_every_seconds: 300 } },
+    ],
+    [
+      ["webhook", "--signature", "slack", "--secret", "key", "--tolerance", "1m", "--id-header", "x-id"],
+      {
+        webhook: { id_header: "x-id", signature: { scheme: "slack", secret: "key", tolerance_seconds: 60 } },
+      },
+    ],
+  ];
+  for (const [argv, expected] of bodies) {
+    const run = await runCommand([...create, ...argv, ...at]);
+    assert.equal(run.code, 0, run.stderr);
+    const head = { name: "any", type: argv[0], ref: { function: "hello" } };
+    assert.deepEqual(JSON.parse(server.seen.at(-1)?.body ?? ""), { ...head, ...expected });
+  }
+  const odd = await runCommand([...create, "sqs", ...queue, "--visibility-timeout", "1500ms", ...at]);
+  assert.match(odd.stderr, /no number of seconds/);
+  const lone = await runCommand([...create, "webhook", "--tolerance", "1m", ...at]);
+  assert.match(lone.stderr, /--signature and --secret go together/);
+});
+
 test("an update takes an ordering key and a destination away", async () => {
   await using server = await startSpecServer();
   const at = ["--api-url", server.url];
