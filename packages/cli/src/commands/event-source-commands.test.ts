@@ -237,4 +237,21 @@ test("explain says which event source and message an activation came from", asyn
     tty: true,
   });
   assert.match(run.stdout, /event source +orders \(kinesis, shard-1\), message 49 and 2 more, attempt 2\n/);
+  for (const [messages, shown] of [
+    [3, "49, 50, 51"],
+    [4, "49, 50, 51, 60"],
+    [9, "49, 50, 51, 5 more, 60"],
+  ] as const) {
+    const ids = { message_ids: ["49", "50", "51"], last_message_id: messages === 3 ? "51" : "60" };
+    server.answerOnce("GET", path, (response) =>
+      sendJson(response, 200, {
+        ...ACTIVATION,
+        trigger: { type: "event", source: { ...source, ...ids, messages } },
+      }),
+    );
+    const { stdout } = await runCommand(["activation", "explain", ACTIVATION_ID, "--api-url", server.url], {
+      tty: true,
+    });
+    assert.match(stdout, new RegExp(`^messages +${shown}$`, "m"));
+  }
 });
