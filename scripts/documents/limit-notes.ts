@@ -55,10 +55,10 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   },
   requestBodyBytesMax: { what: "body of a call", past: "413", test: BODY },
   requestBodiesBytesMax: {
-    what: "bodies of calls that are on their way at once",
+    what: "bodies of calls and webhooks that are on their way at once",
     past: "429",
     test: [
-      "packages/platform/src/gateway/read-body.test.ts",
+      "packages/platform/src/http/read-body.test.ts",
       "slow senders together hold no more than the bound, and give back what they held",
     ],
   },
@@ -321,7 +321,11 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   },
   asyncBackoffMs: { what: "pause before the second attempt, at most", past: "", test: DEFAULTS },
   asyncBackoffMaxMs: { what: "pause between attempts, at most", past: "", test: DEFAULTS },
-  asyncMaxAgeMs: { what: "age at which queued work is started no more", past: "`Expired`", test: DEFAULTS },
+  asyncMaxAgeMs: {
+    what: "age at which queued work is started no more",
+    past: "`Expired`, a dead letter",
+    test: DEFAULTS,
+  },
   asyncDelayMaxMs: {
     what: "delay of an asynchronous call, which its `max_age_ms` has to exceed",
     past: "400",

@@ -241,6 +241,7 @@ describe("asynchronous activations", () => {
     const second = await enqueue("ageing", 1);
     const record = await ended(second);
     assert.deepEqual([record.status, record.error?.type, record.attempts], ["error", "Expired", []]);
+    dead.set(second, /^attempt 1: Expired: /);
     assert.equal((await ended(first)).status, "success");
   });
 

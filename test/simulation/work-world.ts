@@ -109,7 +109,10 @@ export function queueOf(process: VirtualProcess, { queue, canLookUp, random, fau
           consumer.deliver(claim);
         });
       },
-      onExpired: (message) => void process.arrives().then(() => consumer.onExpired(structuredClone(message))),
+      async onExpired(message) {
+        await process.arrives();
+        return await consumer.onExpired(structuredClone(message));
+      },
     });
   };
   const { lookup } = queue;

@@ -38,7 +38,8 @@ export const SEEN = {
   };`,
 };
 
-const AUTHZ = {
+/** Roles of a function that sources and destinations may run. */
+export const WORKERS = {
   invoke_http_roles: ["admin"],
   invoke_schedule_roles: [],
   invoke_cadence_roles: [],
@@ -137,11 +138,11 @@ export function createEventApi(api: Api, hasReaderAlready = false) {
   return {
     path,
     deploySeen: async (name: string, alias?: string): Promise<void> => {
-      if (alias === undefined) await api.deploy({ name, files: SEEN, config: { authz: AUTHZ } });
-      else await api.publish({ name, files: SEEN, config: { authz: AUTHZ } });
+      if (alias === undefined) await api.deploy({ name, files: SEEN, config: { authz: WORKERS } });
+      else await api.publish({ name, files: SEEN, config: { authz: WORKERS } });
     },
     publishSeen: async (name: string): Promise<void> => {
-      await api.publish({ name, files: SEEN, config: { authz: AUTHZ } });
+      await api.publish({ name, files: SEEN, config: { authz: WORKERS } });
     },
     create: (body: object): Promise<Record<string, unknown>> => api.expect(201, "POST", path, body),
     secret: (name: string, value: string): Promise<unknown> =>

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "@sous/contract";
-import { until } from "../support/api.ts";
-import { SEEN } from "../support/event-api.ts";
+import { manifest, until } from "../support/api.ts";
+import { SEEN, WORKERS } from "../support/event-api.ts";
 import { assertLinked, type EventWorld, SEEN_REF } from "./event-world.ts";
 
 /** What sources do with topics that functions publish to, and what every source does with its batches. */
@@ -73,6 +73,69 @@ export function describeTopics(world: () => EventWorld): void {
     );
   });
 
+  test("a message that waited for longer than max_record_age_ms is not run: it is a dead letter, and on_failure hears of it", async () => {
+    const { api, events, pause, publish } = world();
+    await events.deploySeen("prompt");
+    await events.create({
+      name: "aged",
+      type: "codeq",
+      codeq: { topic: "age" },
+      ref: { function: "prompt", alias: "prod" },
+      max_record_age_ms: 1000,
+      on_failure: { function: "seen@prod" },
+    });
+    await publish("age", [{ n: 70 }]);
+    await events.seen("aged", 1);
+    await pause("aged");
+    await publish("age", [{ n: 71 }]);
+    await sleep(1500);
+    await api.expect(200, "POST", `${events.path}/aged:resume`);
+    await until(async () => (await events.status("aged")).failed === 1, "it is given up");
+    const { items } = await api.expect<{ items: { activation_id: string; reason: string }[] }>(
+      200,
+      "GET",
+      "/v1/tenants/t_default/namespaces/default/dlq?function=prompt",
+    );
+    assert.deepEqual(
+      [items.length, /Expired/.test(items[0]?.reason ?? "")],
+      [1, true],
+      JSON.stringify(items),
+    );
+    const isTold = async (): Promise<boolean> =>
+      (await events.destination(1)).some(({ requestPayload }) =>
+        requestPayload.Records.some(({ body }) => body.n === 71),
+      );
+    await until(isTold, "on_failure hears of it");
+    assert.equal((await events.seen("aged", 1)).length, 1, "it did not run");
+  });
+
+  test("what waits in the queue for longer than its version's max_age_ms runs when there is room", async () => {
+    const { api, events, publish } = world();
+    const { "function.js": code } = SEEN;
+    const limits = { timeoutMs: 5000, maxConcurrency: 1 };
+    const capabilities = { kv: { prefixes: ["seen/"], ops: ["get", "set"] } };
+    await api.deploy({
+      name: "narrow",
+      files: { "manifest.json": manifest({ limits, capabilities }), "function.js": code },
+      config: { authz: WORKERS, retry: { max_attempts: 1, max_age_ms: 500 } },
+    });
+    await events.create({
+      name: "crowded",
+      type: "codeq",
+      codeq: { topic: "crowd" },
+      ref: { function: "narrow", alias: "prod" },
+      batch_size: 1,
+      parallelism: 4,
+      retry: { max_attempts: 1 },
+    });
+    await publish(
+      "crowd",
+      [0, 1, 2, 3].map((n) => ({ n, waitMs: 700 })),
+    );
+    await events.seen("crowded", 4);
+    await until(async () => (await events.status("crowded")).succeeded === 4, "all of them went well");
+  });
+
   test("what the function reports as failed is tried again alone, the rest is done", async () => {
     const { events, publish } = world();
     await events.create({
@@ -88,6 +151,35 @@ export function describeTopics(world: () => EventWorld): void {
     assert.deepEqual(good.map(({ body }) => body.n).toSorted(), [1, 2, 3]);
     await until(async () => (await events.status("reported")).succeeded === 3, "all of them are counted");
     assert.equal((await events.status("reported")).failed, 0);
+  });
+
+  test("of a batch that stays whole only what the function reported in its last attempt is a dead letter", async () => {
+    const { api, events, publish } = world();
+    await events.deploySeen("frank");
+    await events.create({
+      name: "whole",
+      type: "codeq",
+      codeq: { topic: "whole" },
+      ref: { function: "frank", alias: "prod" },
+      batch_size: 2,
+      batch_window_ms: 2000,
+      bisect_on_error: false,
+      retry: { max_attempts: 1 },
+    });
+    await publish("whole", [{ n: 1 }, { n: 2, reportUntil: 99 }]);
+    await until(async () => (await events.status("whole")).failed === 1, "one is given up");
+    const [good] = await events.seen("whole", 1);
+    assert.deepEqual([good?.body.n, good?.runs], [1, 1]);
+    const { items } = await api.expect<{ items: { activation_id: string }[] }>(
+      200,
+      "GET",
+      "/v1/tenants/t_default/namespaces/default/dlq?function=frank",
+    );
+    assert.equal(items.length, 1, JSON.stringify(items));
+    const { trigger } = await api.activation(String(items[0]?.activation_id));
+    const { messages, message_id } = (trigger as { source: Record<string, unknown> }).source;
+    assert.equal(messages, 1);
+    assert.notEqual(message_id, good?.messageId);
   });
 
   test("filters drop what they do not take", async () => {

@@ -11,3 +11,13 @@ export function parseDuration(text: string): number {
   if (amount !== undefined) return Number(amount) * (UNIT_MS[unit] ?? 1);
   throw new CliError(`${JSON.stringify(text)} is no time`, { hint: "Write 500ms, 30s, 10m, 2h or 3d." });
 }
+
+/**
+ * A parser of an option, as `parseDuration`.
+ * @returns whole seconds
+ */
+export function parseSeconds(text: string): number {
+  const ms = parseDuration(text);
+  if (ms % 1000 === 0) return ms / 1000;
+  throw new CliError(`${JSON.stringify(text)} is no number of seconds`, { hint: "Write 30s, 10m or 2h." });
+}

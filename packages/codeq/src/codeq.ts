@@ -3,7 +3,7 @@
  * after publishing.
  */
 export interface Message<Body> {
-  /** Unique; a second publish of the same id is dropped while the first is queued, claimed or dead. */
+  /** Unique; a second publish of the same id is dropped while the first is queued, claimed, expired or dead. */
   id: string;
   topic: string;
   tenant: string;
@@ -49,6 +49,9 @@ export interface Delivery<Body> {
   deadLetter(reason: string): Promise<void>;
 }
 
+/** Why an expired message becomes a dead letter; nothing where it is gone. */
+export type ExpiredEnd = string | void;
+
 /**
  * What a consumer offers. The queue calls `deliver` as soon as a message and capacity exist together, fairly:
  * round by weight over tenants, then over the lanes of a tenant, FIFO within a lane.
@@ -67,10 +70,11 @@ export interface Consumer<Body> {
   /** Takes a message; never called inside `consume`, but possibly inside `publish`, `wake` or an end of another. */
   deliver(delivery: Delivery<Body>): void;
   /**
-   * A message that waited past `expires_at_ms`; it is not delivered any more. One of the topic's consumers hears of it. An
-   * engine in a server keeps it until the promise resolves; if it does not, somebody is told again after a while.
+   * A message that waited past `expires_at_ms`; it is not delivered any more. One of the topic's consumers hears of it and
+   * says what becomes of it. The queue keeps it until then; where he throws, or says nothing, somebody is told again
+   * after a while. The embedded engine writes its end in the turn of the event loop in which it is said.
    */
-  onExpired(message: Message<Body>): void | Promise<void>;
+  onExpired(message: Message<Body>): ExpiredEnd | Promise<ExpiredEnd>;
 }
 
 export interface Subscription {
@@ -175,8 +179,8 @@ export interface MessageLookup<Body> {
  * codeQ: the queue between ingress and execution. Every method may throw `CS_CODEQ_PUBLISH_FAILED` or
  * `CS_CODEQ_SUBSCRIBE_FAILED` where the engine behind it fails.
  *
- * States of a message: ready or delayed → claimed → gone | ready (nack, lease lost) | dead. A lost lease
- * counts as a failed attempt: the message returns with attempt + 1.
+ * States of a message: ready or delayed → claimed → gone | ready (nack, lease lost) | dead; ready or delayed → expired →
+ * gone | dead. A lost lease counts as a failed attempt: the message returns with attempt + 1.
  */
 export interface CodeQ<Body, Result> extends AsyncDisposable {
   /** Whether other processes publish and take as well. If not, it lives in this one, and may share the store's transactions. */

@@ -66,7 +66,7 @@ const requestFields = {
   fingerprint: Type.Optional(Type.String({ maxLength: 64 })),
   /**
    * Of work whose source decides about further attempts: the queue makes none. `more`: a failure is the source's to deal
-   * with; `last`: it is a dead letter, also where the function only reports it as an item that failed.
+   * with; `last`: it is a dead letter, also where the function only reports all of its items as failed.
    */
   source_attempt: Type.Optional(Type.Enum(["more", "last"])),
   /** Of queued work: who is told of its end. */

@@ -110,6 +110,67 @@ test("an update changes what is given and nothing that somebody else changed mea
   });
 });
 
+test("every field of a source has an option", async () => {
+  await using server = await startSpecServer();
+  const at = ["--api-url", server.url];
+  const create = ["event-source", "create", "any", "--fn", "hello", "--type"];
+  const queue = ["--queue-url", "https://sqs.eu-west-1.amazonaws.com/1/q", "--credentials", "aws"];
+  const bodies: [string[], object][] = [
+    [
+      ["sqs", ...queue, "--visibility-timeout", "2m", "--backoff", "2s", "--backoff-max", "5m"],
+      {
+        sqs: {
+          queue_url: "https://sqs.eu-west-1.amazonaws.com/1/q",
+          credentials: "aws",
+          visibility_timeout_seconds: 120,
+        },
+        retry: { backoff_ms: 2000, backoff_max_ms: 300_000 },
+      },
+    ],
+    [
+      ["s3", "--bucket", "uploads", "--credentials", "aws", "--list-every", "5m"],
+      { s3: { bucket: "uploads", credentials: "aws", list_every_seconds: 300 } },
+    ],
+    [
+      ["webhook", "--signature", "slack", "--secret", "key", "--tolerance", "1m", "--id-header", "x-id"],
+      {
+        webhook: { id_header: "x-id", signature: { scheme: "slack", secret: "key", tolerance_seconds: 60 } },
+      },
+    ],
+  ];
+  for (const [argv, expected] of bodies) {
+    const run = await runCommand([...create, ...argv, ...at]);
+    assert.equal(run.code, 0, run.stderr);
+    const head = { name: "any", type: argv[0], ref: { function: "hello" } };
+    assert.deepEqual(JSON.parse(server.seen.at(-1)?.body ?? ""), { ...head, ...expected });
+  }
+  const odd = await runCommand([...create, "sqs", ...queue, "--visibility-timeout", "1500ms", ...at]);
+  assert.match(odd.stderr, /no number of seconds/);
+  const lone = await runCommand([...create, "webhook", "--tolerance", "1m", ...at]);
+  assert.match(lone.stderr, /--signature and --secret go together/);
+});
+
+test("an update takes an ordering key and a destination away", async () => {
+  await using server = await startSpecServer();
+  const at = ["--api-url", server.url];
+  const run = await runCommand([
+    "event-source",
+    "update",
+    "orders",
+    "--no-ordering-key",
+    "--no-on-failure",
+    ...at,
+  ]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(JSON.parse(server.seen[1]?.body ?? ""), {
+    ordering_key: null,
+    on_failure: null,
+    generation: 1,
+  });
+  await runCommand(["event-source", "update", "orders", "--ordering-key", "body.id", ...at]);
+  assert.deepEqual(JSON.parse(server.seen[3]?.body ?? ""), { ordering_key: "body.id", generation: 1 });
+});
+
 test("event sources are listed, shown, paused, resumed and deleted; status says what is wrong", async () => {
   await using server = await startSpecServer();
   const cs = (...argv: string[]) =>
@@ -176,4 +237,21 @@ test("explain says which event source and message an activation came from", asyn
     tty: true,
   });
   assert.match(run.stdout, /event source +orders \(kinesis, shard-1\), message 49 and 2 more, attempt 2\n/);
+  for (const [messages, shown] of [
+    [3, "49, 50, 51"],
+    [4, "49, 50, 51, 60"],
+    [9, "49, 50, 51, 5 more, 60"],
+  ] as const) {
+    const ids = { message_ids: ["49", "50", "51"], last_message_id: messages === 3 ? "51" : "60" };
+    server.answerOnce("GET", path, (response) =>
+      sendJson(response, 200, {
+        ...ACTIVATION,
+        trigger: { type: "event", source: { ...source, ...ids, messages } },
+      }),
+    );
+    const { stdout } = await runCommand(["activation", "explain", ACTIVATION_ID, "--api-url", server.url], {
+      tty: true,
+    });
+    assert.match(stdout, new RegExp(`^messages +${shown}$`, "m"));
+  }
 });

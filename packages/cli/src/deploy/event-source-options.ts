@@ -3,6 +3,7 @@ import {
   type Destination,
   EVENT_SOURCE_TYPES,
   type EventSourceType,
+  type PatchEventSourceBody,
   WEBHOOK_SCHEMES,
   type WebhookScheme,
 } from "@sous/contract";
@@ -11,10 +12,11 @@ import type { CliDeps } from "../cli-deps.ts";
 import { CliError } from "../client/cli-error.ts";
 import { oneOf, wholeNumber } from "../command-context.ts";
 import { parseNamedRef } from "../function-ref.ts";
-import { parseDuration } from "../parse-duration.ts";
+import { parseDuration, parseSeconds } from "../parse-duration.ts";
 import { readEvent } from "../read-input.ts";
 import {
   addDeliveryOptions,
+  defined,
   type DeliveryOptions,
   parseDestination,
   readDestination,
@@ -37,9 +39,13 @@ export interface EventSourceOptions extends DeliveryOptions {
   region?: string;
   endpoint?: string;
   credentials?: string;
+  visibilityTimeout?: number;
+  listEvery?: number;
+  idHeader?: string;
   signature?: WebhookScheme;
   secret?: string;
   header?: string;
+  tolerance?: number;
   batchSize?: number;
   batchWindow?: number;
   filter?: string[];
@@ -47,9 +53,17 @@ export interface EventSourceOptions extends DeliveryOptions {
   orderingKey?: string;
   bisect?: boolean;
   maxAttempts?: number;
+  backoff?: number;
+  backoffMax?: number;
   maxAge?: number;
   onFailure?: Destination;
   start?: string;
+}
+
+/** Options of `update`, which may take a field away as well. */
+export interface EventSourceUpdateOptions extends Omit<EventSourceOptions, "orderingKey" | "onFailure"> {
+  orderingKey?: string | false;
+  onFailure?: Destination | false;
 }
 
 const collect = (value: string, others: string[] = []): string[] => [...others, value];
@@ -69,6 +83,9 @@ export function addEventSourceOptions(command: Command): Command {
     .option("--region <region>", "sqs, kinesis, s3")
     .option("--endpoint <url>", "sqs, kinesis, s3: of a server that is not AWS itself")
     .option("--credentials <secret>", "name of the secret with the keys or the password")
+    .option("--visibility-timeout <time>", "sqs: how long a message is hidden at a time (30s)", parseSeconds)
+    .option("--list-every <time>", "s3 without --queue-url: pause between two listings (60s)", parseSeconds)
+    .option("--id-header <name>", "webhook: header with the sender's own id; the same id runs once")
     .option(
       "--signature <scheme>",
       `webhook: ${WEBHOOK_SCHEMES.join(", ")}; without one senders need a token`,
@@ -76,6 +93,7 @@ export function addEventSourceOptions(command: Command): Command {
     )
     .option("--secret <name>", "webhook: name of the secret of --signature")
     .option("--header <name>", "webhook, hmac-sha256: header of the signature (x-signature)")
+    .option("--tolerance <time>", "webhook: how far from now a signed time may be (5m)", parseSeconds)
     .option("--batch-size <n>", "most messages in a call (10; webhook 1)", wholeNumber(1, 1000))
     .option("--batch-window <time>", "how long a call waits to be full, as 500ms or 5s (0)", parseDuration)
     .option("--filter <json>", "EventBridge pattern; may be given again, one has to match", collect)
@@ -88,6 +106,8 @@ export function addEventSourceOptions(command: Command): Command {
       "attempts of a message (3); 0: the queue's own policy, sqs",
       wholeNumber(0, 20),
     )
+    .option("--backoff <time>", "pause before the second attempt, at most; it doubles (1s)", parseDuration)
+    .option("--backoff-max <time>", "what the pause between attempts grows to (1m)", parseDuration)
     .option("--max-age <time>", "older messages are given up, as 1h (7d)", parseDuration)
     .option(
       "--on-failure <destination>",
@@ -104,6 +124,30 @@ export function addEventSourceOptions(command: Command): Command {
 /** `--type`, which only `create` has. */
 export const addTypeOption = (command: Command): Command =>
   command.option("--type <type>", EVENT_SOURCE_TYPES.join(", "), oneOf(EVENT_SOURCE_TYPES));
+
+/** What takes a field away, which only `update` has. */
+export const addRemovalOptions = (command: Command): Command =>
+  command
+    .addOption(new Option("--no-ordering-key", "messages run in any order"))
+    .addOption(new Option("--no-on-failure", "the destination of the function's version is told"));
+
+/** @returns the options that give something, and the fields that are taken away */
+export function splitRemovals({ orderingKey, onFailure, ...rest }: EventSourceUpdateOptions): {
+  given: EventSourceOptions;
+  removed: Pick<PatchEventSourceBody, "ordering_key" | "on_failure">;
+} {
+  return {
+    given: {
+      ...rest,
+      ...(typeof orderingKey === "string" ? { orderingKey } : {}),
+      ...(typeof onFailure === "object" ? { onFailure } : {}),
+    },
+    removed: {
+      ...(orderingKey === false ? { ordering_key: null } : {}),
+      ...(onFailure === false ? { on_failure: null } : {}),
+    },
+  };
+}
 
 /** @param type of the source; the options of its part are put there @returns the fields that were given */
 export async function readEventSourceOptions(
@@ -127,8 +171,12 @@ export async function readEventSourceOptions(
   if (options.parallelism !== undefined) fields.parallelism = options.parallelism;
   if (options.orderingKey !== undefined) fields.ordering_key = options.orderingKey;
   if (options.bisect !== undefined) fields.bisect_on_error = options.bisect;
-  if (options.maxAttempts !== undefined)
-    fields.retry = { ...fields.retry, max_attempts: options.maxAttempts };
+  const retry = defined({
+    max_attempts: options.maxAttempts,
+    backoff_ms: options.backoff,
+    backoff_max_ms: options.backoffMax,
+  });
+  if (Object.keys(retry).length > 0) fields.retry = { ...fields.retry, ...retry };
   if (options.maxAge !== undefined) fields.max_record_age_ms = options.maxAge;
   const onFailure = readDestination(options.onFailure, options);
   if (onFailure !== undefined) fields.on_failure = onFailure;
@@ -143,8 +191,8 @@ export async function readEventSourceOptions(
 /** What stands under the name of the type. */
 function partOf(options: EventSourceOptions): Record<string, unknown> {
   const { topic, queueUrl, url, stream, group, bucket, prefix, region, endpoint, credentials } = options;
-  const { signature, secret, header } = options;
-  const given = {
+  const { signature, secret, header, tolerance } = options;
+  const part: Record<string, unknown> = defined({
     topic,
     queue_url: queueUrl,
     url,
@@ -155,17 +203,18 @@ function partOf(options: EventSourceOptions): Record<string, unknown> {
     region,
     endpoint,
     credentials,
-  };
-  const part: Record<string, unknown> = Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  );
-  if (signature === undefined && secret === undefined) return part;
+    visibility_timeout_seconds: options.visibilityTimeout,
+    list_every_seconds: options.listEvery,
+    id_header: options.idHeader,
+  });
+  const details = defined({ header, tolerance_seconds: tolerance });
+  if (signature === undefined && secret === undefined && Object.keys(details).length === 0) return part;
   if (signature === undefined || secret === undefined) {
-    throw new CliError("--signature and --secret go together", {
+    throw new CliError("--signature and --secret go together, and with what is said of them", {
       hint: "Write --signature github --secret hub-key.",
     });
   }
-  part["signature"] = { scheme: signature, secret, ...(header === undefined ? {} : { header }) };
+  part["signature"] = { scheme: signature, secret, ...details };
   return part;
 }
 

@@ -188,7 +188,7 @@ function collectBudget(text: string, earlier: Record<string, number> = {}): Reco
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Leaves out what is undefined: a field that is present and undefined would not reach the wire either. */
-function defined<T extends object>(fields: T): Defined<T> {
+export function defined<T extends object>(fields: T): Defined<T> {
   const kept: Defined<T> = { ...fields };
   for (const key of Object.keys(kept) as (keyof T)[]) if (fields[key] === undefined) delete kept[key];
   return kept;

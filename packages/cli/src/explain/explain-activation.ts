@@ -77,11 +77,17 @@ export function explainActivation(record: ActivationRecord, options: ExplainOpti
 /** Which event source it was, which of its messages, and for the how-many-eth time. */
 function eventSourceOf({ trigger }: ActivationRecord): [string, string][] {
   const { event_source, event_source_type, partition, message_id, messages, attempt } = trigger.source;
+  const { message_ids, last_message_id } = trigger.source;
   if (trigger.type !== "event" || event_source === undefined) return [];
   const others = typeof messages === "number" && messages > 1 ? ` and ${messages - 1} more` : "";
   const place = partition === "all" ? "" : `, ${String(partition)}`;
   const text = `${String(event_source)} (${String(event_source_type)}${place}), message ${String(message_id)}${others}`;
-  return [["event source", `${text}, attempt ${String(attempt)}`]];
+  const source: [string, string] = ["event source", `${text}, attempt ${String(attempt)}`];
+  if (!Array.isArray(message_ids) || typeof messages !== "number") return [source];
+  const ids = message_ids.map(String);
+  const between = messages - ids.length - 1;
+  if (between >= 0) ids.push(...(between > 0 ? [`${between} more`] : []), String(last_message_id));
+  return [source, ["messages", printable(ids.join(", "))]];
 }
 
 /** Whose end it was told of, or which dead letter it was. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { type ContractCodeQ, message, startProbe, unique } from "./harness.ts";
+import { type ContractCodeQ, eventually, message, startProbe, unique } from "./harness.ts";
 
 /** The dead-letter queue and the way back. */
 export function deadLetterContract(open: () => Promise<ContractCodeQ>): void {
@@ -76,6 +76,51 @@ export function deadLetterContract(open: () => Promise<ContractCodeQ>): void {
       const back = await probe.next();
       assert.ok(back.message.expires_at_ms >= nowMs + 100_000);
       await back.ack();
+    });
+
+    test(`an expired ${kind} message becomes a dead letter where its consumer says why`, async () => {
+      await using queue = await open();
+      const topic = unique("topic");
+      const [waits, late, gone] = ["waits", "late", "gone"].map((text) => message(topic, text));
+      assert.ok(waits && late && gone);
+      waits.expires_at_ms = gone.expires_at_ms = Date.now() + 300;
+      // Too old when it is published.
+      late.expires_at_ms = Date.now() - 1;
+      const heard = Promise.withResolvers<void>();
+      const probe = await startProbe(queue, {
+        topic,
+        slots: 0,
+        async onExpired({ body }) {
+          await heard.promise;
+          return body.text === "gone" ? undefined : `too old: ${body.text}`;
+        },
+      });
+      for (const each of [waits, late, gone]) await queue.publish(each, { depthMax: 10, durable });
+      await eventually("all expire", () => probe.expired.length === 3);
+      assert.deepEqual(await queue.dead(topic, 10), [], "not before the consumer has said so");
+      await queue.publish({ ...waits, expires_at_ms: Date.now() + 60_000 }, { depthMax: 10, durable });
+      assert.deepEqual(await queue.depth(topic), [], "its id is taken as long");
+      heard.resolve();
+      await eventually("they are dead", async () => (await queue.dead(topic, 10)).length === 2);
+      const letters = (await queue.dead(topic, 10)).map(({ message: { id }, reason }) => [id, reason]);
+      assert.deepEqual(
+        letters.sort(),
+        [
+          [waits.id, "too old: waits"],
+          [late.id, "too old: late"],
+        ].sort(),
+      );
+      const beforeMs = Date.now();
+      assert.equal(await queue.redrive(topic, waits.id), 1);
+      probe.resize(1);
+      const back = await probe.next();
+      assert.deepEqual([back.message.id, back.message.attempt], [waits.id, 1]);
+      assert.ok(back.message.expires_at_ms > beforeMs - 1000);
+      await back.ack();
+      await queue.publish({ ...gone, expires_at_ms: Date.now() + 60_000 }, { depthMax: 10, durable });
+      probe.release();
+      assert.equal(await probe.done(), "gone", "the id of what is gone is free");
+      assert.equal(probe.expired.length, 3, "each is told of once");
     });
 
     test(`${kind} dead letters are paged for their tenant and lane, read and taken away one by one`, async () => {

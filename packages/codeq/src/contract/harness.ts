@@ -84,6 +84,8 @@ export interface ProbeOptions {
   slots?: number;
   leaseMs?: number;
   accepts?: (message: Message<ContractBody>) => boolean;
+  /** What becomes of an expired message (it is gone). */
+  onExpired?: Consumer<ContractBody>["onExpired"];
   /** Called with each delivery, as it comes. */
   onDelivery?: (delivery: Delivery<ContractBody>) => void;
 }
@@ -123,6 +125,7 @@ export class Probe {
       },
       onExpired: (old) => {
         this.expired.push(old);
+        return options.onExpired?.(old);
       },
     };
     this.#subscription = await queue.consume(consumer);

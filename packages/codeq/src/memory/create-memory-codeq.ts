@@ -23,7 +23,7 @@ export interface MemoryCodeQOptions<Body> {
   leaseTickMs?: number | undefined;
   /** Non-durable dead letters kept for each topic (1,000); the oldest make room. */
   deadVolatileMax?: number | undefined;
-  /** How long an expired message waits for a consumer to hear of it, in milliseconds (60,000). */
+  /** How long an expired message waits for a consumer to hear of it, or to be told of again, in milliseconds (60,000). */
   expiredHoldMs?: number | undefined;
   /** Hears of failures that no caller waits for: background writes and exceptions of consumers (nobody). */
   onError?: ((error: PlatformError) => void) | undefined;

@@ -1,5 +1,5 @@
-import type { PlatformError } from "@sous/contract";
-import type { FoundMessage, Message } from "../codeq.ts";
+import { PlatformError } from "@sous/contract";
+import type { Consumer, ExpiredEnd, FoundMessage, Message } from "../codeq.ts";
 import { Alarm, type SetTimer } from "./alarm.ts";
 import { Claim, type ClaimKeeper } from "./claim.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -286,12 +286,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     const { entry } = claim;
     if (entry.claim !== claim) return DONE;
     this.#end(claim);
-    entry.moveTo("dead");
-    // When it died is kept where a waiting message says when it is due.
-    entry.message = { ...entry.message, due_at_ms: this.clock() };
-    const dropped = this.topic(entry.message.topic).dead.add(entry, reason);
-    if (dropped !== undefined) this.forget(dropped);
-    return entry.durable && this.#log ? this.#log.update(entry.message, reason) : DONE;
+    return this.#bury(entry, reason);
   }
 
   forget(entry: Entry<Body>): void {
@@ -299,8 +294,30 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     this.#entries.delete(entry.id);
   }
 
-  erase(entry: Entry<Body>): void {
-    if (entry.durable) this.#inBackground(this.#log?.remove(entry.message.id));
+  expire(entry: Entry<Body>, consumer: Consumer<Body> | undefined): void {
+    this.#deadlines.remove(entry);
+    entry.moveTo("expired");
+    if (consumer === undefined) {
+      this.#expired(entry);
+      return;
+    }
+    try {
+      const said = consumer.onExpired(entry.message);
+      if (!(said instanceof Promise)) {
+        // Here, so that what the consumer has written about it is in the store's transaction too.
+        this.#expired(entry, said);
+        return;
+      }
+      said.then(
+        (reason) => this.#expired(entry, reason),
+        (cause: unknown) => this.#onExpiredFailed(cause),
+      );
+    } catch (cause) {
+      this.#onExpiredFailed(cause);
+    }
+    entry.heapKey = this.clock() + this.#options.expiredHoldMs;
+    this.#deadlines.push(entry);
+    this.#alarm.ensure(entry.heapKey);
   }
 
   async close(): Promise<void> {
@@ -359,6 +376,33 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
       this.#watch(entry);
     }
     return queue;
+  }
+
+  #expired(entry: Entry<Body>, reason?: ExpiredEnd): void {
+    if (entry.state !== "expired") return;
+    this.#deadlines.remove(entry);
+    if (reason !== undefined) {
+      this.#inBackground(this.#bury(entry, reason));
+      return;
+    }
+    entry.moveTo("gone");
+    this.forget(entry);
+    if (entry.durable) this.#inBackground(this.#log?.remove(entry.id));
+  }
+
+  #onExpiredFailed(cause: unknown): void {
+    const message =
+      "A consumer's onExpired failed, and is called again; see the cause and mend the consumer.";
+    this.report(new PlatformError("CS_INTERNAL", message, { cause }));
+  }
+
+  #bury(entry: Entry<Body>, reason: string): Promise<void> {
+    entry.moveTo("dead");
+    // When it died is kept where a waiting message says when it is due.
+    entry.message = { ...entry.message, due_at_ms: this.clock() };
+    const dropped = this.topic(entry.message.topic).dead.add(entry, reason);
+    if (dropped !== undefined) this.forget(dropped);
+    return entry.durable && this.#log ? this.#log.update(entry.message, reason) : DONE;
   }
 
   #leaseLost(claim: Claim<Body>): void {

@@ -251,3 +251,36 @@ test("closing waits for writes on their way", async () => {
   assert.ok(journal.entries.has("a"));
   await published;
 });
+
+test("what expires stays until its consumer has said what becomes of it, through a crash too", async () => {
+  const [journal, time] = [createMapJournal(), createVirtualTime()];
+  await using before = await open(journal, time);
+  await before.publish(message(time, "a"), durable);
+  const nobody = { topic: TOPIC, leaseMs: 1000, capacity: () => 0, accepts: () => true, deliver: () => {} };
+  const never = new Promise<string>(() => {});
+  await before.consume({ ...nobody, onExpired: () => never });
+  time.advance(60_000);
+  await settle();
+  assert.equal(journal.entries.get("a")?.dead, false, "nobody has said anything yet");
+
+  const errors: PlatformError[] = [];
+  await using queue = await open(journal, time, errors);
+  let told = 0;
+  const onExpired = (): string => {
+    if (++told === 1) throw new Error("not now");
+    return "too old";
+  };
+  await queue.consume({ ...nobody, onExpired });
+  time.advance(1);
+  assert.deepEqual([told, errors.length], [1, 1]);
+  time.advance(60_000);
+  assert.equal(told, 2, "it is told of again");
+  await settle();
+
+  await using after = await open(journal, time);
+  const letters = await after.dead(TOPIC, 10);
+  assert.deepEqual(
+    letters.map(({ message: { id }, reason }) => [id, reason]),
+    [["a", "too old"]],
+  );
+});

@@ -8,11 +8,12 @@ import { IntrusiveList, type Linked } from "./intrusive-list.ts";
  *
  *     gone → appending → ready | delayed → claimed → gone | ready | delayed | dead
  *                ↓             ↓                        dead → appending | ready
- *               gone          gone (cancelled, expired)
+ *               gone          gone (cancelled) | expired → gone | dead
  *
- * `appending` exists for durable messages only: the journal has not confirmed it yet.
+ * `appending` exists for durable messages only: the journal has not confirmed it yet. `expired` lasts until a consumer
+ * has said what becomes of it.
  */
-export type EntryState = "appending" | "ready" | "delayed" | "claimed" | "dead" | "gone";
+export type EntryState = "appending" | "ready" | "delayed" | "claimed" | "expired" | "dead" | "gone";
 
 /** A message inside the queue. Its heap fields belong to the heap of deadlines. */
 export class Entry<Body> implements HeapItem, Linked<Entry<Body>>, Identified<Entry<Body>> {

@@ -18,10 +18,8 @@ export interface TopicHost<Body> {
   weightOf(tenant: string): number;
   /** Claims a message that was just taken from its lane. */
   claim(entry: Entry<Body>, leaseMs: number, nowMs: number): Delivery<Body>;
-  /** Forgets a message that was just taken from its lane. */
-  forget(entry: Entry<Body>): void;
-  /** Removes a forgotten message from the journal. */
-  erase(entry: Entry<Body>): void;
+  /** Ends a message that was just taken from its lane as its consumer says. */
+  expire(entry: Entry<Body>, consumer: Consumer<Body> | undefined): void;
   /** Hears of a consumer's exception. */
   report(error: PlatformError): void;
 }
@@ -110,8 +108,9 @@ export class TopicQueue<Body> {
   }
 
   /**
-   * Ends a waiting message that is too old. Without a consumer to hear of it the first call only notes it.
-   * @returns whether the message is gone
+   * Ends a waiting message that is too old, or tells of it again. Without a consumer to hear of it the first call only
+   * notes it.
+   * @returns whether the message waits no more
    */
   expire(entry: Entry<Body>): boolean {
     const consumer = this.#consumers[0];
@@ -120,15 +119,7 @@ export class TopicQueue<Body> {
       return false;
     }
     this.remove(entry);
-    this.#host.forget(entry);
-    try {
-      const heard = consumer?.onExpired(entry.message);
-      if (heard instanceof Promise) heard.catch((cause: unknown) => this.#consumerFailed("onExpired", cause));
-    } catch (cause) {
-      this.#consumerFailed("onExpired", cause);
-    }
-    // After the consumer, so that what it writes about the end is in the store's transaction too.
-    this.#host.erase(entry);
+    this.#host.expire(entry, consumer);
     return true;
   }
 

@@ -11,6 +11,7 @@ import { fromWire, type SettleOp, type WireItem, type WireMessage } from "./wire
 const PRESENT_MS = 1000;
 /** Between two tries of what did not reach the coordinator, in milliseconds. */
 const AGAIN_MS = 250;
+const UNREADABLE = "its body cannot be read";
 
 /** How what is said of claims reaches the coordinator. */
 export interface Settler {
@@ -198,9 +199,9 @@ export class ConsumerSession<Body> {
   async #expire([, , , token, wire]: Expired): Promise<void> {
     const { settler } = this.#options;
     const message = this.#decoded(token, wire);
-    if (message === undefined || !(await this.#consumer.onExpired(message))) return;
-    // Only now is it gone for good: had this process ended before, another consumer would have heard of it.
-    this.#behind(settler.settle("e", token, ""));
+    const heard = message === undefined ? undefined : await this.#consumer.onExpired(message);
+    // Only now is it at its end: had this process ended before, another consumer would have heard of it.
+    if (heard !== undefined) this.#behind(settler.settle("e", token, heard.end ?? ""));
   }
 
   #decoded(token: string, wire: WireMessage): Message<Body> | undefined {
@@ -210,8 +211,8 @@ export class ConsumerSession<Body> {
     } catch (cause) {
       const text = `Message ${message.id} of ${message.topic} cannot be read; it is put to the dead letters.`;
       this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
-      this.#behind(this.#options.settler.settle("d", token, "its body cannot be read"));
-      this.#behind(this.#options.settler.settle("e", token, ""));
+      this.#behind(this.#options.settler.settle("d", token, UNREADABLE));
+      this.#behind(this.#options.settler.settle("e", token, UNREADABLE));
       return undefined;
     }
   }

@@ -1,4 +1,4 @@
-import type { Delivery, Message } from "../codeq.ts";
+import type { Delivery, ExpiredEnd, Message } from "../codeq.ts";
 import type { CoordinatorLog } from "./coordinator-log.ts";
 import type { HeldBy } from "./log-records.ts";
 import { laneKeyOf, type RemoteConsumer } from "./remote-consumer.ts";
@@ -26,9 +26,9 @@ interface Held {
 }
 
 interface Leaving {
-  key: number;
   message: Message<string>;
   sentAtMs: number;
+  end: (end: ExpiredEnd) => void;
 }
 
 /** What consumers hold, by token: deliveries under way, and expired messages they are told of. */
@@ -59,22 +59,25 @@ export class CoordinatorClaims {
     );
   }
 
-  /** Tells a consumer of an expired message, which stays in the log until it says that it heard. */
-  expire(remote: RemoteConsumer, message: Message<string>): void {
-    const key = this.#options.log.keep(message.id);
-    if (key === undefined) return;
+  /**
+   * Tells a consumer of an expired message.
+   * @returns settles when somebody has said what becomes of it
+   */
+  expire(remote: RemoteConsumer, message: Message<string>): Promise<ExpiredEnd> {
+    const { promise, resolve: end } = Promise.withResolvers<ExpiredEnd>();
     const token = this.#newToken(remote);
-    this.#leaving.set(token, { key, message, sentAtMs: this.#options.clock() });
+    this.#leaving.set(token, { message, sentAtMs: this.#options.clock(), end });
     // Not before the log has taken something: a coordinator before the present one knows of no end.
     this.#options.log.probe().then(
       () => this.#tell(remote, token, message),
       () => {},
     );
+    return promise;
   }
 
   /** @returns whether the token still held the message */
   async settle(op: SettleOp, token: string, argument: unknown): Promise<boolean> {
-    if (op === "e") return await this.#heard(token);
+    if (op === "e") return this.#heard(token, String(argument));
     const held = this.#held.get(token);
     if (held === undefined) return false;
     const { delivery, remote } = held;
@@ -158,11 +161,11 @@ export class CoordinatorClaims {
     return true;
   }
 
-  async #heard(token: string): Promise<boolean> {
+  #heard(token: string, reason: string): boolean {
     const leaving = this.#leaving.get(token);
     if (leaving === undefined) return false;
     this.#leaving.delete(token);
-    await this.#options.log.gone(leaving.key);
+    leaving.end(reason === "" ? undefined : reason);
     return true;
   }
 

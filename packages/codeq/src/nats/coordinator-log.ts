@@ -43,9 +43,6 @@ export class CoordinatorLog implements QueueJournal {
   /** By id, those written longest ago first. */
   readonly #live = new Map<string, LoggedMessage>();
   readonly #volatile = new Set<string>();
-  readonly #kept = new Set<string>();
-  /** Messages the engine has let go while they must stay in the log, by key. */
-  readonly #leaving = new Map<number, LoggedMessage>();
   #liveBytes = 0;
   #firstSequence = 0;
   #bytes = 0;
@@ -108,25 +105,7 @@ export class CoordinatorLog implements QueueJournal {
     if (message === undefined) return Promise.resolve();
     this.#live.delete(id);
     this.#liveBytes -= sizeOf(message);
-    if (!this.#kept.delete(id)) return this.gone(message.key);
-    this.#leaving.set(message.key, message);
-    return Promise.resolve();
-  }
-
-  /**
-   * The next removal of this id leaves the message in the log, as it is.
-   * @returns the key by which it goes later
-   */
-  keep(id: string): number | undefined {
-    const key = this.#live.get(id)?.key;
-    if (key !== undefined) this.#kept.add(id);
-    return key;
-  }
-
-  gone(key: number): Promise<void> {
-    this.#leaving.delete(key);
-    this.#append.fix(key);
-    return this.#append.add(goneRecord(key));
+    return this.#gone(message.key);
   }
 
   /** Writes something that means nothing. */
@@ -159,8 +138,8 @@ export class CoordinatorLog implements QueueJournal {
         this.#add(message);
         taken.push(message);
       } else {
-        // One that expired, and was published anew before anybody had said that he heard.
-        this.gone(message.key).catch(() => {});
+        // One that had expired for a release before this one, and was published anew before anybody heard of it.
+        this.#gone(message.key).catch(() => {});
       }
     }
     return taken.sort((a, b) => a.key - b.key);
@@ -169,6 +148,11 @@ export class CoordinatorLog implements QueueJournal {
   #add(message: LoggedMessage): void {
     this.#live.set(message.entry.id, message);
     this.#liveBytes += sizeOf(message);
+  }
+
+  #gone(key: number): Promise<void> {
+    this.#append.fix(key);
+    return this.#append.add(goneRecord(key));
   }
 
   #put(message: LoggedMessage): Promise<void> {
@@ -224,8 +208,6 @@ export class CoordinatorLog implements QueueJournal {
       }
       await Promise.all(moved.map((message) => this.#put(message)));
     }
-    const leaving = this.#leaving.values().filter(({ home }) => home <= end);
-    await Promise.all([...leaving].map((message) => this.#put(message)));
     await stream.purge(end + 1);
     const { firstSequence, bytes } = await stream.state();
     this.#firstSequence = firstSequence;

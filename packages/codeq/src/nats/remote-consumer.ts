@@ -1,4 +1,4 @@
-import type { Consumer, Delivery, Message, Subscription } from "../codeq.ts";
+import type { Consumer, Delivery, ExpiredEnd, Message, Subscription } from "../codeq.ts";
 import { LaneRooms } from "../remote/lane-rooms.ts";
 
 export interface RemoteConsumerOptions {
@@ -14,7 +14,7 @@ export interface RemoteConsumerOptions {
   capacity: number;
   clock: () => number;
   deliver: (consumer: RemoteConsumer, delivery: Delivery<string>) => void;
-  expired: (consumer: RemoteConsumer, message: Message<string>) => void;
+  expired: (consumer: RemoteConsumer, message: Message<string>) => Promise<ExpiredEnd>;
 }
 
 export const laneKeyOf = ({ tenant, lane }: Pick<Message<unknown>, "tenant" | "lane">): string =>
@@ -72,8 +72,8 @@ export class RemoteConsumer implements Consumer<string> {
     this.#options.deliver(this, delivery);
   }
 
-  onExpired(message: Message<string>): void {
-    this.#options.expired(this, message);
+  onExpired(message: Message<string>): Promise<ExpiredEnd> {
+    return this.#options.expired(this, message);
   }
 
   /** Hears how many it takes now. @param seen deliveries of this session it had seen when it said so */

@@ -16,7 +16,10 @@ export type Op =
   | "weight"
   | "check";
 
-/** How a claim ends or goes on: ack, nack, release, dead, extend, refused, and heard of an expired message. */
+/**
+ * How a claim ends or goes on: ack, nack, release, dead, extend, refused, and heard of an expired message, with the reason
+ * where it is a dead letter.
+ */
 export type SettleOp = "a" | "n" | "r" | "d" | "x" | "f" | "e";
 
 /** A call within a frame: its number (0 where nobody waits for an answer), what is asked, and its arguments. */

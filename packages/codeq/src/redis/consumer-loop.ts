@@ -17,6 +17,7 @@ const FAILED_PAUSE_MS = 250;
 const SWEEP_MS = 1000;
 /** Claims without a reply that are looked for. */
 const LOST_MAX = 16;
+const UNREADABLE = "its body cannot be read";
 
 /** How what is said of claims reaches the server. */
 export interface Settler {
@@ -186,8 +187,7 @@ export class ConsumerLoop<Body> {
     const { settler } = this.#options;
     const message = this.#decoded(raw);
     if (message === undefined) {
-      const reason = "its body cannot be read";
-      this.#behind(shard.settle({ op: "d", id: raw.message.id, token: raw.token, argument: reason }));
+      this.#behind(shard.settle({ op: "d", id: raw.message.id, token: raw.token, argument: UNREADABLE }));
       return undefined;
     }
     const key = keyOf(message);
@@ -206,9 +206,14 @@ export class ConsumerLoop<Body> {
 
   async #expired(shard: Shard, raw: RawMessage): Promise<void> {
     const message = this.#decoded(raw);
-    if (message !== undefined && !(await this.#consumer.onExpired(message))) return;
-    // Only now is it gone for good: had this process ended before, another consumer would have heard of it.
-    this.#behind(shard.settle({ op: "a", id: raw.message.id, token: raw.token, argument: "" }));
+    const heard = message === undefined ? { end: UNREADABLE } : await this.#consumer.onExpired(message);
+    if (heard === undefined) return;
+    const { end } = heard;
+    const { token } = raw;
+    // Only now is it at its end: had this process ended before, another consumer would have heard of it.
+    this.#behind(
+      shard.settle({ op: end === undefined ? "a" : "d", id: raw.message.id, token, argument: end ?? "" }),
+    );
   }
 
   /** Nobody waits for it: an outage is reported by the connection, and what did not arrive ends with its lease. */

@@ -1,5 +1,5 @@
 import { PlatformError } from "@sous/contract";
-import type { Consumer, Delivery, Message } from "../codeq.ts";
+import type { Consumer, Delivery, ExpiredEnd, Message } from "../codeq.ts";
 
 /** A consumer whose exceptions are reported and change nothing else. */
 export class GuardedConsumer<Body> {
@@ -23,14 +23,13 @@ export class GuardedConsumer<Body> {
     this.#guard("deliver", () => this.#consumer.deliver(delivery));
   }
 
-  /** @returns whether the consumer has done what it does about it */
-  async onExpired(message: Message<Body>): Promise<boolean> {
+  /** @returns what becomes of the message, or `undefined` where the consumer failed */
+  async onExpired(message: Message<Body>): Promise<{ end: ExpiredEnd } | undefined> {
     try {
-      await this.#consumer.onExpired(message);
-      return true;
+      return { end: await this.#consumer.onExpired(message) };
     } catch (cause) {
       this.#failed("onExpired", cause);
-      return false;
+      return undefined;
     }
   }
 

@@ -11,6 +11,7 @@ import { pageOf } from "./paging.ts";
 
 const closed = { additionalProperties: false } as const;
 const { ref, retry: _whole, ...rest } = eventSourceFields;
+const { ordering_key, on_failure } = rest;
 const optional = Type.Partial(Type.Object({ ...rest, retry: Type.Partial(EventRetry, closed) })).properties;
 
 /** Body of `POST …/event-sources`: name, type, function, and the part that its type is named after. */
@@ -24,6 +25,10 @@ export type CreateEventSourceBody = Static<typeof CreateEventSourceBody>;
 export const PatchEventSourceBody = Type.Object(
   {
     ...optional,
+    ordering_key: Type.Optional(
+      Type.Union([Type.Null(), ordering_key], { description: "null: none any more" }),
+    ),
+    on_failure: Type.Optional(Type.Union([Type.Null(), on_failure], { description: "null: none any more" })),
     ref: Type.Optional(ref),
     generation: Type.Optional(
       Type.Integer({

@@ -66,19 +66,14 @@ export async function patchEventSource(
   key: FunctionKey,
   body: PatchEventSourceBody,
 ): Promise<EventSourceReply> {
-  const { generation: wanted, retry, ...changes } = body;
+  const { generation: wanted, ...changes } = body;
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const { record: before, generation } = await findEventSource(context, key);
     if (wanted !== undefined && wanted !== generation) {
       const message = `event source ${key.name} is of generation ${generation}, not ${wanted}: read it again`;
       throw new PlatformError("CS_STORE_CAS_FAILED", message);
     }
-    const record = checkEventSource({
-      ...before,
-      ...changes,
-      retry: { ...before.retry, ...retry },
-      updated_at_ms: context.clock(),
-    });
+    const record = checkEventSource({ ...changed(before, changes), updated_at_ms: context.clock() });
     // Whoever only pauses it must be able to, whatever has become of its function.
     if (body.ref !== undefined) await resolve(context, record);
     const json = JSON.stringify(record);
@@ -87,6 +82,23 @@ export async function patchEventSource(
     return await describeEventSource(context, { record, generation: generation + 1 });
   }
   throw new PlatformError("CS_CONFLICT", `event source ${key.name} is being changed by others; try again`);
+}
+
+/** @returns a record with what changes; null takes a field away */
+function changed(
+  before: EventSourceRecord,
+  { ordering_key, on_failure, retry, ...changes }: Omit<PatchEventSourceBody, "generation">,
+): EventSourceRecord {
+  const { ordering_key: keyBefore, on_failure: toldBefore, ...kept } = before;
+  const key = ordering_key === undefined ? keyBefore : ordering_key;
+  const told = on_failure === undefined ? toldBefore : on_failure;
+  return {
+    ...kept,
+    ...changes,
+    retry: { ...before.retry, ...retry },
+    ...(key === undefined || key === null ? {} : { ordering_key: key }),
+    ...(told === undefined || told === null ? {} : { on_failure: told }),
+  };
 }
 
 /** Deletes an event source with what is known of it. What it has started goes on. @throws CS_NOT_FOUND */

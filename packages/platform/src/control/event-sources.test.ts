@@ -84,6 +84,22 @@ test("a change counts the generation up, and one that was read before somebody e
   assert.deepEqual(outcome(await patch({ ref: { function: "nobody" } })), [404, "CS_NOT_FOUND"]);
 });
 
+test("null takes an ordering key and a destination away, and nothing else", async () => {
+  await using control = await startWithHello();
+  const on_failure = { topic: "failed" };
+  await control.call("POST", SOURCES, { ...orders, ordering_key: "body.id", on_failure });
+  const patch = (body: object) => control.call<EventSourceReply>("PATCH", `${SOURCES}/orders`, body);
+  const first = (await patch({ ordering_key: null })).body;
+  assert.deepEqual([Object.hasOwn(first, "ordering_key"), first.on_failure], [false, on_failure]);
+  const second = (await patch({ on_failure: null, ordering_key: "body.key" })).body;
+  assert.deepEqual([second.ordering_key, Object.hasOwn(second, "on_failure")], ["body.key", false]);
+  const { warnings: _none, ...item } = second;
+  assert.deepEqual((await control.call<EventSourcePage>("GET", SOURCES)).body.items, [item]);
+  assert.deepEqual(outcome(await patch({ ref: null })), [400, "CS_VALIDATION_FAILED"]);
+  const another = { ...orders, name: "another", ordering_key: null };
+  assert.deepEqual(outcome(await control.call("POST", SOURCES, another)), [400, "CS_VALIDATION_FAILED"]);
+});
+
 test("pause and resume say so in its status", async () => {
   await using control = await startWithHello();
   await control.call("POST", SOURCES, orders);

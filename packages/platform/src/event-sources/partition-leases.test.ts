@@ -48,12 +48,19 @@ function createTime() {
 
 type Time = ReturnType<typeof createTime>;
 
-function open(time: Time, leases: LeaseStore, holder: string, faults: unknown[] = []): PartitionLeases {
+function open(
+  time: Time,
+  leases: LeaseStore,
+  holder: string,
+  faults: unknown[] = [],
+  sharers = 2,
+): PartitionLeases {
   const { clock, sleep } = time;
   const onFault = (error: unknown): void => void faults.push(error);
   return createStoreLeases({
     leases: time.watched(leases),
     holder,
+    sharers: () => sharers,
     clock,
     monotonic: clock,
     sleep,
@@ -122,6 +129,7 @@ test("a process whose clock is ahead does not keep a partition beyond its end", 
   const dead = createStoreLeases({
     leases: time.watched(store.leases),
     holder: "dead",
+    sharers: () => 2,
     clock: ahead.clock,
     monotonic: time.clock,
     sleep: (ms, signal) => (ms === 3000 ? new Promise(() => {}) : sleep(ms, signal)),
@@ -144,6 +152,75 @@ test("who has fewer partitions comes first", async () => {
   await time.pass(2000);
   const [mine, theirs] = await both;
   assert.deepEqual([mine, theirs === undefined], [undefined, false]);
+});
+
+const hundred = Array.from({ length: 100 }, (_, at) => `p${at}`);
+
+test("a process whose others are gone takes all there is at once, however much it has", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const time = createTime();
+  await using leases = open(time, store.leases, "one", [], 1);
+  assert.equal((await leases.takeShare(hundred.slice(0, 50))).size, 50);
+  assert.equal((await leases.takeShare(hundred)).size, 50, "no time has passed");
+});
+
+test("what others have is not waited for", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const time = createTime();
+  await using one = open(time, store.leases, "one");
+  await using other = open(time, store.leases, "other", [], 1);
+  await other.takeShare(hundred);
+  await take(time, one, "q");
+  assert.equal((await one.takeShare(hundred)).size, 0, "no time has passed");
+});
+
+test("of a process that was killed another has all soon after the leases are over", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const time = createTime();
+  await using one = open(time, store.leases, "one");
+  const { sleep } = time;
+  const dead = createStoreLeases({
+    leases: time.watched(store.leases),
+    holder: "dead",
+    sharers: () => 1,
+    clock: time.clock,
+    monotonic: time.clock,
+    sleep: (ms, signal) => (ms === 3000 ? new Promise(() => {}) : sleep(ms, signal)),
+    onFault: () => {},
+  });
+  await dead.takeShare(hundred);
+  await one.takeShare(hundred);
+  await time.pass(TTL_MS);
+  let has = 0;
+  let looks = 0;
+  while (has < 100) {
+    let isDone = false;
+    const share = one.takeShare(hundred).finally(() => (isDone = true));
+    while (!isDone) await time.pass(500);
+    has += (await share).size;
+    assert.ok(++looks <= 8, `${has} after ${looks} looks`);
+  }
+});
+
+test("two that begin at once have half each, and miss none", async () => {
+  await using store = await createSqliteStore({ path: ":memory:" });
+  const time = createTime();
+  await using one = open(time, store.leases, "one");
+  await using other = open(time, store.leases, "other");
+  const had = [new Set<string>(), new Set<string>()] as const;
+  const look = async (leases: PartitionLeases, at: 0 | 1): Promise<void> => {
+    for (const name of (await leases.takeShare(hundred)).keys()) had[at].add(name);
+  };
+  const sizes = (): number[] => had.map(({ size }) => size);
+  for (let looks = 0; had[0].size + had[1].size < 100; looks++) {
+    assert.ok(looks < 8, `${sizes().join(" and ")} after ${looks} looks`);
+    let isDone = false;
+    const both = Promise.all([look(one, 0), look(other, 1)]).finally(() => (isDone = true));
+    while (!isDone) await time.pass(500);
+    await both;
+  }
+  assert.ok(Math.min(...sizes()) >= 25, sizes().join(" and "));
+  assert.equal(had[0].union(had[1]).size, 100);
 });
 
 test("when the process ends what it has is free at once", async () => {

@@ -19,6 +19,7 @@ const held = (id: string, key?: string, attempt = 1): Held => ({
 
 type Answer = Partial<EventEnd> | "throw";
 const FAILED: Answer = { error: { type: "Exception", message: "no" } };
+const EXPIRED: Answer = { error: { type: "Expired", message: "too old" } };
 const report = (...ids: string[]): Answer => ({
   result: {
     statusCode: 200,
@@ -101,6 +102,16 @@ test("a report of an item that was not in the batch fails all of it", async () =
   assert.equal((await run(abcdefgh, () => report("b", "x"))).end, "failed:abcdefgh");
 });
 
+test("what a last call only reports is not given up with what it does not: it has its last call alone", async () => {
+  const last = ["a", "b", "c"].map((id) => held(id, undefined, 3));
+  const { end, calls } = await run(last, () => report("b"), { bisect: false });
+  assert.deepEqual([end, calls], ["succeeded:ac failed:b", "abc!"]);
+  assert.deepEqual(
+    last.map(({ alone }) => alone),
+    [false, true, false],
+  );
+});
+
 test("what follows a failed message of its key counts as not run, reported or halved", async () => {
   const keyed = [held("a", "1"), held("b", "2"), held("c", "1"), held("d", "2")];
   assert.equal((await run(keyed, () => report("a"))).end, "succeeded:bd failed:a untried:c");
@@ -124,4 +135,15 @@ test("a first call that cannot be queued is thrown, a later one leaves the rest 
 
 test("a call somebody cancelled is over", async () => {
   assert.equal((await run(abcdefgh, () => ({ isCancelled: true }))).end, "succeeded:abcdefgh");
+});
+
+test("what ended unrun because it waited for too long has not failed, and is not halved; at last it is given up", async () => {
+  const keyed = [held("a", "1"), held("b")];
+  assert.deepEqual(await run(keyed, () => EXPIRED), { end: "expired:ab", calls: "ab" });
+  const halved = await run([...keyed, held("c", "1"), held("d")], (ids) =>
+    ids.length === 4 ? FAILED : ids.includes("a") ? EXPIRED : {},
+  );
+  assert.deepEqual(halved, { end: "succeeded:d untried:c expired:ab", calls: "abcd ab d" });
+  const last = await run([held("a", undefined, 3)], () => EXPIRED);
+  assert.deepEqual(last, { end: "givenUp:a", calls: "a!" });
 });

@@ -12,6 +12,8 @@ export interface BatchEnd {
   failed: Held[];
   /** Not run: the call was not to be, or a message of their key before them failed. */
   untried: Held[];
+  /** Not run: their call ended, because one of them had become too old while it waited. */
+  expired: Held[];
 }
 
 export interface RunBatchOptions {
@@ -19,7 +21,7 @@ export interface RunBatchOptions {
   partition: string;
   submitter: EventSubmitter;
   isLast: (held: Held) => boolean;
-  /** @returns when a message is too old, epoch milliseconds */
+  /** @returns from when on a message is not run any more, epoch milliseconds */
   expiresAtMs: (held: Held) => number;
   /** Hears of each call that ended. */
   onEnd: (end: EventEnd) => void;
@@ -33,30 +35,33 @@ export interface RunBatchOptions {
  * @throws what the submitter throws for the first call; for later ones the rest counts as not run
  */
 export async function runBatch(options: RunBatchOptions, batch: readonly Held[]): Promise<BatchEnd> {
-  const end: BatchEnd = { succeeded: [], givenUp: [], failed: [], untried: [] };
+  const end: BatchEnd = { succeeded: [], givenUp: [], failed: [], untried: [], expired: [] };
   const failedKeys = new Set<string>();
   let calls = 0;
+
+  function hold(held: Held, list: Held[]): void {
+    if (held.key !== undefined) failedKeys.add(held.key);
+    list.push(held);
+  }
 
   const isBehindFailure = ({ key }: Held): boolean => key !== undefined && failedKeys.has(key);
 
   function fail(held: Held, isLast: boolean): void {
-    if (isLast) {
-      end.givenUp.push(held);
-      return;
-    }
-    if (held.key !== undefined) failedKeys.add(held.key);
-    end.failed.push(held);
+    if (isLast) end.givenUp.push(held);
+    else hold(held, end.failed);
   }
 
-  /** Sorts a call's messages by what the function says of each. */
+  /** Sorts a call's messages by what the function says of each; those it names have their next call alone. */
   function judge(part: readonly Held[], { result }: EventEnd): void {
     const reported = reportedFailures(result);
     const ids = new Set(part.map(({ message }) => message.id));
     const isKnown = reported !== "malformed" && reported.failed.every((id) => ids.has(id));
     const failed = new Set(isKnown ? reported.failed : ids);
     for (const held of part) {
-      if (failed.has(held.message.id)) fail(held, false);
-      else if (isBehindFailure(held)) end.untried.push(held);
+      if (failed.has(held.message.id)) {
+        held.alone = true;
+        fail(held, false);
+      } else if (isBehindFailure(held)) end.untried.push(held);
       else end.succeeded.push(held);
     }
   }
@@ -77,6 +82,7 @@ export async function runBatch(options: RunBatchOptions, batch: readonly Held[])
     options.onEnd(ended);
     if (ended.isCancelled) end.succeeded.push(...part);
     else if (ended.error === undefined) judge(part, ended);
+    else if (ended.error.type === "Expired" && !isLast) for (const held of part) hold(held, end.expired);
     else if (bisects) {
       const middle = Math.ceil(part.length / 2);
       await run(part.slice(0, middle));
@@ -95,7 +101,8 @@ export async function runBatch(options: RunBatchOptions, batch: readonly Held[])
           attempt: Math.max(...part.map(({ attempt }) => attempt)),
           tries: Math.max(...part.map(({ tries }) => tries)),
           isLast,
-          expiresAtMs: Math.min(...part.map(options.expiresAtMs)),
+          // A last end is that of all of them: it is not to come before the youngest is too old as well.
+          expiresAtMs: (isLast ? Math.max : Math.min)(...part.map(options.expiresAtMs)),
         },
         signal,
       );

@@ -29,13 +29,18 @@ const SOURCE: EventSourceRecord = {
   updated_at_ms: 0,
 };
 
+/** Whether a call goes well; "expired" where it ends unrun. */
+type Answer = boolean | "expired";
+
 interface World {
   source?: Partial<EventSourceRecord>;
   messages: readonly Partial<SourceMessage>[];
   /** @returns whether the call goes well; may throw what the submitter throws */
-  answer?: (ids: string[], call: EventBatch) => boolean | Promise<boolean>;
+  answer?: (ids: string[], call: EventBatch) => Answer | Promise<Answer>;
   receive?: () => void;
   giveBack?: boolean;
+  /** Hears of each refusal; may throw what the store throws. */
+  refuse?: () => void;
   until: (seen: Seen) => boolean;
 }
 
@@ -47,7 +52,15 @@ interface Seen {
 }
 
 /** Runs a partition over a source in memory until a condition holds. */
-async function run({ source, messages, answer = () => true, receive, giveBack = false, until }: World) {
+async function run({
+  source,
+  messages,
+  answer = () => true,
+  receive,
+  giveBack = false,
+  refuse,
+  until,
+}: World) {
   const record = { ...SOURCE, ...source };
   const stop = new AbortController();
   const faults: string[] = [];
@@ -82,10 +95,14 @@ async function run({ source, messages, answer = () => true, receive, giveBack = 
         const ids = call.messages.map(({ id }) => id);
         const well = await answer(ids, call);
         seen.calls.push(ids.join("") + (call.isLast ? "!" : ""));
-        const error = well ? undefined : ({ type: "Exception", message: "no" } as const);
+        const type = well === "expired" ? "Expired" : "Exception";
+        const error = well === true ? undefined : ({ type, message: "no" } as const);
         return { activationId: ids.join(), error, result: undefined, isCancelled: false };
       },
-      refuse: async (_source, _partition, { id }) => void seen.calls.push(`refused ${id}`),
+      async refuse(_source, _partition, { id }) {
+        refuse?.();
+        seen.calls.push(`refused ${id}`);
+      },
     },
     progress,
     depthMax: 8,
@@ -224,6 +241,18 @@ test("a message at the end of a chain that is too long is refused with a record"
   );
 });
 
+test("a refusal that the store does not take is tried again, and what was read with it runs", async () => {
+  let failures = 0;
+  const { calls, faults } = await run({
+    messages: [{ depth: 8 }, { depth: 7 }],
+    refuse: () => {
+      if (failures++ === 0) throw new PlatformError("CS_STORE_UNAVAILABLE", "the store is away");
+    },
+    until: ({ done }) => done.length === 2,
+  });
+  assert.deepEqual([calls.toSorted(), faults.length], [["1", "refused 0"], 1]);
+});
+
 test("a message that is too old is run alone and as its last attempt, with the moment it was too old", async () => {
   const { calls } = await run({
     messages: [{ atMs: Date.now() - 120_000 }, { atMs: Date.now() }],
@@ -231,4 +260,40 @@ test("a message that is too old is run alone and as its last attempt, with the m
     until: ({ done }) => done.length === 2,
   });
   assert.deepEqual(calls, ["0!", "1"]);
+});
+
+test("deliveries of a message are no attempts of it, unless there were far too many", async () => {
+  const { calls } = await run({
+    source: { batch_size: 1 },
+    messages: [{ attempt: 4 }, { attempt: 22 }, { attempt: 23 }],
+    answer: () => false,
+    until: ({ done }) => done.length === 3,
+  });
+  assert.deepEqual(
+    ["0", "1", "2"].map((id) => calls.filter((ids) => ids.startsWith(id))),
+    [["0", "0", "0!"], ["1", "1!"], ["2!"]],
+  );
+});
+
+test("a call that ends unrun, because one of its messages became too old, counts as no attempt of the others", async () => {
+  const atMs = Date.now() - 59_800;
+  const tries: number[] = [];
+  const { calls } = await run({
+    messages: [{ atMs }, { atMs: Date.now() }],
+    async answer(ids, call) {
+      tries.push(call.tries);
+      assert.equal(call.attempt, ids[0] === "0" && call.isLast ? 3 : 1);
+      if (!ids.includes("0")) return true;
+      await sleep(Math.max(0, call.expiresAtMs - Date.now()), new AbortController().signal);
+      return "expired";
+    },
+    until: ({ done }) => done.length === 2,
+  });
+  assert.deepEqual(
+    [calls, tries],
+    [
+      ["01", "0!", "1"],
+      [1, 2, 2],
+    ],
+  );
 });

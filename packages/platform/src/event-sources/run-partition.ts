@@ -20,6 +20,11 @@ const QUEUE_PAUSE_MAX_MS = 10_000;
 /** Before what was not run is tried again. */
 const UNTRIED_PAUSE_MS = 250;
 const DONE_TRIES = 5;
+/**
+ * Deliveries that are not held against a message. A source counts what was read ahead and given back unrun as well;
+ * the attempts that were made are known by their records, which answer when their calls are made again.
+ */
+const UNRUN_DELIVERIES = 20;
 const LAG_EVERY_MS = 5000;
 
 export interface RunPartitionOptions {
@@ -136,41 +141,63 @@ class PartitionWorker {
     const nowMs = clock();
     progress.add("received", messages.length);
     const dropped: SourceMessage[] = [];
+    const tooDeep: SourceMessage[] = [];
     for (const message of messages) {
       if (!filter(message.match)) {
         dropped.push(message);
         continue;
       }
       if ((message.depth ?? 0) >= depthMax) {
-        await this.#refuse(message);
+        tooDeep.push(message);
         continue;
       }
-      const isOld = message.atMs !== undefined && message.atMs + source.max_record_age_ms <= nowMs;
-      this.#buffer.add({
+      const held: Held = {
         message,
         place: this.#places++,
         key: keyOf(source, message),
         bytes: message.json.length,
         readAtMs: nowMs,
-        // One that is too old ends by itself, as its last attempt.
-        attempt: isOld ? Math.max(message.attempt, source.retry.max_attempts) : message.attempt,
+        attempt: Math.max(1, message.attempt - UNRUN_DELIVERIES),
         // Where the source counts attempts, each delivery is to run.
         tries: source.retry.max_attempts === 0 ? message.attempt : 1,
-        alone: isOld,
+        alone: false,
         dueAtMs: 0,
-      });
+      };
+      this.#judgeAge(held, nowMs);
+      this.#buffer.add(held);
     }
     progress.add("filtered", dropped.length);
+    // Only now: what these have to wait for keeps no other message from being held.
     await this.#done(dropped);
+    for (const message of tooDeep) await this.#refuse(message);
   }
 
-  /** Ends a message at the end of a chain of functions that is too long. */
+  #expiresAtMs({ message, readAtMs }: Held): number {
+    return (message.atMs ?? readAtMs) + this.#options.source.max_record_age_ms;
+  }
+
+  /** What is too old ends by itself, as its last attempt. */
+  #judgeAge(held: Held, nowMs: number): void {
+    if (nowMs < this.#expiresAtMs(held)) return;
+    held.attempt = Math.max(held.attempt, this.#options.source.retry.max_attempts);
+    held.alone = true;
+  }
+
+  /** Ends a message at the end of a chain of functions that is too long; while its record is refused it is tried again. */
   async #refuse(message: SourceMessage): Promise<void> {
-    const { source, partitionId, submitter, progress, depthMax } = this.#options;
+    const { source, partitionId, submitter, progress, depthMax, sleep, random, stop } = this.#options;
     const text = `more than ${depthMax} functions called one another up to here: end the circle, or raise budgets.depth_max`;
-    await submitter.refuse(source, partitionId, message, text);
-    progress.add("failed", 1);
-    await this.#done([message]);
+    for (let failures = 0; !stop.aborted;) {
+      try {
+        await submitter.refuse(source, partitionId, message, text);
+        progress.add("failed", 1);
+        await this.#done([message]);
+        return;
+      } catch (error) {
+        this.#note(error);
+        await sleep(backoffMs(++failures, SOURCE_PAUSE_MS, SOURCE_PAUSE_MAX_MS, random), stop);
+      }
+    }
   }
 
   #pump(): void {
@@ -207,8 +234,7 @@ class PartitionWorker {
             partition: partitionId,
             submitter,
             isLast: (held) => this.#buffer.isLast(held),
-            expiresAtMs: ({ message }) =>
-              message.atMs === undefined ? Number.MAX_SAFE_INTEGER : message.atMs + source.max_record_age_ms,
+            expiresAtMs: (held) => this.#expiresAtMs(held),
             onEnd: ({ activationId }) => {
               progress.well(place);
               progress.ended(activationId);
@@ -230,7 +256,7 @@ class PartitionWorker {
     }
   }
 
-  async #settle({ succeeded, givenUp, failed, untried }: BatchEnd): Promise<void> {
+  async #settle({ succeeded, givenUp, failed, untried, expired }: BatchEnd): Promise<void> {
     const { source, progress, clock, random, partition } = this.#options;
     const ended = [...succeeded, ...givenUp];
     progress.add("succeeded", succeeded.length);
@@ -240,17 +266,23 @@ class PartitionWorker {
     const { backoff_ms, backoff_max_ms, max_attempts } = source.retry;
     const nowMs = clock();
     if (max_attempts === 0 && partition.giveBack !== undefined) {
-      await this.#leaveToSource(failed, untried);
+      await this.#leaveToSource([...failed, ...expired], untried);
       return;
     }
     for (const held of failed) {
       held.dueAtMs = nowMs + backoffMs(held.attempt, backoff_ms, backoff_max_ms, random);
       held.attempt = Math.min(held.attempt + 1, Math.max(max_attempts, held.attempt));
       held.tries++;
-      held.alone = source.bisect_on_error;
+      held.alone ||= source.bisect_on_error;
     }
     for (const held of untried) held.dueAtMs = nowMs + UNTRIED_PAUSE_MS;
-    this.#buffer.putBack([...failed, ...untried]);
+    for (const held of expired) {
+      // It was not run, so that no attempt is over; the call that ended is over for good.
+      held.dueAtMs = nowMs + UNTRIED_PAUSE_MS + backoffMs(held.tries, backoff_ms, backoff_max_ms, random);
+      held.tries++;
+      this.#judgeAge(held, nowMs);
+    }
+    this.#buffer.putBack([...failed, ...untried, ...expired]);
   }
 
   /** The source counts attempts itself, and knows what to do with too many. */

@@ -5,6 +5,7 @@ import type { PartitionInfo, SourceAdapter } from "./adapter.ts";
 import { openCheckpoint, readCheckpoint } from "./checkpoints.ts";
 import type { PartitionLeases, Tenure } from "./partition-leases.ts";
 import { runPartition } from "./run-partition.ts";
+import { forEachAtMost } from "./for-each-at-most.ts";
 import { backoffMs, type Sleep } from "./sleep.ts";
 import type { SourceProgress } from "./source-progress.ts";
 import type { EventSubmitter } from "./submit-events.ts";
@@ -12,6 +13,8 @@ import type { EventSubmitter } from "./submit-events.ts";
 /** How often a source is asked for its partitions, milliseconds; sooner while others read some of them. */
 const LOOK_MS = 10_000;
 const LOOK_FOR_FREE_MS = 2000;
+/** Checkpoints of partitions that are read at a time. */
+const AT_ONCE = 16;
 const PAUSE_MS = 500;
 const PAUSE_MAX_MS = 60_000;
 
@@ -59,25 +62,31 @@ async function readPartitions(
   const running = new Map<string, Promise<void>>();
   const ended = new Set<string>();
 
+  /** @returns the names of the leases of partitions that may be read now and are not read here */
+  async function wanted(infos: readonly PartitionInfo[]): Promise<Map<string, PartitionInfo>> {
+    const found = new Map<string, PartitionInfo>();
+    const others = infos.filter(({ id }) => !running.has(id) && !ended.has(id));
+    await forEachAtMost(others, AT_ONCE, async ({ id }) => {
+      if (await isThrough(options, id)) ended.add(id);
+    });
+    for (const info of others) {
+      if (ended.has(info.id) || !parentsAreThrough(info, infos, ended)) continue;
+      found.set(`event-source/${source.uid}/${info.id}`, info);
+    }
+    return found;
+  }
+
   /** Takes what is free. @returns how many partitions are left to others, or wait for their parents */
   async function take(): Promise<number> {
     const infos = await adapter.partitions();
-    let left = 0;
-    for (const info of infos) {
-      if (running.has(info.id) || ended.has(info.id)) continue;
-      if (await isThrough(options, info.id)) {
-        ended.add(info.id);
-        continue;
-      }
-      left++;
-      if (stop.aborted || !(await parentsAreThrough(options, info, infos, ended))) continue;
-      const tenure = await options.leases.take(`event-source/${source.uid}/${info.id}`);
-      if (tenure === undefined) continue;
-      const work = readOne(options, adapter, info.id, tenure).finally(() => running.delete(info.id));
-      running.set(info.id, work);
-      left--;
+    const names = await wanted(infos);
+    const taken = stop.aborted ? [] : await options.leases.takeShare([...names.keys()]);
+    for (const [name, tenure] of taken) {
+      const { id = "" } = names.get(name) ?? {};
+      const work = readOne(options, adapter, id, tenure).finally(() => running.delete(id));
+      running.set(id, work);
     }
-    return left;
+    return infos.filter(({ id }) => !running.has(id) && !ended.has(id)).length;
   }
 
   try {
@@ -109,18 +118,11 @@ async function isThrough({ source, resources }: RunSourceOptions, partition: str
 }
 
 /** A parent the source does not know any more has nothing left to read. */
-async function parentsAreThrough(
-  options: RunSourceOptions,
+const parentsAreThrough = (
   { parents }: PartitionInfo,
   infos: readonly PartitionInfo[],
   ended: ReadonlySet<string>,
-): Promise<boolean> {
-  for (const parent of parents) {
-    if (ended.has(parent) || !infos.some(({ id }) => id === parent)) continue;
-    if (!(await isThrough(options, parent))) return false;
-  }
-  return true;
-}
+): boolean => parents.every((parent) => ended.has(parent) || !infos.some(({ id }) => id === parent));
 
 async function readOne(
   options: RunSourceOptions,

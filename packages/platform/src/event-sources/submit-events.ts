@@ -25,6 +25,7 @@ import { EVENTS_PRINCIPAL } from "../events/events-principal.ts";
 import { refTargetOf } from "../events/ref-target.ts";
 import type { SourceMessage } from "./adapter.ts";
 import type { Sleep } from "./sleep.ts";
+import { triggerSource } from "./trigger-source.ts";
 
 /** How often an activation is asked after whose reply may have been lost, milliseconds. */
 const LOOK_MS = 2000;
@@ -118,9 +119,7 @@ export function createEventSubmitter(options: EventSubmitterOptions): EventSubmi
       const version = await catalog.resolve(key, refTargetOf(ref));
       requireTriggerRole(EVENTS_PRINCIPAL, triggerRoles(version.config.authz, "event"));
       const invocation = invocationOf(source, batch, version.version, clock());
-      const { retry, durability } = version.config;
-      invocation.expires_at_ms = Math.min(invocation.expires_at_ms, clock() + retry.max_age_ms);
-      invocation.strict = durability === "strict";
+      invocation.strict = version.config.durability === "strict";
       const destinations = destinationsOfBatch(source, batch, version.config);
       if (destinations !== undefined) invocation.destinations = destinations;
       const { activation_id } = invocation;
@@ -220,20 +219,6 @@ function destinationsOfBatch(
   return {
     ...(on_success === undefined ? {} : { on_success }),
     ...(on_failure === undefined ? {} : { on_failure }),
-  };
-}
-
-/** What the activation's record says of where it comes from. */
-function triggerSource(source: EventSourceRecord, { partition, messages, attempt }: EventBatch) {
-  const ids = messages.map(({ id }) => id);
-  return {
-    event_source: source.name,
-    event_source_type: source.type,
-    partition,
-    message_id: ids[0],
-    ...(ids.length > 1 ? { last_message_id: ids.at(-1) } : {}),
-    messages: ids.length,
-    attempt,
   };
 }
 

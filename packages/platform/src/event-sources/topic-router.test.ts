@@ -189,13 +189,12 @@ test("an inbox that is full holds up no other: its messages wait in the topic fo
 test("when its time as the reader is over what it has taken goes back to the topic, unforwarded", async () => {
   const over = new AbortController();
   let isGivenBack = false;
-  const leases: PartitionLeases = {
+  const leases: Pick<PartitionLeases, "take"> = {
     take: async () => ({
       fence: undefined,
       lost: over.signal,
       [Symbol.asyncDispose]: async () => void (isGivenBack = true),
     }),
-    [Symbol.asyncDispose]: async () => {},
   };
   const source = sourceOf("a");
   await using world = await open({ leases, looked: async () => false });

@@ -17,7 +17,7 @@ const PAUSE_MS = 1000;
 export interface TopicRouterOptions {
   codeq: Pick<CodeQ<UserTopicBody, unknown>, "consume" | "publish">;
   inboxes: Pick<InboxQueue, "publish">;
-  leases: PartitionLeases;
+  leases: Pick<PartitionLeases, "take">;
   /** @returns whether `update` has heard of the sources there were at this call, or later; `false` where that failed */
   looked: () => Promise<boolean>;
   clock: () => number;

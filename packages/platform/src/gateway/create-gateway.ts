@@ -9,7 +9,7 @@ import type { Admission, Admitted, Caller, Wanted } from "./admission.ts";
 import type { Ingress, IngressRequest } from "./ingress.ts";
 import { parseInvokeBody } from "./invoke-body.ts";
 import { parseRoute, type Route } from "./parse-route.ts";
-import { createBodyReader } from "./read-body.ts";
+import { type BodyRoom, createBodyReader } from "../http/read-body.ts";
 import { functionFailure, sendWebResult } from "./respond.ts";
 import { NO_REQUEST_HEADERS, requestHeaders, type RequestHeaders } from "./request-headers.ts";
 import { sendInvokeReply, sendQueued, sendShortReply } from "./api-answers.ts";
@@ -19,6 +19,7 @@ export interface GatewayOptions {
   admission: Admission;
   ingress: Ingress;
   limits: Limits;
+  bodies: BodyRoom;
   /** How many functions may call one another in a chain. */
   depthMax: number;
   /** Functions answer on the console's port: their pages are kept in a sandbox of the browser. */
@@ -44,11 +45,8 @@ interface Exchange extends Caller {
  * @returns a raw route that takes the gateway's paths and leaves all others
  */
 export function createGateway(options: GatewayOptions): RawRoute {
-  const { admission, ingress, limits } = options;
-  const readBody = createBodyReader({
-    bytesMax: limits.requestBodyBytesMax,
-    allBytesMax: limits.requestBodiesBytesMax,
-  });
+  const { admission, ingress, limits, bodies } = options;
+  const readBody = createBodyReader({ bytesMax: limits.requestBodyBytesMax, room: bodies });
 
   function fail(exchange: Exchange, error: unknown): void {
     const known = toPlatformError(error);

@@ -17,12 +17,13 @@ import { unrun } from "./unrun.ts";
 const TENANT = "t_default";
 
 /** Work that has a destination and waited for too long. */
-function expiredMessage(): Message<Invocation> {
+function expiredMessage(fields: Partial<Invocation> = {}): Message<Invocation> {
   const nowMs = Date.now();
   const body = sampleInvocation({
     enqueued_at_ms: nowMs - 1000,
     expires_at_ms: nowMs - 1,
     destinations: { on_failure: { topic: "failed" } },
+    ...fields,
   });
   const { activation_id: id, enqueued_at_ms, expires_at_ms } = body;
   const times = { enqueued_at_ms, due_at_ms: 0, expires_at_ms };
@@ -35,6 +36,13 @@ async function open() {
   const store = stack.use(await createSqliteStore({ path: ":memory:" }));
   const queue = { clock: Date.now, journal: store.journal };
   const codeq = stack.use(await createMemoryCodeQ<Invocation, InvocationReply>(queue));
+  // As a queue in a server: the work is there first.
+  const far: Pick<typeof codeq, "publish"> = {
+    async publish(message, { together, ...rest }) {
+      await codeq.publish(message, rest);
+      await together?.();
+    },
+  };
   const live = new LiveRegistry();
   const unwritten = createUnwritten({ endsMax: 100, onRoom: () => {} });
   const state = { isAway: false, writes: 0 };
@@ -61,10 +69,14 @@ async function open() {
     }),
   );
   const destinations = stack.use(
-    createDestinationSender({ codeq, now: Date.now, onFault: (error) => assert.fail(String(error)) }),
+    createDestinationSender({
+      codeq: { ...codeq, ...far },
+      now: Date.now,
+      onFault: (error) => assert.fail(String(error)),
+    }),
   );
   const expire = createExpiry({
-    codeq: { isShared: true, reply: () => false },
+    codeq: { reply: () => false },
     store,
     live,
     fleet: { tier: "isolate" },
@@ -101,6 +113,29 @@ test("what expired is let go of when its end is kept and told, once, however oft
   assert.deepEqual([record?.status, record?.error?.type], ["error", "Expired"]);
   assert.equal(world.state.writes, triesWhileAway + 1, "one write for both");
   assert.equal(await world.told(), 1);
+});
+
+test("asynchronous work that expired is to be a dead letter, unless somebody else decides about another attempt", async () => {
+  await using world = await open();
+  const reason = "attempt 1: Expired: the work waited in the queue for too long";
+  assert.equal(await world.expire(expiredMessage()), reason);
+  assert.equal(await world.expire(expiredMessage({ source_attempt: "last" })), reason);
+  assert.equal(await world.expire(expiredMessage({ source_attempt: "more" })), undefined);
+  assert.equal(await world.expire(expiredMessage({ mode: "sync" })), undefined);
+  const trigger = { type: "cadence", source: {} } as const;
+  assert.equal(await world.expire(expiredMessage({ trigger })), undefined);
+});
+
+test("work that had ended well is no dead letter, although its message expires", async () => {
+  await using world = await open();
+  const message = expiredMessage();
+  const { error: _none, ...nothing } = unrun({ type: "Expired", message: "" });
+  const ended = new LiveActivation(message.body, 1, "isolate").terminal(
+    { ...nothing, status: "success" },
+    Date.now(),
+  );
+  assert.ok(await world.store.activations.finish(ended));
+  assert.equal(await world.expire(message), undefined);
 });
 
 test("an end that somebody wrote and did not come to tell is told", async () => {

@@ -377,7 +377,7 @@ export class Run implements FleetClient {
     const { now, meter, records, spending } = this.#options;
     const live = this.#live as LiveActivation;
     const invocation = this.#invocation;
-    const outcome = invocation.source_attempt === "last" ? endOfLastAttempt(said) : said;
+    const outcome = invocation.source_attempt === "last" ? endOfLastAttempt(said, invocation) : said;
     const endMs = now();
     spending?.spend(invocation.tenant, invocation.principal, outcome.cpuMs, this.#scope?.egressBytes ?? 0);
     if (this.#retries(outcome, endMs)) return;

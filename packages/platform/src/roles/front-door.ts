@@ -8,6 +8,7 @@ import { createGateway } from "../gateway/create-gateway.ts";
 import { createIngress } from "../gateway/ingress.ts";
 import { createClientIpReader } from "../http/client-ip.ts";
 import type { RawRoute } from "../http/front-server.ts";
+import type { BodyRoom } from "../http/read-body.ts";
 import { createRateLimiter } from "../http/rate-limiter.ts";
 import type { Placement } from "../members/create-placement.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -29,6 +30,8 @@ export interface FrontDoorOptions {
   placement: Placement | undefined;
   /** @returns among how many gateways the rate limits are shared out */
   sharers: () => number;
+  /** Room for bodies of requests, shared with others that read such. */
+  bodies: BodyRoom;
   metrics: Metrics;
   now: () => number;
   onFault: (error: unknown, requestId: string) => void;
@@ -39,7 +42,7 @@ export interface FrontDoorOptions {
  * @throws CS_CODEQ_PUBLISH_FAILED when the queue's server cannot be reached
  */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute> {
-  const { config, limits, core, auth, placement, sharers, metrics, now, onFault } = options;
+  const { config, limits, core, auth, placement, sharers, bodies, metrics, now, onFault } = options;
   const { store, codeq, live, catalog, tier, spending } = core;
   const { enabled, tenant_rps, function_rps, client_rps } = config.rate_limits;
   const limiter = (ratePerSecond: number) =>
@@ -71,6 +74,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     admission,
     ingress,
     limits,
+    bodies,
     depthMax: config.budgets.depth_max,
     sandboxPages: true,
     onFault,

@@ -26,6 +26,7 @@ import type { InboxBody } from "../events/inbox.ts";
 import type { UserTopicBody } from "../events/user-topic.ts";
 import { createClientIpReader } from "../http/client-ip.ts";
 import type { RawRoute } from "../http/front-server.ts";
+import type { BodyRoom } from "../http/read-body.ts";
 import { createRateLimiter } from "../http/rate-limiter.ts";
 import { createEgress, type Egress } from "../powers/create-egress.ts";
 import type { SecretReader } from "../secrets/secret-vault.ts";
@@ -40,6 +41,8 @@ export interface OpenEventSourcesOptions extends Pick<
 > {
   core: Pick<Core, "store" | "codeq" | "catalog" | "tier">;
   secrets: SecretReader;
+  /** @returns among how many processes of the role partitions are shared out */
+  sharers: () => number;
 }
 
 /** The pollers of a process, with what feeds topics into them. */
@@ -116,7 +119,7 @@ export async function openEventSources(options: OpenEventSourcesOptions): Promis
 }
 
 function openLeases(
-  { config, core, now, onFault }: OpenEventSourcesOptions,
+  { config, core, sharers, now, onFault }: OpenEventSourcesOptions,
   holder: string,
 ): PartitionLeases {
   if (config.leader === "local:") return createLocalLeases();
@@ -124,6 +127,7 @@ function openLeases(
   return createStoreLeases({
     leases,
     holder,
+    sharers,
     clock: now,
     monotonic: () => performance.now(),
     sleep,
@@ -186,6 +190,8 @@ export interface OpenWebhookDoorOptions extends Pick<ProcessContext, "config" | 
   events: OpenEventSources;
   /** @returns among how many processes of the role the rate limit is shared out */
   sharers: () => number;
+  /** Room for bodies of requests, shared with others that read such. */
+  bodies: BodyRoom;
 }
 
 /** @returns the way in for webhooks and CloudEvents */
@@ -197,6 +203,7 @@ export function openWebhookDoor({
   auth,
   events,
   sharers,
+  bodies,
 }: OpenWebhookDoorOptions): RawRoute {
   const { enabled, client_rps } = config.rate_limits;
   return createWebhookDoor({
@@ -206,6 +213,7 @@ export function openWebhookDoor({
     auth,
     clients: enabled ? createRateLimiter({ ratePerSecond: client_rps, clock: now, sharers }) : undefined,
     clientIp: createClientIpReader(config.trusted_proxies),
+    bodies,
     clock: now,
     onFault,
   });

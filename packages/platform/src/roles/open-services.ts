@@ -1,3 +1,4 @@
+import { createBodyRoom } from "../http/read-body.ts";
 import type { Store } from "@sous/store";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
@@ -78,7 +79,14 @@ export async function openServices(context: ProcessContext, store: Store): Promi
         : undefined;
     const events =
       vault !== undefined && roles.has("event-sources")
-        ? stack.use(await openEventSources({ ...context, core, secrets: vault }))
+        ? stack.use(
+            await openEventSources({
+              ...context,
+              core,
+              secrets: vault,
+              sharers: members.sharers("event-sources"),
+            }),
+          )
         : undefined;
     const { cadence, ...entry } = await openEntry(
       context,
@@ -121,6 +129,7 @@ async function openEntry(
     roles.has("control") || roles.has("gateway") || roles.has("event-sources")
       ? stack.use(await openAuth(config, core.store, now))
       : undefined;
+  const bodies = createBodyRoom(limits.requestBodiesBytesMax);
   const gateway =
     auth !== undefined && roles.has("gateway")
       ? await openFrontDoor({
@@ -129,12 +138,20 @@ async function openEntry(
           auth,
           placement: members.placement,
           sharers: members.sharers("gateway"),
+          bodies,
         })
       : undefined;
   const webhooks =
     auth === undefined || events === undefined
       ? undefined
-      : openWebhookDoor({ ...context, core, auth, events, sharers: members.sharers("event-sources") });
+      : openWebhookDoor({
+          ...context,
+          core,
+          auth,
+          events,
+          sharers: members.sharers("event-sources"),
+          bodies,
+        });
   const timing = createTiming();
   const runs = openRunSubmitter(core, limits, now);
   const scheduler: Scheduler | undefined = roles.has("scheduler")

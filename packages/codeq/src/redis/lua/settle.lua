@@ -25,7 +25,11 @@ local function settle(op, message, argument)
     return
   end
   leases[message.id] = false
-  if message.state == 'e' then return forget(message) end
+  if message.state == 'e' then
+    -- It left its lane when it expired.
+    if op == 'd' then return bury(message, argument) end
+    return forget(message)
+  end
   local lane = lane_of(message.tenant, message.lane)
   lane.claimed = lane.claimed - 1
   if op == 'a' then return forget(message) end

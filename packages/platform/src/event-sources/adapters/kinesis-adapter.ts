@@ -111,10 +111,11 @@ function openShard(
         return message;
       });
     },
-    async done(messages) {
-      const position = ends.end(messages.map(({ id }) => id));
-      if (position !== undefined) await checkpoint.write({ position, ended: false });
-    },
+    done: (messages) =>
+      ends.endAndWrite(
+        messages.map(({ id }) => id),
+        (position) => checkpoint.write({ position, ended: false }),
+      ),
     lag: async () => ({ count: null, ageMs: behindMs }),
     isAtEnd: () => isThrough && ends.isEmpty,
     [Symbol.asyncDispose]: async () => {},

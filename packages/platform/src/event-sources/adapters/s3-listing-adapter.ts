@@ -113,10 +113,11 @@ function openBucket(client: S3Client, context: Context, checkpoint: CheckpointKe
         return message;
       });
     },
-    async done(messages) {
-      const through = ends.end(messages.map(({ id }) => id));
-      if (through !== undefined) await advance(through);
-    },
+    done: (messages) =>
+      ends.endAndWrite(
+        messages.map(({ id }) => id),
+        advance,
+      ),
     lag: async () => ({ count: found.length, ageMs: null }),
     [Symbol.asyncDispose]: async () => {},
   };

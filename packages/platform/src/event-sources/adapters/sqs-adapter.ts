@@ -26,6 +26,11 @@ export interface QueueOptions extends AwsPart {
   read?: (message: SourceMessage, body: string) => SourceMessage | undefined;
 }
 
+/** Sends entries of a batch. @returns those that were refused */
+type SendBatch = (
+  entries: { Id: string; ReceiptHandle: string }[],
+) => Promise<{ Failed?: { Message?: string | undefined }[] | undefined }>;
+
 type Context = AdapterContext & { egress: Pick<Egress, "fetch"> };
 
 /** Makes the adapter of a queue of SQS, or of a server that speaks its protocol. The client is loaded on first use. */
@@ -52,23 +57,23 @@ async function openQueue(client: SQSClient, context: Context, options: QueueOpti
     client.send(new sqs.GetQueueAttributesCommand({ QueueUrl, AttributeNames: names }));
   const arn = (await attributes(["QueueArn"])).Attributes?.["QueueArn"] ?? "";
 
-  /** Sends entries ten at a time. @throws when one of them was refused */
-  async function inTens(
-    messages: readonly SourceMessage[],
-    send: (
-      entries: { Id: string; ReceiptHandle: string }[],
-    ) => Promise<{ Failed?: { Message?: string | undefined }[] | undefined }>,
-  ): Promise<void> {
+  /**
+   * Sends entries ten at a time. One that is refused keeps none of the others from being sent.
+   * @throws the first refusal, when all have been sent
+   */
+  async function inTens(messages: readonly SourceMessage[], send: SendBatch): Promise<void> {
     const entries = messages.flatMap(({ id }, at) => {
       const handle = handles.get(id);
       return handle === undefined ? [] : [{ Id: String(at), ReceiptHandle: handle }];
     });
+    const refused: string[] = [];
     for (let at = 0; at < entries.length; at += ENTRIES_MAX) {
       const { Failed = [] } = await send(entries.slice(at, at + ENTRIES_MAX));
-      const [first] = Failed;
-      if (first !== undefined)
-        throw new PlatformError("CS_INTERNAL", `the queue refused: ${first.Message ?? "no reason"}`);
+      refused.push(...Failed.map(({ Message }) => Message ?? "no reason"));
     }
+    if (refused.length === 0) return;
+    const what = refused.length === 1 ? "" : `${refused.length} of ${entries.length}: `;
+    throw new PlatformError("CS_INTERNAL", `the queue refused ${what}${refused[0]}`);
   }
 
   const hide = (messages: readonly SourceMessage[], seconds: number): Promise<void> =>
@@ -82,18 +87,32 @@ async function openQueue(client: SQSClient, context: Context, options: QueueOpti
     );
   const remove = (messages: readonly SourceMessage[]): Promise<void> =>
     inTens(messages, (Entries) => client.send(new sqs.DeleteMessageBatchCommand({ QueueUrl, Entries })));
+  const letGo = (messages: readonly SourceMessage[]): void => {
+    for (const { id } of messages) handles.delete(id);
+  };
 
   async function sort(received: readonly Message[]): Promise<SourceMessage[]> {
     const taken: SourceMessage[] = [];
     const dropped: SourceMessage[] = [];
     for (const each of received) {
       const message = sqsMessage(context.source, each, arn);
+      const isHeld = handles.has(message.id);
+      // The newest handle is the one that counts.
       handles.set(message.id, each.ReceiptHandle ?? "");
       const read = options.read === undefined ? message : options.read(message, each.Body ?? "");
       if (read === undefined || ended.has(message.id)) dropped.push(message);
-      else taken.push(read);
+      // It was not hidden for long enough, and still waits or runs here.
+      else if (!isHeld) taken.push(read);
     }
-    if (dropped.length > 0) await remove(dropped);
+    if (dropped.length === 0) return taken;
+    try {
+      await remove(dropped);
+    } catch (error) {
+      // What is dropped comes again; what was taken is held from here on, and has to reach whoever asked.
+      if (taken.length === 0) throw error;
+    } finally {
+      letGo(dropped);
+    }
     return taken;
   }
 
@@ -132,13 +151,15 @@ async function openQueue(client: SQSClient, context: Context, options: QueueOpti
     async done(messages) {
       for (const { id } of messages) ended.set(id, true);
       await remove(messages);
-      for (const { id } of messages) handles.delete(id);
+      letGo(messages);
     },
     holdEveryMs: (visibility * 1000) / 2,
     hold: (messages) => hide(messages, visibility),
     async giveBack(messages, delayMs) {
-      await hide(messages, Math.min(VISIBILITY_MAX_SECONDS, Math.ceil(delayMs / 1000)));
-      for (const { id } of messages) handles.delete(id);
+      const hidden = hide(messages, Math.min(VISIBILITY_MAX_SECONDS, Math.ceil(delayMs / 1000)));
+      // Before the answer: a read that is on its way may be given them first.
+      letGo(messages);
+      await hidden;
     },
     async lag() {
       const { Attributes = {} } = await attributes(["ApproximateNumberOfMessages"]);

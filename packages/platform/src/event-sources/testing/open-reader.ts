@@ -22,7 +22,10 @@ export interface Reader extends AsyncDisposable {
   poll(room: number, see: (taken: Taken) => boolean): Promise<void>;
 }
 
-export async function openReader(world: SourceWorld, { resources }: Store): Promise<Reader> {
+export async function openReader(
+  world: SourceWorld,
+  { resources }: Pick<Store, "resources">,
+): Promise<Reader> {
   const source = recordOf(world);
   const adapter = await openWorld(world, source);
   const partitions: Partition[] = [];

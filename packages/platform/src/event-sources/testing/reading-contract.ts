@@ -64,6 +64,34 @@ export function declareReading(check: Check): void {
     assert.ok(!again.has(0), "what ended before everything else is not given again");
   });
 
+  check("an end that the store does not take is written by the next try", async (world, store) => {
+    await world.put(numbered(4));
+    let writes = 0;
+    const resources = new Proxy(store.resources, {
+      get(target, name) {
+        const method = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+        const isRefused = name === "replace" && ++writes % 2 === 1;
+        return isRefused ? () => Promise.reject(new Error("not now")) : method.bind(target);
+      },
+    });
+    {
+      await using reader = await openReader(world, { resources });
+      const taken = await reader.take(4, 10);
+      for (const partition of reader.partitions) {
+        const own = taken.filter((each) => each.partition === partition).map(({ message }) => message);
+        if (own.length > 0) await partition.done(own).catch(() => partition.done(own));
+      }
+    }
+    await world.put(numbered(2, 4));
+    await using reader = await openReader(world, store);
+    const seen = new Set<number>();
+    await reader.poll(10, ({ message }) => {
+      const { n } = world.read(message);
+      assert.ok(n >= 4, `${n} had ended`);
+      return seen.add(n).size === 2;
+    });
+  });
+
   check(
     "it stops at once when nobody wants to wait any more, and loses nothing by it",
     async (world, store) => {

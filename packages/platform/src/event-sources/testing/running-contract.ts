@@ -6,6 +6,7 @@ import { type Check, numbered, type Numbered, sortedNumbers } from "./source-wor
 
 const OUTAGE_MS = 6000;
 const CALM_MS = 3000;
+const ATTEMPTS_MAX = 3;
 
 /** What an adapter and the framework have to hold together. */
 export function declareRunning(check: Check, ordered: boolean): void {
@@ -39,6 +40,31 @@ export function declareRunning(check: Check, ordered: boolean): void {
       );
     }
   });
+
+  check(
+    "what was read and given back without having been run has all of its attempts",
+    async (world, store) => {
+      await world.put(numbered(2));
+      for (let restarts = 0; restarts < ATTEMPTS_MAX; restarts++) {
+        await using reader = await openReader(world, store);
+        const taken = await reader.take(2, 10);
+        for (const { message, partition } of taken) await partition.giveBack?.([message], 0);
+      }
+      const calls: number[] = [];
+      await using run = runWorld({
+        world,
+        resources: store.resources,
+        over: { retry: { max_attempts: ATTEMPTS_MAX, backoff_ms: 10, backoff_max_ms: 50 } },
+        work({ n }) {
+          calls.push(n);
+          if (calls.filter((each) => each === n).length < ATTEMPTS_MAX)
+            throw new Error("only the last goes well");
+        },
+      });
+      await run.until(() => run.succeeded.length === 2, "the last attempt of both");
+      assert.equal(calls.length, 2 * ATTEMPTS_MAX);
+    },
+  );
 
   check("a restart in the middle goes on where it was", async (world, store) => {
     await world.put(numbered(12));

@@ -45,6 +45,21 @@ export function verifySignature(
   throw invalid("the signature is not that of the body and the secret");
 }
 
+/**
+ * Checks what can be checked of a signature before the body is there.
+ * @throws CS_EVENT_SIGNATURE_INVALID where its headers are missing, hold no signature, or are of another time
+ */
+export function checkSignatureHeaders(
+  wanted: WebhookSignature,
+  headers: SignedRequest["headers"],
+  nowMs: number,
+): void {
+  const { seconds, signatures } = schemeOf(wanted, "", headers);
+  if (seconds !== undefined) checkTime(seconds, wanted.tolerance_seconds ?? TOLERANCE_SECONDS, nowMs);
+  if (!signatures.some(({ text }) => text !== ""))
+    throw invalid("the signature is not that of the body and the secret");
+}
+
 function schemeOf(wanted: WebhookSignature, secret: string, headers: SignedRequest["headers"]): Scheme {
   const header = (name: string): string => {
     const value = headers[name];

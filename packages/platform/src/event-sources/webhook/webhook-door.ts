@@ -13,6 +13,7 @@ import type { Authenticator } from "../../auth/authenticator.ts";
 import { authorize } from "../../auth/authorize.ts";
 import { EVENT_SOURCE_KIND, readEventSource } from "../../events/event-resources.ts";
 import { type InboxBody, type InboxQueue, putIntoInbox } from "../../events/inbox.ts";
+import { type BodyRoom, createBodyReader, type ReadBody } from "../../http/read-body.ts";
 import { rateLimitKey } from "../../http/client-ip.ts";
 import type { DirectMessage } from "../../http/direct-message.ts";
 import { sendError, toPlatformError } from "../../http/error-reply.ts";
@@ -22,9 +23,8 @@ import { requestIdOf } from "../../http/request-id.ts";
 import { API_SECURITY_HEADERS } from "../../http/security-headers.ts";
 import { formatTraceparent, parseTraceparent } from "../../telemetry/traceparent.ts";
 import type { SecretReader } from "../../secrets/secret-vault.ts";
-import { readWhole } from "./read-whole.ts";
 import { webhookMessages } from "./webhook-messages.ts";
-import { verifySignature } from "./verify-signature.ts";
+import { checkSignatureHeaders, verifySignature } from "./verify-signature.ts";
 
 export const EVENTS_PATH = "/v1/events/";
 const PATH = /^\/v1\/events\/([^/?]+)\/([^/?]+)\/([^/?]+)(?:\?.*)?$/;
@@ -37,6 +37,7 @@ export interface WebhookDoorOptions {
   /** Requests a second of a client (no bound). */
   clients: RateLimiter | undefined;
   clientIp: (request: DirectMessage) => string;
+  bodies: BodyRoom;
   clock: () => number;
   onFault: (error: unknown, requestId: string) => void;
 }
@@ -46,7 +47,8 @@ export interface WebhookDoorOptions {
  * itself by signature or token, its messages are queued durably, and it hears 202; they run as any other source's.
  */
 export function createWebhookDoor(options: WebhookDoorOptions): RawRoute {
-  const { clients, clientIp, onFault } = options;
+  const { clients, clientIp, bodies, onFault } = options;
+  const readBody = createBodyReader({ bytesMax: LIMITS.eventBodyBytesMax, room: bodies });
   return (request, response) => {
     if (request.url?.startsWith(EVENTS_PATH) !== true) return false;
     const requestId = requestIdOf(request.headers["x-request-id"]);
@@ -65,24 +67,28 @@ export function createWebhookDoor(options: WebhookDoorOptions): RawRoute {
       );
       return true;
     }
-    take(options, request).then((accepted) => answer(response, requestId, accepted), refuse);
+    take(options, readBody, request).then((accepted) => answer(response, requestId, accepted), refuse);
     return true;
   };
 }
 
-async function take(options: WebhookDoorOptions, request: DirectMessage): Promise<string[]> {
+async function take(
+  options: WebhookDoorOptions,
+  readBody: ReadBody,
+  request: DirectMessage,
+): Promise<string[]> {
   const { inboxes, clock } = options;
-  // Read in any case: a refusal reaches only those who were listened to.
-  const reading = readWhole(request, LIMITS.eventBodyBytesMax);
-  reading.catch(() => {});
-  const source = await sourceOf(options, request);
   const headers = plainHeaders(request);
-  const { signature } = source.webhook ?? {};
-  if (signature === undefined) {
-    const identity = await options.auth.authenticate(headers["authorization"]);
-    authorize(identity, "cs:eventsource:send", source.tenant);
+  let source: EventSourceRecord;
+  try {
+    source = await admit(options, request, headers);
+  } catch (error) {
+    // What nobody asked for is dropped as it comes, so that the refusal arrives.
+    request.resume();
+    throw error;
   }
-  const body = await reading;
+  const { signature } = source.webhook ?? {};
+  const body = await new Promise<Buffer>((resolve, reject) => readBody(request, resolve, reject));
   if (signature !== undefined) {
     const { tenant, namespace } = source;
     const secret = await options.secrets.read({ tenant, namespace, name: signature.secret });
@@ -100,6 +106,22 @@ async function take(options: WebhookDoorOptions, request: DirectMessage): Promis
     await putIntoInbox(inboxes, source, inboxBody, clock());
   }
   return messages.map(({ id }) => id);
+}
+
+/** Looks at all that can be judged without a body: nothing of one is kept before. @returns the source */
+async function admit(
+  options: WebhookDoorOptions,
+  request: DirectMessage,
+  headers: Record<string, string>,
+): Promise<EventSourceRecord> {
+  const source = await sourceOf(options, request);
+  const { signature } = source.webhook ?? {};
+  if (signature === undefined) {
+    const identity = await options.auth.authenticate(headers["authorization"]);
+    authorize(identity, "cs:eventsource:send", source.tenant);
+  } else checkSignatureHeaders(signature, headers, options.clock());
+  if (request.destroyed) throw new PlatformError("CS_VALIDATION_FAILED", "the request ended before its body");
+  return source;
 }
 
 async function sourceOf(

@@ -4,12 +4,12 @@ import { createServer, request, type ClientRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { PlatformError } from "@sous/contract";
-import { DirectMessage } from "../http/direct-message.ts";
-import { createBodyReader } from "./read-body.ts";
+import { DirectMessage } from "./direct-message.ts";
+import { createBodyReader, createBodyRoom } from "./read-body.ts";
 
 /** A server that answers with the length of a body, or with the code it was refused with. */
 async function serve(limits: { bytesMax: number; allBytesMax: number }) {
-  const read = createBodyReader(limits);
+  const read = createBodyReader({ bytesMax: limits.bytesMax, room: createBodyRoom(limits.allBytesMax) });
   const server = createServer({ IncomingMessage: DirectMessage }, (incoming, response) =>
     read(
       incoming,

@@ -1,13 +1,22 @@
 import { PlatformError } from "@sous/contract";
-import type { DirectMessage } from "../http/direct-message.ts";
+import type { DirectMessage } from "./direct-message.ts";
 
 const EMPTY = Buffer.alloc(0);
+
+/** What bodies that are on their way take of a process's memory, whoever reads them. */
+export interface BodyRoom {
+  /** Of all bodies that are on their way at once: past it a caller gets CS_RATE_LIMITED. */
+  readonly bytesMax: number;
+  /** Bytes that are held now. */
+  held: number;
+}
+
+export const createBodyRoom = (bytesMax: number): BodyRoom => ({ bytesMax, held: 0 });
 
 export interface BodyLimits {
   /** Of one body: past it the rest is not read and the caller gets CS_PAYLOAD_TOO_LARGE. */
   bytesMax: number;
-  /** Of all bodies that are on their way at once: past it a caller gets CS_RATE_LIMITED. */
-  allBytesMax: number;
+  room: BodyRoom;
 }
 
 /** Reads a request's body whole. One of `done` and `fail` is called, once. */
@@ -19,11 +28,9 @@ export type ReadBody = (
 
 /**
  * Makes a reader that counts bytes as they come in: what headers claim is not believed, and many slow senders
- * together hold no more than `allBytesMax`. A body that comes in one piece is not counted: it is here already.
+ * together hold no more than there is room for. A body that comes in one piece is not counted: it is here already.
  */
-export function createBodyReader({ bytesMax, allBytesMax }: BodyLimits): ReadBody {
-  let held = 0;
-
+export function createBodyReader({ bytesMax, room }: BodyLimits): ReadBody {
   return function readBody(request, done, fail) {
     let first: Buffer | undefined;
     let rest: Buffer[] | undefined;
@@ -32,7 +39,7 @@ export function createBodyReader({ bytesMax, allBytesMax }: BodyLimits): ReadBod
 
     function settle(): void {
       settled = true;
-      if (rest !== undefined) held -= bytes;
+      if (rest !== undefined) room.held -= bytes;
     }
 
     function refuse(error: PlatformError): void {
@@ -49,15 +56,15 @@ export function createBodyReader({ bytesMax, allBytesMax }: BodyLimits): ReadBod
       } else {
         if (rest === undefined) {
           rest = [first];
-          held += bytes;
+          room.held += bytes;
         }
         rest.push(chunk);
         bytes += chunk.length;
-        held += chunk.length;
+        room.held += chunk.length;
       }
       if (bytes > bytesMax) {
         refuse(new PlatformError("CS_PAYLOAD_TOO_LARGE", `the body holds more than ${bytesMax} bytes`));
-      } else if (held > allBytesMax && rest !== undefined) {
+      } else if (room.held > room.bytesMax && rest !== undefined) {
         const message = "too many large bodies are on their way at once";
         refuse(new PlatformError("CS_RATE_LIMITED", message, { retryAfterSeconds: 1 }));
       }
