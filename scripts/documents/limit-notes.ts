@@ -1,5 +1,6 @@
 import type { Limits } from "@sous/contract";
 import { CADENCE_LIMIT_NOTES } from "./cadence-limit-notes.ts";
+import { DEAD_LETTER_LIMIT_NOTES } from "./dead-letter-limit-notes.ts";
 import { EVENT_LIMIT_NOTES } from "./event-limit-notes.ts";
 import type { LimitNote } from "./limit-note.ts";
 import { REQUEST_LIMIT_NOTES } from "./request-limit-notes.ts";
@@ -386,5 +387,6 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     past: "no more work is taken",
     test: ["test/cluster/static-stability.test.ts", "past what may wait for the store"],
   },
+  ...DEAD_LETTER_LIMIT_NOTES,
   ...REQUEST_LIMIT_NOTES,
 };

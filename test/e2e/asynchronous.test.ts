@@ -141,6 +141,18 @@ describe("asynchronous activations", () => {
     dead.set(id, /attempt 3: Exception: RangeError: never/);
   });
 
+  test("work whose next attempt would come too late is dead with its own error, at once", async () => {
+    await api.deploy({
+      name: "outlived",
+      files: files('export default () => { throw new RangeError("never"); };'),
+      config: { retry: { backoff_ms: 3_600_000, backoff_max_ms: 3_600_000, max_age_ms: 2000 } },
+    });
+    const id = await enqueue("outlived");
+    const record = await ended(id);
+    assert.deepEqual([record.attempt, record.error?.message], [1, "RangeError: never"]);
+    dead.set(id, /attempt 1: Exception: RangeError: never/);
+  });
+
   test("timeouts are tried again; what is denied and what answers 500 is not", async () => {
     const code = `export default async (event, ctx) => {
       if (event === "slow") await new Promise(() => setTimeout(() => {}, 60000));

@@ -158,7 +158,7 @@ test("a delivery that comes because a lease was lost stays until the run before 
   // The failed run's own delivery would try again after an hour or so: as good as never, as with a lost lease.
   const retry = { max_attempts: 3, backoff_ms: 7_200_000, backoff_max_ms: 7_200_000, max_age_ms: 86_400_000 };
   await using execution = await startExecution(FAILS_FIRST, { retry });
-  const invocation = invocationOf("async");
+  const invocation = { ...invocationOf("async"), expires_at_ms: Date.now() + 86_400_000 };
   await deliver(execution, invocation);
   await until(async () => (await runsOf(execution)) === "1", "the first attempt to run");
   await deliver(execution, invocation, 2);

@@ -197,6 +197,8 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
    */
   cancel(id: string, topic?: string): Promise<Message<Body> | undefined>;
   depth(topic: string): Promise<LaneDepth[]>;
+  /** @returns how many dead letters a topic has, of all tenants */
+  deadCount(topic: string): Promise<number>;
   /** Dead letters, oldest first. */
   dead(topic: string, limit: number): Promise<DeadLetter<Body>[]>;
   /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { deadLetterContract } from "./dead-letter-contract.ts";
+import { deadLetterBoundsContract } from "./dead-letter-bounds-contract.ts";
 import { depthContract } from "./depth-contract.ts";
 import { fairnessContract } from "./fairness-contract.ts";
 import type { OpenCodeQ } from "./harness.ts";
@@ -24,6 +25,7 @@ export function describeCodeQContract(name: string, open: OpenCodeQ, { canLookUp
     describe("fairness", () => fairnessContract(open));
     describe("leases", () => leaseContract(open));
     describe("dead letters", () => deadLetterContract(open));
+    describe("bounds of dead letters", () => deadLetterBoundsContract(open));
     describe("replies", () => replyContract(open));
     if (canLookUp) describe("lookup", () => lookupContract(open));
     else

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "@sous/contract";
 import type { CodeQ, Consumer, Delivery, Message, Subscription } from "../codeq.ts";
+import type { DeadLetterOptions } from "../dead-letter-bounds.ts";
 
 /** What the suite's messages carry: plain JSON, as every driver can take it. */
 export interface ContractBody {
@@ -16,7 +17,7 @@ export interface ContractResult {
 export type ContractCodeQ = CodeQ<ContractBody, ContractResult>;
 
 /** Opens a queue of the driver under test; it needs not be empty, but must keep durable messages. */
-export type OpenCodeQ = () => Promise<ContractCodeQ>;
+export type OpenCodeQ = (options?: DeadLetterOptions) => Promise<ContractCodeQ>;
 
 /** How long the suite waits for what must happen, and watches that something does not. */
 const PATIENCE_MS = 15_000;

@@ -1,8 +1,9 @@
 import { PlatformError } from "@sous/contract";
 import type { QueueJournal } from "@sous/store";
 import type { CodeQ, Message, PublishOptions } from "../codeq.ts";
+import { DEAD_LETTER_BOUNDS, type DeadLetterOptions } from "../dead-letter-bounds.ts";
 import { type SetTimer, systemTimer } from "./alarm.ts";
-import { type BodyCodec, DurableLog } from "./durable-log.ts";
+import { type BodyCodec, DurableLog, type RestoredMessage } from "./durable-log.ts";
 import { Engine } from "./engine.ts";
 import { Entry, type Lane } from "./lanes.ts";
 import { ReplyHub } from "./reply-hub.ts";
@@ -10,7 +11,7 @@ import { messagePage } from "./message-page.ts";
 
 const PUBLISHED = Promise.resolve();
 
-export interface MemoryCodeQOptions<Body> {
+export interface MemoryCodeQOptions<Body> extends DeadLetterOptions {
   /** Now, in epoch milliseconds. */
   clock: () => number;
   /** Where timers come from (Node's, which do not keep the process alive). */
@@ -54,10 +55,13 @@ export async function createMemoryCodeQ<Body, Result>(
     log,
     leaseTickMs: options.leaseTickMs ?? 250,
     deadVolatileMax: options.deadVolatileMax ?? 1000,
+    deadLetters: options.deadLetters ?? DEAD_LETTER_BOUNDS,
+    onDeadLettersDropped: options.onDeadLettersDropped ?? (() => {}),
+    bytesOf: (body) => Buffer.byteLength(codec.encode(body)),
     expiredHoldMs: options.expiredHoldMs ?? 60_000,
     report,
   });
-  for (const restored of (await log?.load(report)) ?? []) engine.restore(restored);
+  for (const restored of inOrder((await log?.load(report)) ?? [])) engine.restore(restored);
   return memoryCodeQ(engine, log, new ReplyHub<Result>(report));
 }
 
@@ -90,6 +94,7 @@ function memoryCodeQ<Body, Result>(
     },
     depth: (topic) => Promise.resolve(engine.topic(topic).queue.depth()),
     dead: (topic, limit) => Promise.resolve(engine.topic(topic).dead.list(limit)),
+    deadCount: (topic) => Promise.resolve(engine.topic(topic).dead.size),
     deadPage: (topic, filter, after, limit) =>
       Promise.resolve(engine.topic(topic).dead.page(filter, after, limit)),
     findDead(topic, tenant, id) {
@@ -138,6 +143,14 @@ function publish<Body>(
   if (log === undefined) return Promise.reject(noJournal());
   entry.appended = engine.admitDurable(entry, log);
   return together === undefined ? entry.appended : both(entry.appended, together());
+}
+
+/** The journal has the order of publishing; the dead stand in that of their ends. */
+function inOrder<Body>(restored: readonly RestoredMessage<Body>[]): RestoredMessage<Body>[] {
+  const [dead = [], waiting = []] = [true, false].map((isDead) =>
+    restored.filter(({ deadReason }) => (deadReason !== undefined) === isDead),
+  );
+  return [...waiting, ...dead.sort((a, b) => a.message.due_at_ms - b.message.due_at_ms)];
 }
 
 async function both(first: Promise<void>, second: Promise<void>): Promise<void> {

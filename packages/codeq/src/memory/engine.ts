@@ -1,29 +1,19 @@
 import { PlatformError } from "@sous/contract";
 import type { Consumer, ExpiredEnd, FoundMessage, Message } from "../codeq.ts";
+import type { DeadLetterBounds } from "../dead-letter-bounds.ts";
 import { Alarm, type SetTimer } from "./alarm.ts";
 import { Claim, type ClaimKeeper } from "./claim.ts";
+import { DeadLetterTrimmer } from "./dead-letter-trimmer.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { DurableLog, RestoredMessage } from "./durable-log.ts";
 import { IdTable } from "./id-table.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
-import { Entry } from "./lanes.ts";
+import { Entry, SPENT } from "./lanes.ts";
 import { LeaseWheel } from "./lease-wheel.ts";
 import { type TopicHost, TopicQueue } from "./topic-queue.ts";
 
 /** Shared by every call that has nothing to wait for: a promise for each message would be its largest cost. */
 const DONE = Promise.resolve();
-/** What an entry names when its message is gone. */
-const SPENT: Message<unknown> = Object.freeze({
-  id: "",
-  topic: "",
-  tenant: "",
-  lane: "",
-  body: undefined,
-  attempt: 1,
-  enqueued_at_ms: 0,
-  due_at_ms: 0,
-  expires_at_ms: 0,
-});
 const HELD = Promise.resolve(true);
 const LOST = Promise.resolve(false);
 
@@ -47,6 +37,10 @@ export interface EngineOptions<Body> {
   log: DurableLog<Body> | undefined;
   leaseTickMs: number;
   deadVolatileMax: number;
+  deadLetters: DeadLetterBounds;
+  onDeadLettersDropped: (topic: string, count: number) => void;
+  /** @returns bytes of a body as text */
+  bytesOf: (body: Body) => number;
   expiredHoldMs: number;
   report: (error: PlatformError) => void;
 }
@@ -70,6 +64,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
   readonly #deadlines = new IndexedHeap<Entry<Body>>();
   readonly #alarm: Alarm;
   readonly #leases: LeaseWheel<Claim<Body>>;
+  readonly #trimmer: DeadLetterTrimmer<Body>;
   #watched = 0;
   #topicSweepAt = TOPIC_SWEEP_MIN;
 
@@ -81,6 +76,13 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     this.report = options.report;
     this.#log = options.log;
     this.#alarm = new Alarm({ clock, setTimer, ring: () => this.#deadlinesPassed() });
+    this.#trimmer = new DeadLetterTrimmer<Body>({
+      clock,
+      setTimer,
+      bounds: options.deadLetters,
+      topics: this.#topics,
+      onTrimmed: (topic, entries) => this.#dropDead(topic, entries),
+    });
     this.#leases = new LeaseWheel<Claim<Body>>({
       clock,
       setTimer,
@@ -113,7 +115,8 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
       if (this.#topics.size >= this.#topicSweepAt) this.#sweepTopics();
-      topic = { queue: new TopicQueue<Body>(this), dead: new DeadLetters(this.#options.deadVolatileMax) };
+      const { deadLetters: bounds, deadVolatileMax: volatileMax } = this.#options;
+      topic = { queue: new TopicQueue<Body>(this), dead: new DeadLetters({ bounds, volatileMax }) };
       this.#topics.set(name, topic);
     }
     return topic;
@@ -151,7 +154,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
   }
 
   restore({ message, deadReason }: RestoredMessage<Body>): void {
-    const { queue, dead } = this.topic(message.topic);
+    const { queue } = this.topic(message.topic);
     const entry = new Entry(message, queue.lane(message.tenant, message.lane), true);
     entry.returned = message.attempt > 1;
     this.#entries.set(entry);
@@ -159,7 +162,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
       this.#enqueue(entry);
     } else {
       entry.moveTo("dead");
-      dead.add(entry, deadReason);
+      this.#addDead(entry, deadReason);
     }
   }
 
@@ -177,7 +180,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
   adoptDead(entry: Entry<Body>, reason: string): void {
     this.#entries.set(entry);
     entry.moveTo("dead");
-    this.topic(entry.message.topic).dead.add(entry, reason);
+    this.#addDead(entry, reason);
   }
 
   /** Takes out a waiting message. */
@@ -208,7 +211,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
       } catch (error) {
         entry.moveTo("gone");
         this.#entries.set(letter.entry);
-        dead.add(letter.entry, letter.reason);
+        this.#addDead(letter.entry, letter.reason);
         throw error;
       }
     }
@@ -323,6 +326,7 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
   async close(): Promise<void> {
     this.#alarm.close();
     this.#leases.close();
+    this.#trimmer.close();
     for (const { queue } of this.#topics.values()) queue.close();
     await this.#log?.settled();
   }
@@ -400,9 +404,24 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     entry.moveTo("dead");
     // When it died is kept where a waiting message says when it is due.
     entry.message = { ...entry.message, due_at_ms: this.clock() };
-    const dropped = this.topic(entry.message.topic).dead.add(entry, reason);
-    if (dropped !== undefined) this.forget(dropped);
-    return entry.durable && this.#log ? this.#log.update(entry.message, reason) : DONE;
+    const written = entry.durable && this.#log ? this.#log.update(entry.message, reason) : DONE;
+    this.#addDead(entry, reason);
+    return written;
+  }
+
+  #addDead(entry: Entry<Body>, reason: string): void {
+    const { topic, body } = entry.message;
+    this.#dropDead(topic, this.topic(topic).dead.add(entry, reason, this.#options.bytesOf(body)));
+    this.#trimmer.start();
+  }
+
+  #dropDead(topic: string, dropped: readonly Entry<Body>[]): void {
+    for (const entry of dropped) {
+      entry.moveTo("gone");
+      this.forget(entry);
+      if (entry.durable) this.#inBackground(this.#log?.remove(entry.id));
+    }
+    if (dropped.length > 0) this.#options.onDeadLettersDropped(topic, dropped.length);
   }
 
   #leaseLost(claim: Claim<Body>): void {

@@ -15,6 +15,19 @@ import { IntrusiveList, type Linked } from "./intrusive-list.ts";
  */
 export type EntryState = "appending" | "ready" | "delayed" | "claimed" | "expired" | "dead" | "gone";
 
+/** What an entry names when its message is gone. */
+export const SPENT: Message<unknown> = Object.freeze({
+  id: "",
+  topic: "",
+  tenant: "",
+  lane: "",
+  body: undefined,
+  attempt: 1,
+  enqueued_at_ms: 0,
+  due_at_ms: 0,
+  expires_at_ms: 0,
+});
+
 /** A message inside the queue. Its heap fields belong to the heap of deadlines. */
 export class Entry<Body> implements HeapItem, Linked<Entry<Body>>, Identified<Entry<Body>> {
   readonly id: string;

@@ -1,6 +1,6 @@
 import { createMapJournal, describeCodeQContract } from "../contract/index.ts";
 import { createMemoryCodeQ } from "./create-memory-codeq.ts";
 
-describeCodeQContract("memory", () =>
-  createMemoryCodeQ({ clock: Date.now, journal: createMapJournal(), leaseTickMs: 100 }),
+describeCodeQContract("memory", (options) =>
+  createMemoryCodeQ({ ...options, clock: Date.now, journal: createMapJournal(), leaseTickMs: 100 }),
 );

@@ -1,5 +1,6 @@
 import { PlatformError } from "@sous/contract";
 import type { LaneDepth } from "../codeq.ts";
+import { DEAD_LETTER_BOUNDS, type DeadLetterOptions } from "../dead-letter-bounds.ts";
 import { systemTimer } from "../memory/alarm.ts";
 import { DurableLog } from "../memory/durable-log.ts";
 import { Engine } from "../memory/engine.ts";
@@ -37,7 +38,7 @@ const LEASE_TICK_MS = 100;
 /** Wakes up no lane, only what a consumer that was full had not been asked for. */
 const NO_LANE = { tenant: "", lane: "" };
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends DeadLetterOptions {
   /** The sequence of the record by which it took over; grows with every coordinator. */
   epoch: number;
   link: NatsLink;
@@ -76,6 +77,9 @@ export class Coordinator {
       log: this.#durable,
       leaseTickMs: LEASE_TICK_MS,
       deadVolatileMax: Infinity,
+      deadLetters: options.deadLetters ?? DEAD_LETTER_BOUNDS,
+      onDeadLettersDropped: options.onDeadLettersDropped ?? (() => {}),
+      bytesOf: (body) => Buffer.byteLength(body),
       expiredHoldMs: EXPIRED_HOLD_MS,
       // A log that is lost is said once, by whoever lost it.
       report: (error) => {
@@ -219,6 +223,8 @@ export class Coordinator {
         return this.#depths(name, Number(second));
       case "dead":
         return this.#dead(name, Number(second), Number(third));
+      case "dead-count":
+        return this.#engine.topic(name).dead.size;
       case "headings": {
         const filter = { tenant: second ?? "", lane: third ?? "" };
         return this.#engine.topic(name).dead.page(filter, Number(fourth), Number(args[4]));

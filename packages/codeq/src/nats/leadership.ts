@@ -1,4 +1,5 @@
 import type { PlatformError } from "@sous/contract";
+import type { DeadLetterOptions } from "../dead-letter-bounds.ts";
 import { Coordinator } from "./coordinator.ts";
 import { leadRecord } from "./log-records.ts";
 import type { LogStream } from "./log-stream.ts";
@@ -19,7 +20,7 @@ const NOBODY = new Error("no process coordinates it");
 /** What a coordinator says of itself: its epoch, and whether it answers, still reads the log, or has ended. */
 type Beat = [epoch: number, state: "ready" | "reading" | "ended"];
 
-export interface LeadershipOptions {
+export interface LeadershipOptions extends DeadLetterOptions {
   /** This process, for the log. */
   process: string;
   link: NatsLink;
@@ -196,7 +197,7 @@ export class Leadership implements AsyncDisposable {
 
   /** @returns whether this process coordinates now */
   async #takeOver(lastSequence: number): Promise<boolean> {
-    const { link, stream, subjects, process, clock, report } = this.#options;
+    const { link, stream, subjects, process } = this.#options;
     // Before the append: who sees that one asks after it, and is heard.
     const appended = Promise.withResolvers<boolean>();
     const stop = link.subscribe(subjects.who, (message) => {
@@ -224,7 +225,7 @@ export class Leadership implements AsyncDisposable {
     this.#known = { epoch, isReady: false };
     this.#beat(this.#present());
     try {
-      const coordinator = await Coordinator.open({ epoch, link, stream, subjects, clock, report, onLost });
+      const coordinator = await Coordinator.open({ ...this.#options, epoch, onLost });
       if (this.#closed) {
         await coordinator.close();
         this.#beat([epoch, "ended"]);

@@ -91,7 +91,17 @@ export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
       const subjects = subjectsOf(target.prefix);
       const process = randomUUID();
       const sessions = new Map<string, ConsumerSession<Body>>();
-      const leadership = new Leadership({ process, link, stream, subjects, clock, random, report });
+      const leadership = new Leadership({
+        process,
+        link,
+        stream,
+        subjects,
+        clock,
+        random,
+        report,
+        deadLetters: options.deadLetters,
+        onDeadLettersDropped: options.onDeadLettersDropped,
+      });
       const onItem = (item: WireItem): void => {
         const session = sessions.get(String(item[1]));
         if (session !== undefined) session.take(item);
@@ -168,6 +178,10 @@ export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
       if (page.length === 0) return depths;
       depths.push(...page);
     }
+  }
+
+  async deadCount(topic: string): Promise<number> {
+    return Number(await this.#parts.calls.call("dead-count", topic));
   }
 
   async dead(topic: string, limit: number): Promise<DeadLetter<Body>[]> {

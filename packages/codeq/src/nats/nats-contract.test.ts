@@ -6,8 +6,9 @@ import { createNatsCodeQ } from "./create-nats-codeq.ts";
 withNats({}, (server) =>
   describeCodeQContract(
     "nats",
-    () =>
+    (options) =>
       createNatsCodeQ<ContractBody, ContractResult>({
+        ...options,
         url: server().url,
         clock: Date.now,
         onError: assert.fail,

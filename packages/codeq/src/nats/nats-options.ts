@@ -1,7 +1,8 @@
 import type { PlatformError } from "@sous/contract";
+import type { DeadLetterOptions } from "../dead-letter-bounds.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
 
-export interface NatsCodeQOptions<Body, Result> {
+export interface NatsCodeQOptions<Body, Result> extends DeadLetterOptions {
   /** `nats[s]://[user:password@]host[:port][?prefix=…&replicas=…]`, the same for all processes of a cluster. */
   url: string;
   /** Now, in epoch milliseconds. Leases and delays run by the clock of the process that coordinates. */

@@ -10,6 +10,7 @@ export type Op =
   | "cancel"
   | "depth"
   | "dead"
+  | "dead-count"
   | "headings"
   | "letter"
   | "redrive"

@@ -15,6 +15,7 @@ import type {
   ReplyChannel,
 } from "../codeq.ts";
 import type { Subscription } from "../codeq.ts";
+import { DEAD_LETTER_BOUNDS, trimEveryMs } from "../dead-letter-bounds.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
 import { checkMessage, checkTopic } from "../remote/check-message.ts";
 import { Pauses } from "../remote/pauses.ts";
@@ -64,6 +65,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
   /** Called when the connection stands again, or the queue closes. */
   readonly #pauses = new Pauses();
   readonly #name = randomUUID();
+  readonly #janitor: NodeJS.Timeout;
   #claims = 0;
   #closed = false;
 
@@ -80,6 +82,8 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
       this.#pauses.resume();
       for (const loop of this.#loops) loop.signalAll();
     });
+    this.#janitor = setInterval(() => this.#clean(), trimEveryMs(options.deadLetters ?? DEAD_LETTER_BOUNDS));
+    this.#janitor.unref();
     this.lookup = {
       find: async (topic, tenant, id) => {
         const message = await topics.shardOf(topic, tenant).find(tenant, id);
@@ -123,6 +127,8 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
         prefix,
         shards,
         deadVolatileMax,
+        deadLetters: options.deadLetters ?? DEAD_LETTER_BOUNDS,
+        onDeadLettersDropped: options.onDeadLettersDropped ?? (() => {}),
         clock,
         ...internals,
         report,
@@ -203,6 +209,11 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     return depths.flat();
   }
 
+  async deadCount(topic: string): Promise<number> {
+    const counts = await Promise.all(this.#parts.topics.shardsOf(topic).map((shard) => shard.deadCount()));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   async dead(topic: string, limit: number): Promise<DeadLetter<Body>[]> {
     const letters: DeadLetter<Body>[] = [];
     for (const shard of this.#parts.topics.shardsOf(topic)) {
@@ -265,6 +276,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     if (this.#closed) return;
     this.#closed = true;
     const { link, listener, topics } = this.#parts;
+    clearInterval(this.#janitor);
     for (const loop of this.#loops) loop.close();
     this.#pauses.close();
     const patience = new Promise((done) => setTimeout(done, DISPOSE_PATIENCE_MS).unref());
@@ -290,6 +302,17 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     while ([...this.#loops].some((loop) => !loop.isIdle)) await new Promise((again) => setTimeout(again, 5));
     // The last answers of a process that ends are waited for elsewhere.
     await Promise.all([topics.settled(), this.#sender.settled()]);
+  }
+
+  /** Looks after the topics that are consumed here; an outage is reported by the connection. */
+  #clean(): void {
+    const { link, topics, report } = this.#parts;
+    if (!link.isUp) return;
+    for (const shard of topics.consumed()) {
+      shard.trimDead().catch((error: PlatformError) => {
+        if (link.isUp && !this.#closed) report(error);
+      });
+    }
   }
 
   /** What cannot be read is put to the dead letters when it is claimed, and is no reason to show nothing. */

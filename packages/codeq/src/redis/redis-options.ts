@@ -1,7 +1,8 @@
 import type { PlatformError } from "@sous/contract";
+import type { DeadLetterOptions } from "../dead-letter-bounds.ts";
 import type { BodyCodec } from "../memory/durable-log.ts";
 
-export interface RedisCodeQOptions<Body, Result> {
+export interface RedisCodeQOptions<Body, Result> extends DeadLetterOptions {
   /** `redis[s]://[user:password@]host[:port][/db][?prefix=…&shards=…]`, the same for all processes of a cluster. */
   url: string;
   /** Now, in epoch milliseconds: by it publishers' times are told; leases and delays run by the server's clock. */

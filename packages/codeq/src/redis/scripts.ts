@@ -13,6 +13,7 @@ export const SHARD_SCRIPTS = [
   "dead",
   "headings",
   "letter",
+  "trim",
 ] as const;
 export type ShardScript = (typeof SHARD_SCRIPTS)[number];
 

@@ -15,6 +15,8 @@ export const SHARD_KEYS = [
   "state",
   "weights",
   "arrivals",
+  "graves",
+  "tallies",
 ] as const;
 
 /** @returns the keys of one shard of a topic; the tag in braces keeps them in one slot of a cluster */

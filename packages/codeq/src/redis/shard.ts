@@ -9,6 +9,7 @@ import type {
   MessagePlace,
   PublishOptions,
 } from "../codeq.ts";
+import type { DeadLetterBounds } from "../dead-letter-bounds.ts";
 import { Batcher } from "./batcher.ts";
 import { FIELDS_PER_MESSAGE, type RawMessage, readMessage } from "./message-fields.ts";
 import { type Publishing, publishArgs } from "./publish-args.ts";
@@ -62,6 +63,8 @@ export interface ClaimReply {
 }
 
 export interface ShardOptions {
+  deadLetters: DeadLetterBounds;
+  onDeadLettersDropped: (topic: string, count: number) => void;
   link: RedisLink;
   scripts: Scripts;
   prefix: string;
@@ -206,6 +209,14 @@ export class Shard {
     return Number(await this.#options.link.send("ZCARD", this.#key(9)));
   }
 
+  /** Takes away what has been dead for too long. */
+  async trimDead(): Promise<void> {
+    for (let count = DEAD_PAGE; count === DEAD_PAGE;) {
+      count = Number(await this.#call("trim", [this.#options.deadLetters.ttlMs, DEAD_PAGE]));
+      this.#dropped(count);
+    }
+  }
+
   /** @returns how many went back: the one with this id, or the oldest */
   async redrive(id: string | undefined): Promise<number> {
     return Number(await this.#call("redrive", [DEAD_PAGE, id ?? ""]));
@@ -237,8 +248,15 @@ export class Shard {
 
   async #settle(items: readonly Settlement[]): Promise<boolean[]> {
     const args = items.flatMap(({ op, id, token, argument }) => [op, id, token, argument]);
-    const replies = await this.#run("settle", [this.#options.deadVolatileMax, ...args]);
+    const { deadVolatileMax, deadLetters } = this.#options;
+    const bounds = [deadVolatileMax, deadLetters.countMax, deadLetters.bytesMax];
+    const replies = await this.#run("settle", [...bounds, ...args]);
+    this.#dropped(Number(replies.pop()));
     return replies.map((reply) => reply === 1);
+  }
+
+  #dropped(count: number): void {
+    if (count > 0) this.#options.onDeadLettersDropped(this.topic, count);
   }
 
   #read(fields: readonly unknown[], size: number): RawMessage[] {

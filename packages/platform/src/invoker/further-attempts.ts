@@ -19,16 +19,19 @@ export function attemptDeadline(invocation: Invocation, { config }: VersionRecor
   return isActivity(invocation) ? Math.min(deadlineMs, invocation.expires_at_ms) : deadlineMs;
 }
 
-/** @returns whether the queue has it tried again after this failure */
+/**
+ * @param dueMs when the next attempt would be due, epoch milliseconds
+ * @returns whether the queue has it tried again after this failure: not where that would be too old to start
+ */
 export function hasFurtherAttempt(
   invocation: Invocation,
   error: FunctionErrorType,
   retry: VersionConfig["retry"],
-  endMs: number,
+  dueMs: number,
 ): boolean {
   const { mode, attempt, expires_at_ms } = invocation;
   if (mode !== "async" || isTriedElsewhere(invocation) || !isRetryable(error)) return false;
-  return attempt < retry.max_attempts && endMs < expires_at_ms;
+  return attempt < retry.max_attempts && dueMs < expires_at_ms;
 }
 
 /** @returns how long the next attempt waits, in milliseconds: full jitter, by a number of [0, 1) */

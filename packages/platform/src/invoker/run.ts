@@ -442,8 +442,8 @@ export class Run implements FleetClient {
     const { error } = outcome;
     const retry = this.#version?.config.retry;
     if (error === undefined || retry === undefined || live.cancelRequested) return false;
-    if (!hasFurtherAttempt(this.#invocation, error.type, retry, endMs)) return false;
     const delayMs = delayAfter(live.attempt, retry, this.#options.random());
+    if (!hasFurtherAttempt(this.#invocation, error.type, retry, endMs + delayMs)) return false;
     void this.#putBack(live, queuedAgain(live, outcome, endMs), delayMs);
     return true;
   }

@@ -9,6 +9,14 @@ import type { Execution } from "./execution.ts";
 export function observeQueue(metrics: Metrics, codeq: InvocationCodeQ, memberTopics: () => string[]): void {
   const depthOf = async (topics: readonly string[]): Promise<LaneDepth[]> =>
     (await Promise.all(topics.map((topic) => codeq.depth(topic)))).flat();
+  metrics.gauge("cs_dead_letters", "Dead letters that wait for somebody to deal with them", ["topic"], () =>
+    Promise.all(
+      [TOPICS.invoke, TOPICS.deliver].map(async (topic) => ({
+        labels: { topic },
+        value: await codeq.deadCount(topic),
+      })),
+    ),
+  );
   metrics.gauge("cs_codeq_depth", "Messages of the queue by state", ["topic", "state"], async () => {
     const ofMembers = memberTopics();
     const groups: [label: string, topics: readonly string[]][] = [

@@ -1,11 +1,11 @@
-import { createMemoryCodeQ } from "@sous/codeq";
+import { createMemoryCodeQ, type DeadLetterOptions } from "@sous/codeq";
 import { type Invocation, PlatformError } from "@sous/contract";
 import type { QueueJournal } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { REPLY_CODEC } from "../activations/reply-codec.ts";
 
-export interface OpenCodeQOptions {
+export interface OpenCodeQOptions extends DeadLetterOptions {
   /** `memory:`, `redis[s]://…` or `nats[s]://…`. */
   url: string;
   /** Where the embedded queue keeps what must survive. */
@@ -26,10 +26,18 @@ export const isEmbedded = (url: string): boolean => url === "memory:";
  *   cannot be reached
  */
 export async function openCodeQ(options: OpenCodeQOptions): Promise<InvocationCodeQ> {
-  const { url, journal, now: clock, onFault: onError, onWarning } = options;
-  if (isEmbedded(url))
-    return await createMemoryCodeQ<Invocation, InvocationReply>({ clock, journal, onError });
-  const remote = { url, clock, resultCodec: REPLY_CODEC, onError, onWarning };
+  const {
+    url,
+    journal,
+    now: clock,
+    onFault: onError,
+    onWarning,
+    deadLetters,
+    onDeadLettersDropped,
+  } = options;
+  const shared = { clock, onError, deadLetters, onDeadLettersDropped };
+  if (isEmbedded(url)) return await createMemoryCodeQ<Invocation, InvocationReply>({ ...shared, journal });
+  const remote = { ...shared, url, resultCodec: REPLY_CODEC, onWarning };
   if (/^rediss?:/.test(url)) {
     const { createRedisCodeQ } = await import("@sous/codeq/redis");
     return await createRedisCodeQ<Invocation, InvocationReply>(remote);

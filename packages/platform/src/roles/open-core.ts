@@ -1,3 +1,4 @@
+import { deadLetterBounds } from "@sous/codeq";
 import type { Limits } from "@sous/contract";
 import type { Store } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
@@ -6,6 +7,8 @@ import { createSpending, type Spending } from "../activations/spending.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { createCatalog } from "../catalog/create-catalog.ts";
 import type { Config } from "../config/config-schema.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { countDroppedLetters } from "./count-dropped-letters.ts";
 import { openCodeQ } from "./open-codeq.ts";
 
 /** Where work runs in this release; a process that runs none says so in the records it begins. */
@@ -27,6 +30,8 @@ export interface CoreOptions {
   config: Config;
   limits: Limits;
   store: Store;
+  /** (none are kept) */
+  metrics?: Metrics;
   now: () => number;
   /** Hears of faults nobody waits for. */
   onFault: (error: unknown) => void;
@@ -36,8 +41,16 @@ export interface CoreOptions {
 
 /** Opens what every role stands on. @throws CS_CODEQ_PUBLISH_FAILED when the queue's server cannot be reached */
 export async function openCore(options: CoreOptions): Promise<Core> {
-  const { config, store, now, onFault, onWarning = () => {} } = options;
-  const codeq = await openCodeQ({ url: config.codeq, journal: store.journal, now, onFault, onWarning });
+  const { config, limits, store, metrics, now, onFault, onWarning = () => {} } = options;
+  const codeq = await openCodeQ({
+    url: config.codeq,
+    journal: store.journal,
+    now,
+    onFault,
+    onWarning,
+    deadLetters: deadLetterBounds(limits),
+    onDeadLettersDropped: metrics && countDroppedLetters({ metrics, now, onWarning }),
+  });
   for (const [tenant, weight] of weightsOf(config)) codeq.setWeight(tenant, weight);
   return {
     store,

@@ -6,9 +6,7 @@ local reply = {}
 describe(reply, message)
 reply[#reply + 1] = redis.call('HGET', REASONS, message.id) or ''
 if ARGV[5] == '1' then
-  redis.call('ZREM', DEAD, message.id)
-  redis.call('ZREM', DROPS, message.id)
-  redis.call('HDEL', REASONS, message.id)
+  unbury(message)
   forget(message)
   finish()
 end

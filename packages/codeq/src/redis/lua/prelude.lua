@@ -4,6 +4,7 @@ local META, BODY, READY, LANES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local TURNS, TENANTS, IDLE, DUE = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local LEASES, DEAD, REASONS, DROPS = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local STATE, WEIGHTS, ARRIVALS = KEYS[13], KEYS[14], KEYS[15]
+local GRAVES, TALLIES = KEYS[16], KEYS[17]
 
 -- Names hold no control characters (the driver sees to it), so this one separates them, and the next one ends a range.
 local SEP, END = '\31', '\32'
@@ -185,6 +186,33 @@ local function forget(message)
   entries[message.id] = false
   changed[message.id] = nil
   gone[#gone + 1] = message.id
+end
+
+-- Counts a tenant's dead letters and the bytes of their bodies. Replies both.
+local function tally(tenant, count, bytes)
+  local letters, size = string.match(redis.call('HGET', TALLIES, tenant) or '0 0', '^(%d+) (%d+)$')
+  letters, size = tonumber(letters) + count, tonumber(size) + bytes
+  if letters > 0 then
+    redis.call('HSET', TALLIES, tenant, int(letters) .. ' ' .. int(size))
+  else
+    redis.call('HDEL', TALLIES, tenant)
+  end
+  return letters, size
+end
+
+-- Dead letters of a tenant stand beside one another in the order of their deaths.
+local function grave_of(message, order) return message.tenant .. SEP .. padded(order) .. SEP .. message.id end
+
+-- Takes a dead letter out of its places; its entry is the caller's to remove or to write.
+local function unbury(message)
+  local order = redis.call('ZSCORE', DEAD, message.id)
+  redis.call('ZREM', DEAD, message.id)
+  redis.call('ZREM', DROPS, message.id)
+  redis.call('HDEL', REASONS, message.id)
+  -- One that was buried by a release that did not count them is in no tally.
+  if order and redis.call('ZREM', GRAVES, grave_of(message, tonumber(order))) == 1 then
+    tally(message.tenant, -1, -tonumber(message.bytes))
+  end
 end
 
 -- What a caller gets of a message, in the order `message-fields.ts` reads.

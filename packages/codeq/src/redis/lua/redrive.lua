@@ -6,9 +6,7 @@ local count = 0
 for _, id in ipairs(ids) do
   local message = read(id)
   if message and message.state == 'x' then
-    redis.call('ZREM', DEAD, id)
-    redis.call('ZREM', DROPS, id)
-    redis.call('HDEL', REASONS, id)
+    unbury(message)
     local ends = int(now + tonumber(message.expires) - tonumber(message.enqueued))
     message.attempt, message.class, message.sequence = '1', '1', ''
     message.enqueued, message.due, message.wait = int(now), '0', '0'
