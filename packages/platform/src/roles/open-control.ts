@@ -4,6 +4,7 @@ import { createQueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import { type Control, createControl } from "../control/create-control.ts";
+import { createTopicSweeper } from "../control/sweep-topics.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import type { Readiness } from "../http/readiness.ts";
 import type { RunSubmitter } from "../schedules/submit-run.ts";
@@ -65,7 +66,11 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     ...(isShared ? { cancellations: createCancelRequests({ kv: core.store.kv, now }) } : {}),
   });
   observeQueue(metrics, core.codeq, members.topics);
-  const sweeper = setInterval(() => void core.store.sweep(now()).catch(onFault), SWEEP_MS);
+  const sweepTopics = createTopicSweeper(core);
+  const sweeper = setInterval(() => {
+    core.store.sweep(now()).catch(onFault);
+    sweepTopics().catch(onFault);
+  }, SWEEP_MS);
   sweeper.unref();
   return {
     handle: control.handle,
