@@ -102,6 +102,9 @@ export interface DeadLetter<Body> {
   reason: string;
 }
 
+/** Which waiting messages of a topic are let go of. */
+export type DiscardedMessages = "expired" | "all";
+
 /** Which dead letters of a topic are meant. */
 export interface DeadFilter {
   tenant: string;
@@ -197,6 +200,14 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
    */
   cancel(id: string, topic?: string): Promise<Message<Body> | undefined>;
   depth(topic: string): Promise<LaneDepth[]>;
+  /** @returns the topics that may hold something, in no order */
+  topics(): Promise<string[]>;
+  /**
+   * Lets go of messages that wait in a topic, in no order; no consumer hears of them.
+   * @param which those that are too old, or all
+   * @returns how many went, `limit` at most; fewer where there are no more
+   */
+  discard(topic: string, which: DiscardedMessages, limit: number): Promise<number>;
   /** @returns how many dead letters a topic has, of all tenants */
   deadCount(topic: string): Promise<number>;
   /** Dead letters, oldest first. */

@@ -5,6 +5,7 @@ export type {
   DeadHeading,
   DeadLetter,
   Delivery,
+  DiscardedMessages,
   LaneDepth,
   Message,
   FoundMessage,

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { deadLetterContract } from "./dead-letter-contract.ts";
 import { deadLetterBoundsContract } from "./dead-letter-bounds-contract.ts";
 import { depthContract } from "./depth-contract.ts";
+import { discardContract } from "./discard-contract.ts";
 import { fairnessContract } from "./fairness-contract.ts";
 import type { OpenCodeQ } from "./harness.ts";
 import { leaseContract } from "./lease-contract.ts";
@@ -26,6 +27,7 @@ export function describeCodeQContract(name: string, open: OpenCodeQ, { canLookUp
     describe("leases", () => leaseContract(open));
     describe("dead letters", () => deadLetterContract(open));
     describe("bounds of dead letters", () => deadLetterBoundsContract(open));
+    describe("discarding", () => discardContract(open));
     describe("replies", () => replyContract(open));
     if (canLookUp) describe("lookup", () => lookupContract(open));
     else

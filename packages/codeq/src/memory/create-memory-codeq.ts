@@ -94,6 +94,8 @@ function memoryCodeQ<Body, Result>(
     },
     depth: (topic) => Promise.resolve(engine.topic(topic).queue.depth()),
     dead: (topic, limit) => Promise.resolve(engine.topic(topic).dead.list(limit)),
+    topics: () => Promise.resolve(engine.topicNames()),
+    discard: (topic, which, limit) => Promise.resolve(engine.discard(topic, which, limit)),
     deadCount: (topic) => Promise.resolve(engine.topic(topic).dead.size),
     deadPage: (topic, filter, after, limit) =>
       Promise.resolve(engine.topic(topic).dead.page(filter, after, limit)),

@@ -1,5 +1,5 @@
 import { PlatformError } from "@sous/contract";
-import type { Consumer, ExpiredEnd, FoundMessage, Message } from "../codeq.ts";
+import type { Consumer, DiscardedMessages, ExpiredEnd, FoundMessage, Message } from "../codeq.ts";
 import type { DeadLetterBounds } from "../dead-letter-bounds.ts";
 import { Alarm, type SetTimer } from "./alarm.ts";
 import { Claim, type ClaimKeeper } from "./claim.ts";
@@ -21,15 +21,6 @@ const LOST = Promise.resolve(false);
 const DEADLINES_AT_ONCE = 1024;
 /** Topics without consumer and content are dropped when this many exist, or twice as many as were left. */
 const TOPIC_SWEEP_MIN = 256;
-
-function isOpen(
-  { durable, isWaiting, state, message }: Entry<unknown>,
-  topic: string,
-  tenant: string,
-): boolean {
-  if (!durable || !(isWaiting || state === "claimed")) return false;
-  return message.tenant === tenant && message.topic === topic;
-}
 
 export interface EngineOptions<Body> {
   clock: () => number;
@@ -99,13 +90,13 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
   /** @returns the durable message with this id that waits or is claimed, once its publisher was told that it is taken */
   acknowledged(topic: string, tenant: string, id: string): Message<Body> | undefined {
     const entry = this.#entries.get(id);
-    return entry !== undefined && isOpen(entry, topic, tenant) ? entry.message : undefined;
+    return entry !== undefined && entry.isOpen(topic, tenant) ? entry.message : undefined;
   }
 
   /** Every such message of a tenant, in no order. */
   *open(topic: string, tenant: string): IterableIterator<FoundMessage<Body>> {
     for (const entry of this.#entries.values()) {
-      if (!isOpen(entry, topic, tenant)) continue;
+      if (!entry.isOpen(topic, tenant)) continue;
       const { message, isWaiting } = entry;
       yield { message, wasDelivered: !isWaiting || message.attempt > 1 };
     }
@@ -191,6 +182,26 @@ export class Engine<Body> implements TopicHost<Body>, ClaimKeeper<Body> {
     // The next message of its lane may be one that somebody takes.
     queue.drain();
     if (entry.durable) await this.#log?.remove(entry.message.id);
+  }
+
+  topicNames(): string[] {
+    return [...this.#topics.keys()];
+  }
+
+  /** Lets go of waiting messages of a topic, unheard; for all of them it looks through everything. @returns how many */
+  discard(topic: string, which: DiscardedMessages, limit: number): number {
+    const { queue } = this.topic(topic);
+    const found: Entry<Body>[] = [];
+    for (const entry of which === "all" ? this.#entries.values() : queue.unheard) {
+      if (found.length === limit) break;
+      if (entry.isWaiting && entry.message.topic === topic) found.push(entry);
+    }
+    for (const entry of found) {
+      queue.remove(entry);
+      this.expire(entry, undefined);
+    }
+    queue.drain();
+    return found.length;
   }
 
   /** Puts a dead letter back as a new message of the same age allowance. */

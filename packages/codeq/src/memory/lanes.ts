@@ -62,6 +62,13 @@ export class Entry<Body> implements HeapItem, Linked<Entry<Body>>, Identified<En
     return this.state === "ready" || this.state === "delayed";
   }
 
+  /** @returns whether it is durable, the tenant's in this topic, and waits or is claimed */
+  isOpen(topic: string, tenant: string): boolean {
+    const { durable, isWaiting, state, message } = this;
+    if (!durable || !(isWaiting || state === "claimed")) return false;
+    return message.tenant === tenant && message.topic === topic;
+  }
+
   moveTo(state: EntryState): void {
     this.lane.count(this.state, this.durable, -1);
     this.lane.count(state, this.durable, 1);

@@ -58,6 +58,11 @@ export class TopicQueue<Body> {
     return this.#consumers.length > 0;
   }
 
+  /** What is too old and waits for a consumer to hear of it. */
+  get unheard(): Iterable<Entry<Body>> {
+    return this.#unheard;
+  }
+
   /** Whether it may be dropped: nobody listens and nothing lies in it. */
   get isIdle(): boolean {
     if (this.hasConsumer) return false;

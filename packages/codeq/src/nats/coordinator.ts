@@ -1,5 +1,5 @@
 import { PlatformError } from "@sous/contract";
-import type { LaneDepth } from "../codeq.ts";
+import type { DiscardedMessages, LaneDepth } from "../codeq.ts";
 import { DEAD_LETTER_BOUNDS, type DeadLetterOptions } from "../dead-letter-bounds.ts";
 import { systemTimer } from "../memory/alarm.ts";
 import { DurableLog } from "../memory/durable-log.ts";
@@ -223,6 +223,10 @@ export class Coordinator {
         return this.#depths(name, Number(second));
       case "dead":
         return this.#dead(name, Number(second), Number(third));
+      case "topics":
+        return this.#engine.topicNames().slice(Number(first), Number(first) + LANES_PAGE);
+      case "discard":
+        return this.#engine.discard(name, second as DiscardedMessages, Number(third));
       case "dead-count":
         return this.#engine.topic(name).dead.size;
       case "headings": {

@@ -6,6 +6,7 @@ import type {
   DeadFilter,
   DeadHeading,
   DeadLetter,
+  DiscardedMessages,
   LaneDepth,
   Message,
   PublishOptions,
@@ -178,6 +179,19 @@ export class NatsCodeQ<Body, Result> implements CodeQ<Body, Result> {
       if (page.length === 0) return depths;
       depths.push(...page);
     }
+  }
+
+  async topics(): Promise<string[]> {
+    const topics: string[] = [];
+    for (;;) {
+      const page = (await this.#parts.calls.call("topics", topics.length)) as string[];
+      if (page.length === 0) return topics;
+      topics.push(...page);
+    }
+  }
+
+  async discard(topic: string, which: DiscardedMessages, limit: number): Promise<number> {
+    return Number(await this.#parts.calls.call("discard", topic, which, limit));
   }
 
   async deadCount(topic: string): Promise<number> {

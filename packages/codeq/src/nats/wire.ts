@@ -10,6 +10,8 @@ export type Op =
   | "cancel"
   | "depth"
   | "dead"
+  | "topics"
+  | "discard"
   | "dead-count"
   | "headings"
   | "letter"

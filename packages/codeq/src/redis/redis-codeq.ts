@@ -7,6 +7,7 @@ import type {
   DeadFilter,
   DeadHeading,
   DeadLetter,
+  DiscardedMessages,
   FoundMessage,
   LaneDepth,
   Message,
@@ -207,6 +208,17 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
   async depth(topic: string): Promise<LaneDepth[]> {
     const depths = await Promise.all(this.#parts.topics.shardsOf(topic).map((shard) => shard.depths()));
     return depths.flat();
+  }
+
+  async topics(): Promise<string[]> {
+    return await this.#parts.topics.known();
+  }
+
+  async discard(topic: string, which: DiscardedMessages, limit: number): Promise<number> {
+    let count = 0;
+    for (const shard of this.#parts.topics.shardsOf(topic))
+      count += await shard.discard(which, limit - count);
+    return count;
   }
 
   async deadCount(topic: string): Promise<number> {

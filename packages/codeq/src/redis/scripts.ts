@@ -14,6 +14,7 @@ export const SHARD_SCRIPTS = [
   "headings",
   "letter",
   "trim",
+  "discard",
 ] as const;
 export type ShardScript = (typeof SHARD_SCRIPTS)[number];
 

@@ -1,6 +1,7 @@
 import type {
   DeadFilter,
   DeadHeading,
+  DiscardedMessages,
   FoundMessage,
   LaneDepth,
   Message,
@@ -20,6 +21,8 @@ import { channelOfShard, keysOfShard } from "./shard-keys.ts";
 const BATCHES_IN_FLIGHT = 2;
 const BATCH_ITEMS_MAX = 64;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Messages let go of in one call. */
+const DISCARDED_AT_ONCE = 100;
 /** Calls a page of messages is gathered in; with fewer found by then it is short. */
 const PAGE_CALLS_MAX = 20;
 /** Bytes of bodies one claim brings, unless a single message holds more. */
@@ -164,6 +167,18 @@ export class Shard {
       place = { enqueued_at_ms: Number(moment), id: String(id) };
     }
     return { found, next: place };
+  }
+
+  /** Lets go of waiting messages, unheard. @returns how many */
+  async discard(which: DiscardedMessages, limit: number): Promise<number> {
+    let count = 0;
+    while (count < limit) {
+      const most = Math.min(DISCARDED_AT_ONCE, limit - count);
+      const [went, more] = await this.#run("discard", [which, most]);
+      count += Number(went);
+      if (more !== 1) break;
+    }
+    return count;
   }
 
   async depths(): Promise<LaneDepth[]> {

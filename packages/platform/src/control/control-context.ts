@@ -28,7 +28,10 @@ export interface ControlOptions {
   live: LiveActivations;
   /** What waits in a queue of this process (nothing). */
   queued?: QueuedActivations;
-  codeq: Pick<InvocationCodeQ, "cancel" | "check" | "isShared" | "lookup" | "publish" | "reply" | DeadMethod>;
+  codeq: Pick<
+    InvocationCodeQ,
+    "cancel" | "check" | "discard" | "isShared" | "lookup" | "publish" | "reply" | DeadMethod
+  >;
   secrets: SecretWriter;
   timing: Timing;
   /** Queues what a schedule runs when somebody wants it now. */

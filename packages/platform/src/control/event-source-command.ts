@@ -13,6 +13,7 @@ import {
   CHECKPOINT_KIND,
   EVENT_SOURCE_KIND,
   readEventSource,
+  sourceTopic,
   STATUS_KIND,
   type StoredEventSource,
   unknownStatus,
@@ -101,7 +102,11 @@ function changed(
   };
 }
 
-/** Deletes an event source with what is known of it. What it has started goes on. @throws CS_NOT_FOUND */
+/**
+ * Deletes an event source with what is known of it, and what waits for it in the platform's own queue. What it has started
+ * goes on.
+ * @throws CS_NOT_FOUND
+ */
 export async function deleteEventSource(context: ControlContext, key: FunctionKey): Promise<void> {
   const { resources } = context.store;
   const { record } = await findEventSource(context, key);
@@ -115,6 +120,8 @@ export async function deleteEventSource(context: ControlContext, key: FunctionKe
     await Promise.all(own.map((item) => resources.delete(CHECKPOINT_KIND, item.key)));
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined);
+  // What comes after, as from whoever still reads it, goes when it is too old.
+  await context.codeq.discard(sourceTopic(record), "all", LIMITS.eventDepthMax);
 }
 
 /** @throws CS_NOT_FOUND */

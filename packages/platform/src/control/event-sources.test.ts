@@ -7,6 +7,8 @@ import {
   type EventSourceStatusReply,
   LIMITS,
 } from "@sous/contract";
+import { sourceTopic } from "../events/event-resources.ts";
+import { type InboxBody, type InboxQueue, putIntoInbox } from "../events/inbox.ts";
 import { deploy } from "./testing/sample-function.ts";
 import { startControl } from "./testing/start-control.ts";
 
@@ -68,6 +70,18 @@ test("an event source is created with its defaults, read, listed and deleted", a
   for (const method of ["GET", "DELETE"]) {
     assert.deepEqual(outcome(await control.call(method, `${SOURCES}/orders`)), [404, "CS_NOT_FOUND"]);
   }
+});
+
+test("what waits for an event source goes with it", async () => {
+  await using control = await startWithHello();
+  const made = await control.call<EventSourceReply>("POST", SOURCES, orders);
+  const kept = await control.call<EventSourceReply>("POST", SOURCES, { ...orders, name: "others" });
+  const inboxes = control.codeq as unknown as InboxQueue;
+  const body: InboxBody = { kind: "topic", id: "m1", topic: "orders.created", payload_json: "1", depth: 0 };
+  for (const source of [made.body, kept.body]) await putIntoInbox(inboxes, source, body, control.state.nowMs);
+  assert.equal((await control.call("DELETE", `${SOURCES}/orders`)).status, 200);
+  assert.deepEqual(await inboxes.depth(sourceTopic(made.body)), []);
+  assert.equal((await inboxes.depth(sourceTopic(kept.body)))[0]?.ready, 1);
 });
 
 test("a change counts the generation up, and one that was read before somebody else's change is refused", async () => {

@@ -5,6 +5,7 @@ import { createQueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import { type Control, createControl } from "../control/create-control.ts";
+import { createTopicSweeper } from "../control/sweep-topics.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import type { Readiness } from "../http/readiness.ts";
 import type { RunSubmitter } from "../schedules/submit-run.ts";
@@ -66,12 +67,14 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     ...(isShared ? { cancellations: createCancelRequests({ kv: core.store.kv, now }) } : {}),
   });
   observeQueue(metrics, core.codeq, members.topics);
-  const sweep = async (): Promise<void> => {
-    await core.store.sweep(now());
+  const endLost = async (): Promise<void> => {
     for (const id of await endAbandoned(core, now()))
       logger.warn({ activation_id: id }, "the queue has lost this work; its record was ended");
   };
-  const sweeper = setInterval(() => void sweep().catch(onFault), SWEEP_MS);
+  const sweepTopics = createTopicSweeper(core);
+  const sweeper = setInterval(() => {
+    for (const sweep of [() => core.store.sweep(now()), endLost, sweepTopics]) void sweep().catch(onFault);
+  }, SWEEP_MS);
   sweeper.unref();
   return {
     handle: control.handle,
