@@ -15,20 +15,29 @@ import {
 } from "../support/history.ts";
 import { createNemesis } from "../support/nemesis.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
+import type { TestServer } from "../support/server.ts";
 
 /** How much of it: a short one with every test run, a long one by `npm run soak`. */
 const CALLS = Number(process.env["SOUS_SOAK_CALLS"] ?? 600);
 const SEED = Number(process.env["SOUS_SOAK_SEED"] ?? 0x50551);
 /** Callers at a time: more where more is to be sent. */
 const SENDERS = CALLS > 10_000 ? 24 : 6;
+/** What a caller waits on average before it calls again: a short run has calls as long as something breaks. */
+const SEND_PAUSE_MS = CALLS > 10_000 ? 0 : 800;
 const READERS = 3;
+/** So often nothing breaks for a while after a strike, in which more calls wait in the queue than `IN_HAND_MAX`. */
+const QUIET_EACH = 3;
+const BURST = { calls: 80, senders: 4, waitMs: 500 };
+const QUIET_MAX_MS = 15_000;
 const MOVE_PAUSE_MS = 1000;
 const LEASE_MS = 2000;
 const ATTEMPTS_MAX = 20;
 /** A process asks again for an alias a second after it has last seen it; the rest is a busy machine's. */
 const STALE_MS = 1500;
-/** Two invokers begin what they were given by clocks and loops of their own, on a busy machine. */
-const DISORDER_MS = 1500;
+/** Of one version in one invoker. */
+const CONCURRENCY = CALLS > 10_000 ? 10 : 4;
+/** Two invokers with what they have claimed of as many versions as the alias may have stood at within a burst. */
+const IN_HAND_MAX = 2 * 3 * CONCURRENCY;
 const POISONED = 0.05;
 const TENANT = "t_default";
 const NAME = "work";
@@ -64,7 +73,9 @@ function describeCluster(): void {
     let engine: RedisServer;
     let proxy: TcpProxy;
     let cluster: Cluster;
+    let asked = 0;
     let sent = 0;
+    let striking = true;
 
     before(async () => {
       engine = await startRedis({ durable: true });
@@ -80,13 +91,12 @@ function describeCluster(): void {
       await engine[Symbol.asyncDispose]();
     });
 
-    /** Asks whoever serves now: parts of the cluster are replaced all the time. */
-    const api = () =>
-      createApi(
-        cluster.processes.control[0]?.url ?? "http://127.0.0.1:9",
-        undefined,
-        cluster.processes.gateway.map(({ url }) => url),
-      );
+    /** Asks whoever serves now, the gateways by turns: parts of the cluster are replaced all the time. */
+    const api = () => {
+      const { control, gateway } = cluster.processes;
+      const urlOf = (server: TestServer | undefined): string => server?.url ?? "http://127.0.0.1:9";
+      return createApi(urlOf(control[0]), undefined, [urlOf(gateway[asked++ % gateway.length])]);
+    };
 
     const source = (n: number) => ({
       name: NAME,
@@ -94,7 +104,7 @@ function describeCluster(): void {
         "function.js": `${WORK}\n// ${n}`,
         "manifest.json": manifest({
           capabilities: { kv: { prefixes: ["run/"], ops: ["set"] } },
-          limits: { timeoutMs: 10_000 },
+          limits: { timeoutMs: 10_000, maxConcurrency: CONCURRENCY },
         }),
       },
       config: {
@@ -141,24 +151,47 @@ function describeCluster(): void {
     }
 
     async function send(): Promise<void> {
-      while (sent < CALLS) {
-        const n = sent++;
+      while (sent < CALLS || striking) {
         const poisoned = random() < POISONED;
         const waitMs = random() < 0.3 ? Math.floor(random() * 60) : 0;
-        const event = { n, waitMs, failUntil: random() < 0.1 ? 2 : 0, poisoned };
-        const sentMs = Date.now();
-        const answer = await api()
-          .enqueue(NAME, event)
-          .then(async (response) => ({ status: response.status, body: (await response.json()) as object }))
-          .catch(() => undefined);
-        if (answer?.status === 202) {
-          const { activation_id: id } = answer.body as { activation_id: string };
-          calls.set(id, { n, poisoned, sentMs, ackedMs: Date.now() });
-        } else {
-          // Nobody serves, or the engine is away: as a client would.
-          await sleep(50);
-        }
+        const taken = await enqueue({ waitMs, failUntil: random() < 0.1 ? 2 : 0, poisoned });
+        // Nobody serves, or the engine is away: as a client would.
+        await sleep(taken === undefined ? 50 : 2 * SEND_PAUSE_MS * random());
       }
+    }
+
+    /** @returns the activation, when it was taken */
+    async function enqueue(event: {
+      waitMs: number;
+      failUntil: number;
+      poisoned: boolean;
+    }): Promise<string | undefined> {
+      const n = sent++;
+      const sentMs = Date.now();
+      const answer = await api()
+        .enqueue(NAME, { n, ...event })
+        .then(async (response) => ({ status: response.status, body: (await response.json()) as object }))
+        .catch(() => undefined);
+      if (answer?.status !== 202) return undefined;
+      const { activation_id: id } = answer.body as { activation_id: string };
+      calls.set(id, { n, poisoned: event.poisoned, sentMs, ackedMs: Date.now() });
+      return id;
+    }
+
+    /** Waits until the last strike is felt no more, then sends more at a time than may run, and waits until it has. */
+    async function quiet(): Promise<void> {
+      await sleep(LEASE_MS);
+      const ids: (string | undefined)[] = [];
+      const sender = async (): Promise<void> => {
+        while (ids.length < BURST.calls)
+          ids.push(await enqueue({ waitMs: BURST.waitMs, failUntil: 0, poisoned: false }));
+      };
+      await Promise.all(Array.from({ length: BURST.senders }, sender));
+      const last = ids.findLast((id) => id !== undefined);
+      assert.ok(last !== undefined, "while nothing is broken calls are taken");
+      // In a long run there is a backlog before it.
+      const hasEnded = async (): Promise<boolean> => isTerminal((await read(last)) ?? { status: "queued" });
+      await until(hasEnded, "the burst to end", QUIET_MAX_MS).catch(() => {});
     }
 
     /** Reads a record, and keeps it where it differs from what was seen before. */
@@ -196,7 +229,6 @@ function describeCluster(): void {
 
     test(`${CALLS} calls while one part after another fails: all end, once, and nothing runs that should not`, async (context) => {
       let loading = true;
-      let striking = true;
       const load = Promise.all(Array.from({ length: SENDERS }, send)).finally(() => (loading = false));
       const watch = async (): Promise<void> => {
         while (loading) {
@@ -218,28 +250,33 @@ function describeCluster(): void {
       const done: string[] = [];
       // At the least every kind once.
       try {
-        while (loading || done.length < 10) {
+        while (sent < CALLS || done.length < 10) {
           await sleep(500 + random() * 1000);
           done.push(await nemesis.strike());
+          if (done.length % QUIET_EACH === 0) await quiet();
         }
       } finally {
         striking = false;
       }
       await Promise.all([load, mover, ...readers]);
       context.diagnostic(done.join("; "));
+      for (const strike of ["killed", "stopped"]) {
+        assert.match(done.join("; "), new RegExp(`${strike} the leading scheduler`));
+      }
       await readAll([...calls.keys()]);
-      const { problems, versionsJudged } = checkHistory(
+      const { problems, versionsJudged, orderJudged } = checkHistory(
         { calls, records, runs: await runs(), aliasSteps, dead: await dead(), troubles: nemesis.troubles },
-        { attemptsMax: ATTEMPTS_MAX, staleMs: STALE_MS, disorderMs: DISORDER_MS },
+        { attemptsMax: ATTEMPTS_MAX, staleMs: STALE_MS, inHandMax: IN_HAND_MAX },
       );
       assert.deepEqual(problems.slice(0, 10), []);
       const moves = aliasSteps.filter(({ kind }) => kind === "move").length;
       assert.ok(moves > 3, `the alias moved ${moves} times`);
       assert.ok(versionsJudged > 0, "of some calls it was known which version they may not run");
-      assert.ok(calls.size > CALLS / 3, `${calls.size} of ${CALLS} were taken`);
+      assert.ok(orderJudged > 0, "some calls began when, while nothing was broken, a wrong one could have");
+      assert.ok(calls.size > CALLS / 3, `${calls.size} of ${sent} were taken`);
       const again = [...records.values()].filter((seen) => (seen.at(-1)?.attempt ?? 0) > 1).length;
       context.diagnostic(
-        `${calls.size} of ${CALLS} acknowledged, ${again} took more than one attempt; the alias moved ${moves} times, of ${versionsJudged} calls some version would have been wrong`,
+        `${calls.size} of ${sent} acknowledged, ${again} took more than one attempt; the alias moved ${moves} times; judged by version ${versionsJudged}, by order ${orderJudged}`,
       );
     });
 

@@ -87,24 +87,127 @@ function inOrder(times: [sentMs: number, ackedMs: number, startMs: number, attem
   };
 }
 
-test("a call that begins before one that was taken earlier is found, where order is promised", () => {
-  const rules = { ...RULES, disorderMs: 50 };
-  const check = (...times: Parameters<typeof inOrder>[0]): string =>
-    checkHistory(inOrder(times), rules).problems.join("; ");
-  assert.equal(check([0, 10, 100], [20, 30, 110], [40, 50, 120]), "");
-  assert.match(check([0, 10, 200], [20, 30, 110]), /call-0: began 90 ms after call-1, which was sent later/);
-  assert.match(check([0, 10, 200], [20, 30, 300], [40, 50, 110]), /call-0: began 90 ms after call-2/);
-  assert.equal(check([0, 10, 150], [20, 30, 110]), "", "as near as clocks tell");
-  assert.equal(check([0, 25, 200], [20, 30, 110]), "", "on their way at once they have no order");
-  assert.equal(check([0, 10, 200, 2], [20, 30, 110]), "", "its first attempt was lost");
-  const history = inOrder([
+test("a call that begins before more than may be in hand of those taken earlier is found", () => {
+  const check = (times: Parameters<typeof inOrder>[0], troubles: History["troubles"] = []): string =>
+    checkHistory({ ...inOrder(times), troubles }, { ...RULES, inHandMax: 1 }).problems.join("; ");
+  assert.equal(
+    check([
+      [0, 10, 100],
+      [20, 30, 110],
+      [40, 50, 120],
+    ]),
+    "",
+  );
+  assert.equal(
+    check([
+      [0, 10, 900],
+      [20, 30, 110],
+      [40, 50, 120],
+    ]),
+    "",
+    "one was in hand",
+  );
+  const late: Parameters<typeof inOrder>[0] = [
     [0, 10, 200],
-    [20, 30, 110],
-  ]);
-  const troubled = (fromMs: number, untilMs: number): number =>
-    checkHistory({ ...history, troubles: [{ fromMs, untilMs }] }, rules).problems.length;
-  assert.equal(troubled(150, 160), 0);
-  assert.equal(troubled(201, 300), 1);
+    [20, 30, 210],
+    [40, 50, 120],
+  ];
+  assert.match(check(late), /^call-2: began before 2 that were taken before it was sent: call-0, call-1 …$/);
+  assert.equal(
+    check([
+      [0, 10, 200],
+      [20, 45, 210],
+      [40, 50, 120],
+    ]),
+    "",
+    "on their way at once they have no order",
+  );
+  assert.equal(
+    check([
+      [0, 10, 200, 2],
+      [20, 30, 210],
+      [40, 50, 120],
+    ]),
+    "",
+    "its first attempt was lost",
+  );
+  assert.equal(
+    check([
+      [0, 10, 120],
+      [20, 30, 120],
+      [40, 50, 120],
+    ]),
+    "",
+    "at once",
+  );
+  assert.equal(check(late, [{ fromMs: 150, untilMs: 160 }]), "");
+  assert.equal(check(late, [{ fromMs: 90, untilMs: 120 }]), "");
+  assert.notEqual(check(late, [{ fromMs: 90, untilMs: 119 }]), "", "it was over when it began");
+  assert.notEqual(check(late, [{ fromMs: 211, untilMs: 300 }]), "");
+});
+
+test("a verdict tells how many calls began when one of too many that waited could have", () => {
+  const judged = (times: Parameters<typeof inOrder>[0], troubles: History["troubles"] = []): number =>
+    checkHistory({ ...inOrder(times), troubles }, { ...RULES, inHandMax: 1 }).orderJudged;
+  assert.equal(
+    judged([
+      [0, 10, 20],
+      [20, 30, 40],
+      [20, 30, 50],
+    ]),
+    0,
+    "none of them waited",
+  );
+  assert.equal(
+    judged([
+      [0, 10, 35],
+      [20, 30, 40],
+      [20, 30, 50],
+    ]),
+    1,
+  );
+  assert.equal(
+    judged([
+      [0, 10, 35],
+      [20, 30, 40, 2],
+      [20, 30, 50],
+    ]),
+    0,
+    "its first attempt was lost",
+  );
+  assert.equal(
+    judged(
+      [
+        [0, 10, 35],
+        [20, 30, 40],
+        [20, 30, 50],
+      ],
+      [{ fromMs: 0, untilMs: 35 }],
+    ),
+    0,
+  );
+  assert.equal(
+    judged(
+      [
+        [0, 10, 35],
+        [20, 30, 40],
+        [20, 30, 50],
+      ],
+      [{ fromMs: 45, untilMs: 50 }],
+    ),
+    0,
+  );
+  assert.equal(
+    judged(
+      [
+        [0, 10, 35],
+        [20, 30, 40],
+        [20, 30, 50],
+      ],
+      [{ fromMs: 51, untilMs: 60 }],
+    ),
+    1,
+  );
 });
 
 /** What is said of a call that ran a version, while an alias took these steps. */

@@ -42,11 +42,11 @@ export interface AliasStep {
 export interface Trouble {
   fromMs: number;
   untilMs: number;
-  /** Nobody reached the store: what was last seen of an alias stands meanwhile (no). */
+  /** Somebody who resolves aliases did not reach the store: what was last seen stands meanwhile (no). */
   isStoreAway?: boolean;
 }
 
-/** Troubles this close to a run that should not be are shown with it. */
+/** What happened this close to a call or run that should not be is shown with it. */
 const NEARBY_MS = 10_000;
 
 /** What the outside world saw of a platform while parts of it were killed. All times are of one clock. */
@@ -65,8 +65,8 @@ export interface HistoryRules {
   attemptsMax: number;
   /** How long a process may go on with an alias it has seen, while it reaches the store. */
   staleMs: number;
-  /** By how much a call may begin before one that was acknowledged before it was sent (any). */
-  disorderMs?: number;
+  /** Most calls that all invokers together have claimed and not begun (any). */
+  inHandMax?: number;
 }
 
 export interface Verdict {
@@ -74,6 +74,8 @@ export interface Verdict {
   problems: string[];
   /** Calls for which at least one version that was there would have been wrong. */
   versionsJudged: number;
+  /** Calls that began when more were waiting than may be in hand: had the last of them begun instead, it had been found. */
+  orderJudged: number;
 }
 
 export const isTerminal = ({ status }: { status: string }): boolean =>
@@ -83,8 +85,8 @@ export const isTerminal = ({ status }: { status: string }): boolean =>
  * Judges a history: nothing acknowledged is lost, every activation has one end that stays, none runs after it or more
  * often than it may, a poisoned one is a dead letter and no other is, every call runs a version its alias stood at at
  * some moment between its being sent and its being acknowledged, and calls of the function begin in the order they were
- * taken, but for those whose first attempt was lost or that waited while something was broken: all calls of a history are
- * of one function and asynchronous.
+ * taken, as far as can be told, but for those whose first attempt was lost or that were passed while something was
+ * broken: all calls of a history are of one function and asynchronous.
  */
 export function checkHistory(history: History, rules: HistoryRules): Verdict {
   const problems: string[] = [];
@@ -99,49 +101,63 @@ export function checkHistory(history: History, rules: HistoryRules): Verdict {
   for (const id of history.dead) {
     if (history.calls.get(id)?.poisoned === false) problems.push(`${id}: is a dead letter and should not be`);
   }
-  problems.push(...outOfOrder(history, rules.disorderMs ?? Infinity));
-  return { problems, versionsJudged };
+  const order = judgeOrder(history, rules.inHandMax ?? Infinity);
+  problems.push(...order.problems);
+  return { problems, versionsJudged, orderJudged: order.judged };
 }
 
-/** Calls that began after one that was sent when they had been acknowledged already. */
-function* outOfOrder({ calls, records, troubles = [] }: History, disorderMs: number): Iterable<string> {
-  const begun = [...calls]
-    .map(([id, { sentMs, ackedMs = Infinity }]) => ({
-      id,
-      sentMs,
-      ackedMs,
-      startMs: firstStart(records.get(id)),
-    }))
-    .toSorted((a, b) => a.sentMs - b.sentMs);
-  const isTroubled = (fromMs: number, untilMs: number): boolean =>
-    troubles.some((trouble) => trouble.fromMs <= untilMs && trouble.untilMs >= fromMs);
-  // From the last one sent to the first: the earliest start among those sent later.
-  const earliest: { id: string; startMs: number }[] = [];
-  let first = { id: "", startMs: Infinity };
-  for (const { id, startMs } of begun.toReversed()) {
-    if (startMs !== undefined && startMs < first.startMs) first = { id, startMs };
-    earliest.push(first);
-  }
-  earliest.reverse();
-  for (const { id, ackedMs, startMs } of begun) {
-    if (startMs === undefined) continue;
-    const later = firstAfter(begun, ackedMs);
-    const passing = earliest[later];
-    if (passing === undefined || startMs <= passing.startMs + disorderMs) continue;
-    if (!isTroubled(ackedMs, startMs))
-      yield `${id}: began ${startMs - passing.startMs} ms after ${passing.id}, which was sent later`;
-  }
+/** A call that ended with its first attempt. */
+interface Begun {
+  id: string;
+  sentMs: number;
+  ackedMs: number;
+  startMs: number;
 }
 
-/** @returns the place of the first call that was sent after a moment, in a list in that order */
-function firstAfter(calls: readonly { sentMs: number }[], atMs: number): number {
-  let [low, high] = [0, calls.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((calls[middle]?.sentMs ?? 0) > atMs) high = middle;
-    else low = middle + 1;
+/**
+ * Finds calls that began before more of those that had been taken when they were sent than may be in hand, which means
+ * claimed in their order and not begun yet. How long those in hand take is the machine's; how many they are is not.
+ * Those that began when something had been broken meanwhile are left out.
+ */
+function judgeOrder(
+  { calls, records, troubles = [] }: History,
+  inHandMax: number,
+): { problems: string[]; judged: number } {
+  const begun: Begun[] = [...calls]
+    .flatMap(([id, { sentMs, ackedMs = Infinity }]) => {
+      const startMs = firstStart(records.get(id));
+      return startMs === undefined ? [] : [{ id, sentMs, ackedMs, startMs }];
+    })
+    .toSorted((a, b) => a.startMs - b.startMs);
+  const problems: string[] = [];
+  let judged = 0;
+  for (const [at, { id, sentMs, startMs }] of begun.entries()) {
+    const calmMs = calmUntil(startMs, troubles);
+    const passed: string[] = [];
+    let waiting = 0;
+    for (let next = at + 1; next < begun.length; next++) {
+      const other = begun[next] as Begun;
+      if (other.startMs >= calmMs) break;
+      if (other.startMs === startMs) continue;
+      if (other.ackedMs < startMs) waiting++;
+      if (other.ackedMs < sentMs) passed.push(other.id);
+    }
+    if (waiting > inHandMax) judged++;
+    if (passed.length > inHandMax) {
+      const some = passed.slice(0, 3).join(", ");
+      problems.push(`${id}: began before ${passed.length} that were taken before it was sent: ${some} …`);
+    }
   }
-  return low;
+  return { problems, judged };
+}
+
+/** @returns when something is broken next, which may be at once */
+function calmUntil(atMs: number, troubles: readonly Trouble[]): number {
+  let calmMs = Infinity;
+  for (const { fromMs, untilMs } of troubles) {
+    if (untilMs >= atMs) calmMs = Math.min(calmMs, Math.max(fromMs, atMs));
+  }
+  return calmMs;
 }
 
 /** @returns when the only attempt of a call began */
@@ -154,7 +170,7 @@ function* problemsOf(
   id: string,
   call: AcknowledgedCall,
   allowed: ReadonlySet<number>,
-  { records, runs: allRuns, dead, troubles = [] }: History,
+  { records, runs: allRuns, aliasSteps, dead, troubles = [] }: History,
   { attemptsMax }: HistoryRules,
 ): Iterable<string> {
   const terminal = (records.get(id) ?? []).filter(isTerminal);
@@ -174,17 +190,28 @@ function* problemsOf(
   for (const { attempt, version, atMs } of runs) {
     if (attempt > attemptsMax) yield `ran as attempt ${attempt} of ${attemptsMax}`;
     if (end.end_ms !== null && atMs > end.end_ms) {
-      const nearby = troubles.filter(
-        ({ fromMs, untilMs }) => untilMs > atMs - NEARBY_MS && fromMs < atMs + NEARBY_MS,
-      );
-      const seen = JSON.stringify({ end: toldBriefly(end), runs, troubles: nearby });
+      const seen = JSON.stringify({ end: toldBriefly(end), runs, troubles: nearby(troubles, atMs) });
       yield `attempt ${attempt} began ${atMs - end.end_ms} ms after its end: ${seen}`;
     }
     if (version !== end.resolved_version) yield `ran version ${version}, pinned was ${end.resolved_version}`;
   }
-  if (!allowed.has(end.resolved_version))
-    yield `ran version ${end.resolved_version}, where its alias did not stand: ${[...allowed].join(", ")} may be`;
+  if (!allowed.has(end.resolved_version)) {
+    const steps = nearby(
+      aliasSteps.map((step) => ({ ...step, fromMs: step.askedMs, untilMs: step.answeredMs })),
+      call.sentMs,
+    );
+    const seen = JSON.stringify({
+      call,
+      end: toldBriefly(end),
+      steps,
+      troubles: nearby(troubles, call.sentMs),
+    });
+    yield `ran version ${end.resolved_version}, where its alias did not stand: ${[...allowed].join(", ")} may be: ${seen}`;
+  }
 }
+
+const nearby = <T extends Trouble>(list: readonly T[], atMs: number): T[] =>
+  list.filter(({ fromMs, untilMs }) => untilMs > atMs - NEARBY_MS && fromMs < atMs + NEARBY_MS);
 
 /** What is shown of an end: of its attempts when each began and ended. */
 function toldBriefly({ attempts = [], ...end }: SeenRecord): object {
