@@ -30,14 +30,14 @@ const ACTIVITY = `export default async (event) => {
   await new Promise((resolve) => setTimeout(resolve, waitMs));
   return { body: String(n) };
 };`;
-const ACTIVITY_PAUSE_MS = 400;
+const ACTIVITY_PAUSE_MS = 800;
 /** Longer than a poller waits for ends when it ends itself, shorter than an invoker does. */
 const LONG_ACTIVITY_MS = 3500;
 /** Shorter than a poller that was killed would be missed: one that ends has to give its tasks back. */
 const HEARTBEAT_MS = 8000;
 const ROLES: RoleName[] = ["gateway", "invoker", "scheduler", "cadence", "event-sources", "control"];
 /** Two waves of restarts, and all that was queued; a busy machine takes its time. */
-const PATIENCE_MS = 100_000 + ROUNDS * 200_000;
+const PATIENCE_MS = 150_000 + ROUNDS * 300_000;
 const AUTHZ = {
   invoke_http_roles: ["admin"],
   invoke_schedule_roles: ["role:worker"],
