@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { missingRedis, type RedisServer, startRedis } from "@sous/store/testing";
 import { manifest, until } from "../support/api.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { reportProgress } from "../support/progress.ts";
 import { skipUnlessRequired } from "../support/scratch.ts";
 
 /** `SOUS_TEST_STABILITY_SECONDS=60` shows a whole minute. */
@@ -69,6 +70,7 @@ if (missing === undefined) {
     /** Calls again and again until it is told to stop. @returns every call */
     async function load(stop: AbortSignal): Promise<Call[]> {
       const calls: Call[] = [];
+      using _progress = reportProgress(() => `${calls.length} calls ended`);
       const caller = async (): Promise<void> => {
         while (!stop.aborted) {
           calls.push(await call(calls.length));

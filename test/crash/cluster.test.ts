@@ -14,6 +14,7 @@ import {
   type SeenRecord,
 } from "../support/history.ts";
 import { createNemesis } from "../support/nemesis.ts";
+import { reportProgress } from "../support/progress.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
 import type { TestServer } from "../support/server.ts";
 
@@ -248,6 +249,10 @@ function describeCluster(): void {
       })();
       const nemesis = createNemesis({ cluster, proxy, engine, random, leaseMs: LEASE_MS });
       const done: string[] = [];
+      using _progress = reportProgress(() => {
+        const ended = records.values().filter((seen) => seen.some(isTerminal));
+        return `${calls.size} of ${sent} taken, ${[...ended].length} seen to have ended, ${done.length} strikes`;
+      });
       // At the least every kind once.
       try {
         while (sent < CALLS || done.length < 10) {

@@ -5,6 +5,7 @@ import { missingPostgres, missingRedis, startPostgres, startRedis } from "@sous/
 import { manifest, until } from "../support/api.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { isTerminal, type SeenRecord } from "../support/history.ts";
+import { reportProgress } from "../support/progress.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
 
 /** How much of it: a short one with every test run, a long one by `npm run soak`. */
@@ -60,6 +61,7 @@ test(`${CALLS} calls, of which one in ${FAILING} fails, while invokers are kille
   /** @returns the ids of as many calls, by their number */
   async function send(from: number, to: number): Promise<Map<string, number>> {
     const sent = new Map<string, number>();
+    using _progress = reportProgress(() => `${from + sent.size} of ${CALLS} sent`);
     let next = from;
     const sender = async (): Promise<void> => {
       while (next < to) {
@@ -96,13 +98,20 @@ test(`${CALLS} calls, of which one in ${FAILING} fails, while invokers are kille
     const ids = await send(from, to);
     await Promise.all([cluster.start("invoker"), cluster.start("invoker")]);
     const begun = performance.now();
+    using _progress = reportProgress(() => `${to - from} calls run, ${killed} invokers killed`);
     await drained(60_000 + (to - from) * 20);
     return { ids, perSecond: (to - from) / ((performance.now() - begun) / 1000) };
   }
 
+  let killed = 0;
   const calm = await run(0, Math.ceil(CALLS / 10));
   let killing = true;
-  const kills = killInvokers(cluster, random, () => killing);
+  const kills = killInvokers(
+    cluster,
+    random,
+    () => killing,
+    () => killed++,
+  );
   // What is seen as ended now has to be found the same afterwards.
   const early = new Map<string, Listed>();
   const watch = (async () => {
@@ -117,7 +126,7 @@ test(`${CALLS} calls, of which one in ${FAILING} fails, while invokers are kille
     }
   })();
   const rough = await run(Math.ceil(CALLS / 10), CALLS).finally(() => (killing = false));
-  const killed = await kills;
+  await kills;
   await watch;
 
   const calls = new Map([...calm.ids, ...rough.ids]);
@@ -152,9 +161,12 @@ test(`${CALLS} calls, of which one in ${FAILING} fails, while invokers are kille
   );
 });
 
-/** @returns how many were killed, once it is told to end */
-async function killInvokers(cluster: Cluster, random: () => number, goOn: () => boolean): Promise<number> {
-  let killed = 0;
+async function killInvokers(
+  cluster: Cluster,
+  random: () => number,
+  goOn: () => boolean,
+  onKill: () => void,
+): Promise<void> {
   for (let nextMs = Date.now() + KILL_EVERY_MS; goOn(); await sleep(50)) {
     if (Date.now() < nextMs) continue;
     nextMs += KILL_EVERY_MS;
@@ -163,8 +175,7 @@ async function killInvokers(cluster: Cluster, random: () => number, goOn: () => 
     if (invoker.length < 2) continue;
     const [victim] = invoker.splice(Math.floor(random() * invoker.length), 1);
     await victim?.kill();
-    killed++;
+    onKill();
     await cluster.start("invoker");
   }
-  return killed;
 }

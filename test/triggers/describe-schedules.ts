@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ActivationRecord, RunScheduleReply, ScheduleReply } from "@sous/contract";
 import { type Api, manifest, until } from "../support/api.ts";
 import type { Deployed, Deployment } from "../support/deployments.ts";
+import { reportProgress } from "../support/progress.ts";
 import { runCs } from "../support/run-cs.ts";
 import { skipUnlessRequired } from "../support/scratch.ts";
 import { assertApart, assertConsecutive, settledTicks, sourceOf, ticksOf } from "../support/ticks.ts";
@@ -130,6 +131,7 @@ function suite(deployment: Deployment): void {
     "so many ticks are so many activations, each with the payload, its moment and the scheduler's name",
     { timeout: (SECONDS + 120) * 1000 },
     async () => {
+      using _progress = reportProgress(() => `ticks of ${SECONDS} s`);
       await sleep(Math.max(0, made.created_at_ms + SECONDS * 1000 + 500 - Date.now()));
       await until(async () => (await ticksOf(api, "each-second")).length >= SECONDS, `${SECONDS} ticks`);
       const paused = [await pause("each-second"), await pause("by-cron")];

@@ -6,6 +6,7 @@ import { missingPostgres, missingRedis, startPostgres, startRedis } from "@sous/
 import { type Api, manifest, until } from "../support/api.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { someLeader } from "../support/leader.ts";
+import { reportProgress } from "../support/progress.ts";
 import { seeded, skipUnlessRequired } from "../support/scratch.ts";
 import type { TestServer } from "../support/server.ts";
 import { assertApart, assertConsecutive, settledTicks, sourceOf, ticksOf } from "../support/ticks.ts";
@@ -103,6 +104,7 @@ async function strikeLeaders(cluster: Cluster): Promise<(typeof STRIKES)[number]
   const endMs = Date.now() + SECONDS * 1000;
   const done: (typeof STRIKES)[number][] = [];
   let left = [...STRIKES];
+  using _progress = reportProgress(() => `leaders ${done.join(", ") || "not struck yet"}`);
   while (Date.now() < endMs || done.length < STRIKES.length) {
     await sleep(random() * 3000);
     const leader = await someLeader(cluster);
