@@ -29,6 +29,9 @@ export function describeTopics(world: () => EventWorld): void {
       const [first] = seen;
       assert.match(String(first?.messageId), /^msg_/);
       await assertLinked(api, first, { source: name, type: "codeq", message: String(first?.messageId) });
+      const { trigger } = await api.activation(String(first?.activationId));
+      const [publisher] = (trigger as { source: { published_by: string[] } }).source.published_by;
+      assert.equal((await api.activation(String(publisher))).status, "success", "who published it is named");
     }
     await until(async () => (await events.status("sub-one")).succeeded === 3, "all of them are counted");
     const { state, failed, last_activation_id } = await events.status("sub-one");

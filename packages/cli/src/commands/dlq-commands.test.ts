@@ -130,6 +130,8 @@ test("explain says whose end an activation was told of, and which dead letter it
   const origin = "0a1b2c3d-7d7e-4a30-9b7e-0d0a5f1c2b3d";
   const told = await explain({ destination: "on_failure", activation_id: origin });
   assert.match(told, new RegExp(`told of +the end of ${origin}, on_failure\\n`));
+  const taken = await explain({ published_by: [origin, "other"] });
+  assert.match(taken, new RegExp(`published by +${origin}, other\\n`));
   const again = await explain({ redriven_from: origin, edited: true });
   assert.match(again, new RegExp(`redriven +from the dead letter ${origin}, with another event\\n`));
 });

@@ -90,10 +90,11 @@ function eventSourceOf({ trigger }: ActivationRecord): [string, string][] {
   return [source, ["messages", printable(ids.join(", "))]];
 }
 
-/** Whose end it was told of, or which dead letter it was. */
+/** Who published what it took, whose end it was told of, or which dead letter it was. */
 function originOf({ trigger }: ActivationRecord): [string, string][] {
-  const { activation_id, destination, redriven_from, edited } = trigger.source;
+  const { activation_id, destination, redriven_from, edited, published_by } = trigger.source;
   const origins: [string, string][] = [];
+  if (Array.isArray(published_by)) origins.push(["published by", printable(published_by.join(", "))]);
   if (typeof activation_id === "string" && typeof destination === "string")
     origins.push(["told of", `the end of ${printable(activation_id)}, ${printable(destination)}`]);
   if (typeof redriven_from === "string") {

@@ -26,6 +26,7 @@ export interface DestinationsOptions
     topic: string;
     payloadJson: string;
     depth: number;
+    activationId: string;
   }) => Promise<void>;
   /** How many functions may call one another (`budgets.depth_max`). */
   depthMax: number;
@@ -82,6 +83,7 @@ export async function createDestinations(options: DestinationsOptions): Promise<
         topic,
         payloadJson: format === undefined ? body.event_json : structuredCloudEvent(id, body),
         depth,
+        activationId: body.activation_id,
       });
       return undefined;
     } catch (error) {

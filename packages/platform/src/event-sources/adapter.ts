@@ -14,6 +14,8 @@ export interface SourceMessage {
   /** How many functions called one another up to it (0). */
   depth?: number;
   traceparent?: string;
+  /** The activation that published it, or whose end it tells. */
+  publishedBy?: string;
   /** What the function gets of it: JSON text. */
   json: string;
   /** What filters and `ordering_key` look at. */

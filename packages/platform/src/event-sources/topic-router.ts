@@ -62,9 +62,9 @@ export function createTopicRouter(options: TopicRouterOptions): TopicRouter {
 
   async function forward(route: Route, delivery: Delivery<UserTopicBody>, topic: string): Promise<void> {
     const { message } = delivery;
-    const { payload_json, depth, only } = message.body;
+    const { only, ...published } = message.body;
     const [id = ""] = message.id.split("~");
-    const body: InboxBody = { kind: "topic", id, topic, payload_json, depth };
+    const body: InboxBody = { kind: "topic", id, topic, ...published };
     const full: string[] = [];
     for (const source of route.sources) {
       if (only !== undefined && !only.includes(source.uid)) continue;

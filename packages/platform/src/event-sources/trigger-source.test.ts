@@ -26,6 +26,19 @@ test("the record of a batch names each of its messages", () => {
   assert.equal(Object.hasOwn(sourceOf(["a"]), "message_ids"), false);
 });
 
+test("the record names the activations that published what is in it", () => {
+  const messages = ["a", "b", "a"].map((publishedBy, n) => ({
+    id: `m${n}`,
+    attempt: 1,
+    json: "{}",
+    match: {},
+    publishedBy,
+  }));
+  const { published_by } = triggerSource(SOURCE, { partition: "all", messages, attempt: 1 });
+  assert.deepEqual(published_by, ["a", "b"]);
+  assert.equal(Object.hasOwn(sourceOf(["a"]), "published_by"), false);
+});
+
 test("of a batch with more ids than there is room for it names the first ones, and the last", () => {
   const ids = Array.from({ length: 1000 }, () => randomUUID());
   const { message_ids = [], last_message_id, messages } = sourceOf(ids);

@@ -6,13 +6,14 @@ const IDS_BYTES_MAX = 16 * 1024;
 
 /**
  * What the activation's record says of where it comes from. Of a batch it names each message, from the first on as long as
- * there is room, and the last in any case.
+ * there is room, and the last in any case; and who published them, where those are activations.
  */
 export function triggerSource(
   { name, type }: Pick<EventSourceRecord, "name" | "type">,
   { partition, messages, attempt }: Pick<EventBatch, "partition" | "messages" | "attempt">,
 ) {
   const ids = messages.map(({ id }) => id);
+  const publishers = new Set(messages.flatMap(({ publishedBy }) => publishedBy ?? []));
   return {
     event_source: name,
     event_source_type: type,
@@ -21,6 +22,7 @@ export function triggerSource(
     ...(ids.length > 1 ? { last_message_id: ids.at(-1), message_ids: firstOf(ids) } : {}),
     messages: ids.length,
     attempt,
+    ...(publishers.size > 0 ? { published_by: firstOf([...publishers]) } : {}),
   };
 }
 

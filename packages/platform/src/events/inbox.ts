@@ -7,7 +7,7 @@ const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 
 /** A message of the platform's own queue on its way to one event source. */
 export type InboxBody =
-  | { kind: "topic"; id: string; topic: string; payload_json: string; depth: number }
+  | { kind: "topic"; id: string; topic: string; payload_json: string; depth: number; published_by?: string }
   | {
       kind: "webhook";
       id: string;

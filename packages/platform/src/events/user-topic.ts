@@ -7,6 +7,8 @@ export interface UserTopicBody {
   payload_json: string;
   /** How many functions called one another up to whoever takes it. */
   depth: number;
+  /** The activation that published it, or whose end it tells. */
+  published_by?: string;
   /** The sources that have not got it yet, by uid; absent for all. */
   only?: string[];
 }

@@ -16,7 +16,14 @@ test("a full topic that nobody reads takes messages again when what fills it is 
     expiredHoldMs: 10 * DAY_MS,
   });
   const publish = createUserTopics(codeq, time.clock);
-  const message = { tenant: "t_a", namespace: "default", topic: "x", payloadJson: "1", depth: 0 };
+  const message = {
+    tenant: "t_a",
+    namespace: "default",
+    topic: "x",
+    payloadJson: "1",
+    depth: 0,
+    activationId: "a",
+  };
   const send = (count: number) => Promise.all(Array.from({ length: count }, () => publish(message)));
   await send(10_000);
   await assert.rejects(publish(message), { code: "CS_QUEUE_FULL" });

@@ -1,6 +1,6 @@
 import { type CodeQ } from "@sous/codeq";
 import { newMessageId, PlatformError } from "@sous/contract";
-import { userTopic } from "../events/user-topic.ts";
+import { userTopic, type UserTopicBody } from "../events/user-topic.ts";
 
 const DEPTH_MAX = 10_000;
 /** What is too old makes room for others, so many at a time. */
@@ -15,6 +15,8 @@ export interface UserMessage {
   payloadJson: string;
   /** How many functions called one another up to whoever takes it. */
   depth: number;
+  /** The activation that publishes it, or whose end it tells. */
+  activationId: string;
   /** (a new one) */
   id?: string;
 }
@@ -28,14 +30,14 @@ export function createUserTopics(
   clock: () => number,
 ) {
   return async function publish(message: UserMessage): Promise<void> {
-    const { tenant, namespace, topic, payloadJson, depth } = message;
+    const { tenant, namespace, topic, payloadJson, depth, activationId } = message;
     const now = clock();
     const published = {
       id: message.id ?? newMessageId(),
       topic: userTopic(tenant, namespace, topic),
       tenant,
       lane: `${namespace}/${topic}`,
-      body: { payload_json: payloadJson, depth },
+      body: { payload_json: payloadJson, depth, published_by: activationId } satisfies UserTopicBody,
       attempt: 1,
       enqueued_at_ms: now,
       due_at_ms: 0,

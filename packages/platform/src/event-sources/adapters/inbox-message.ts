@@ -14,11 +14,12 @@ export function inboxMessage(
   const base = { id: body.id, atMs: enqueuedAtMs, attempt, depth: body.depth };
   switch (body.kind) {
     case "topic": {
-      const { topic, payload_json } = body;
+      const { topic, payload_json, published_by: publishedBy } = body;
       const head = JSON.stringify({ ...common, eventSource: "cs:codeq", topic }).slice(0, -1);
       // The payload is JSON text already.
       const json = `${head},"body":${payload_json}}`;
-      return { ...base, json, match: { topic, body: parsedOr(payload_json) } };
+      const message = { ...base, json, match: { topic, body: parsedOr(payload_json) } };
+      return publishedBy === undefined ? message : { ...message, publishedBy };
     }
     case "webhook": {
       const { headers, body: text, is_base64 } = body;
