@@ -119,12 +119,16 @@ if (missing === undefined) {
 
     test("each version stays with one invoker and is cold there once; together they use several", async () => {
       const used = new Set<string>();
+      const takenBack = async (): Promise<number> => (await decisions())["taken_back"] ?? 0;
       for (const name of NAMES) {
         const runs: ActivationRecord[] = [];
+        const before = await takenBack();
         for (let call = 0; call < 6; call++) runs.push(await invoke(name));
-        assert.deepEqual(new Set(runs.map(({ invoker }) => invoker)).size, 1, name);
-        assert.ok(runs.filter(({ cold }) => cold).length <= 1, name);
-        used.add(runs[0]?.invoker as string);
+        // On a machine that is busy an invoker may not begin a call in its time, and another does.
+        const others = (await takenBack()) - before;
+        assert.ok(new Set(runs.map(({ invoker }) => invoker)).size <= 1 + others, name);
+        assert.ok(runs.filter(({ cold }) => cold).length <= 1 + others, name);
+        if (others === 0) used.add(runs[0]?.invoker as string);
       }
       assert.ok(used.size <= 2, `a tenant is at home with two of them, not with ${[...used].join(" ")}`);
       await until(async () => (await invokers()).some(({ warm_versions }) => warm_versions > 0), "a report");
