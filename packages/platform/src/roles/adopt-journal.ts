@@ -63,6 +63,7 @@ async function handOver(context: ProcessContext, { store, codeq }: Adoption): Pr
     }
     logger.info({ published }, "what waited in the journal of an embedded queue was handed to the queue");
   } finally {
+    // Where it cannot be given back it runs out.
     await store.leases.release(LEASE, epoch).catch(() => {});
   }
 }
