@@ -14,6 +14,10 @@ const keyOf = ({ tenant, namespace, name }: { tenant: string; namespace: string;
 export class MemorySchedules implements ScheduleStore {
   readonly #rows = new Map<string, StoredSchedule>();
   readonly #buckets = new Map<number, Set<StoredSchedule>>();
+  /** No second before the first or after the last has a bucket. */
+  #firstSecond = Infinity;
+  #lastSecond = -Infinity;
+  readonly #perSpace = new Map<string, number>();
   readonly #leases: MemoryLeases;
   readonly #perNamespaceMax: number;
 
@@ -27,12 +31,12 @@ export class MemorySchedules implements ScheduleStore {
   }
 
   async create(record: StoredSchedule["record"], start: ScheduleStart): Promise<void> {
-    const inSpace = this.all().filter(
-      (row) => row.record.tenant === record.tenant && row.record.namespace === record.namespace,
-    );
-    if (this.#rows.has(keyOf(record)) || inSpace.length >= this.#perNamespaceMax) {
+    const space = `${record.tenant}/${record.namespace}`;
+    const inSpace = this.#perSpace.get(space) ?? 0;
+    if (this.#rows.has(keyOf(record)) || inSpace >= this.#perNamespaceMax) {
       throw new PlatformError("CS_CONFLICT", "it exists, or there is no room");
     }
+    this.#perSpace.set(space, inSpace + 1);
     this.#put({ record, state: { tick_seq: 1, ...start, inflight: null, catchup_end_seq: null } });
   }
 
@@ -63,15 +67,17 @@ export class MemorySchedules implements ScheduleStore {
     if (row === undefined) throw new PlatformError("CS_NOT_FOUND", "there is no such schedule");
     this.#unlink(row);
     this.#rows.delete(keyOf(key));
+    const space = `${key.tenant}/${key.namespace}`;
+    this.#perSpace.set(space, (this.#perSpace.get(space) ?? 0) - 1);
   }
 
   async due(untilMs: number, page: { limit: number; cursor?: string | undefined }) {
     const after = page.cursor?.split(" ") ?? [];
-    const first = Math.floor(Number(after[0] ?? 0) / 1000);
-    const last = Math.floor(untilMs / 1000);
-    const seconds = [...this.#buckets.keys()].filter((second) => second >= first && second <= last);
+    const last = Math.min(this.#lastSecond, Math.floor(untilMs / 1000));
+    while (this.#firstSecond <= last && !this.#buckets.has(this.#firstSecond)) this.#firstSecond++;
+    const first = Math.max(this.#firstSecond, Math.floor(Number(after[0] ?? 0) / 1000));
     const left: StoredSchedule[] = [];
-    for (const second of seconds.toSorted((a, b) => a - b)) {
+    for (let second = first; second <= last; second++) {
       const bucket = [...(this.#buckets.get(second) ?? [])];
       left.push(...bucket.filter((row) => dueOf(row) <= untilMs && isAfter(row, after)).toSorted(byDue));
       if (left.length > page.limit) break;
@@ -103,6 +109,8 @@ export class MemorySchedules implements ScheduleStore {
     const second = Math.floor(row.state.due_at_ms / 1000);
     const bucket = this.#buckets.get(second) ?? new Set();
     this.#buckets.set(second, bucket.add(row));
+    this.#firstSecond = Math.min(this.#firstSecond, second);
+    this.#lastSecond = Math.max(this.#lastSecond, second);
   }
 
   #unlink(row: StoredSchedule): void {
