@@ -16,8 +16,8 @@ interface Waiting<Item, Reply> {
 }
 
 /**
- * Puts what is asked for in one turn into one call, and what is asked for while calls are on their way into the
- * next: alone, an item goes at once; under load, round trips are shared. Items keep their order.
+ * Puts what is asked for in one turn of the event loop into one call, and what is asked for while calls are on their way
+ * into the next: alone, an item goes at once; under load, round trips are shared. Items keep their order.
  */
 export class Batcher<Item, Reply> {
   readonly #options: BatcherOptions<Item, Reply>;
@@ -32,18 +32,23 @@ export class Batcher<Item, Reply> {
   add(item: Item): Promise<Reply> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      queueMicrotask(() => {
-        this.#scheduled = false;
-        this.#flush();
-      });
+      this.#schedule();
     });
   }
 
   /** Settles when everything that was asked for so far has its reply. */
   async settled(): Promise<void> {
     while (this.#inFlight > 0 || this.#waiting.length > 0) await new Promise((again) => setTimeout(again, 5));
+  }
+
+  /** Once the sockets that have something are read: a microtask would come after the first of them. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
   }
 
   #flush(): void {

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { Batcher } from "./batcher.ts";
+
+function recorder() {
+  const batches: number[][] = [];
+  const answers: (() => void)[] = [];
+  const batcher = new Batcher<number, number>({
+    send(items) {
+      batches.push([...items]);
+      return new Promise((resolve) => answers.push(() => resolve(items.map((item) => -item))));
+    },
+    inFlightMax: 2,
+    itemsMax: 4,
+    bytesMax: 100,
+    bytesOf: (item) => item,
+  });
+  return { batches, answers, batcher };
+}
+
+test("what is asked for in one turn of the event loop goes together, though microtasks lie between", async () => {
+  const { batches, answers, batcher } = recorder();
+  const replies = [batcher.add(1)];
+  await Promise.resolve();
+  replies.push(batcher.add(2));
+  await turn();
+  assert.deepEqual(batches, [[1, 2]]);
+  answers[0]?.();
+  assert.deepEqual(await Promise.all(replies), [-1, -2]);
+});
+
+test("what comes while calls are on their way makes up the next, within its bounds", async () => {
+  const { batches, answers, batcher } = recorder();
+  for (const item of [1, 2, 3, 4, 5, 6]) void batcher.add(item);
+  await turn();
+  for (const item of [7, 60, 50, 8]) void batcher.add(item);
+  await turn();
+  assert.deepEqual(batches, [
+    [1, 2, 3, 4],
+    [5, 6],
+  ]);
+  answers[0]?.();
+  await turn();
+  assert.deepEqual(batches.at(-1), [7, 60]);
+  answers[1]?.();
+  answers[2]?.();
+  await turn();
+  assert.deepEqual(batches.at(-1), [50, 8]);
+});
