@@ -201,6 +201,36 @@ test("portable packages import nothing of Node", () => {
   );
 });
 
+test("what runs in a thread of its own loads nothing but its package and Node", () => {
+  const byPath = new Map(sources.map((file) => [file.path, file]));
+  const threads = sources.flatMap((file) =>
+    /new Worker\(/.test(file.code)
+      ? [...file.text.matchAll(/new URL\(\s*"(\.[^"]+\.ts)"/g)].map(([, entry = ""]) =>
+          resolveRelative(file, entry),
+        )
+      : [],
+  );
+  assert.ok(threads.length >= 2, "the threads are found");
+  const found: string[] = [];
+  const seen = new Set<string>();
+  const visit = (path: string | undefined): void => {
+    const file = byPath.get(path ?? "");
+    if (file === undefined || seen.has(file.path)) return;
+    seen.add(file.path);
+    for (const { specifier, line, typeOnly } of file.imports) {
+      if (typeOnly) continue;
+      const other = importedPackage(specifier);
+      if (other !== undefined) found.push(`${file.path}:${line}: ${specifier}`);
+      visit(resolveRelative(file, specifier));
+    }
+  };
+  for (const path of threads) visit(path);
+  assertNone(
+    found,
+    "A thread starts while somebody waits, without the cache of the process; move what it needs apart:",
+  );
+});
+
 test("no files need one another in a circle", () => {
   const found = findCycles(tree).map((circle) => [...circle, circle[0]].join(" → "));
   assertNone(found, "Move what both need into a third file:");

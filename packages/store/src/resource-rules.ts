@@ -37,13 +37,5 @@ export function checkRecord(kind: string, { namespace, name }: FunctionKey, reco
   );
 }
 
-/** @returns why a name cannot be used, in words that every driver says */
-export const nameTaken = (kind: string, { namespace, name }: Omit<FunctionKey, "tenant">): string =>
-  `${kind} ${namespace}/${name} exists; change it, or choose another name`;
-
-/** @returns why a namespace takes no more, in words that every driver says */
-export const namespaceFull = (kind: string, namespace: string, count: number): string =>
-  `Namespace ${namespace} holds ${count} of kind ${kind}, which is all it may; delete one first`;
-
 const badName = (what: string, text: string, rule: string): PlatformError =>
   new PlatformError("CS_VALIDATION_FAILED", `${what} ${JSON.stringify(text.slice(0, 200))} must be ${rule}`);

@@ -1,4 +1,4 @@
-import { nameTaken, namespaceFull } from "../../resource-rules.ts";
+import { nameTaken, namespaceFull } from "../../resource-refusals.ts";
 import { Refusal } from "../refusal.ts";
 import type { Statements } from "../statements.ts";
 import type { CommandSteps } from "./commands.ts";
