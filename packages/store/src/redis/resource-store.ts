@@ -1,12 +1,6 @@
 import { checkLimit, decodeCursor, pageOf } from "../cursor.ts";
-import {
-  checkKind,
-  checkRecord,
-  checkResource,
-  checkScope,
-  nameTaken,
-  namespaceFull,
-} from "../resource-rules.ts";
+import { checkKind, checkRecord, checkResource, checkScope } from "../resource-rules.ts";
+import { nameTaken, namespaceFull } from "../resource-refusals.ts";
 import type { FunctionKey, KvScope, Page, ResourceStore, StoredResource } from "../store.ts";
 import { type Access, afterName } from "./access.ts";
 import { SEPARATOR } from "./store-keys.ts";
