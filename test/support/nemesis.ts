@@ -84,8 +84,7 @@ export function createNemesis(options: NemesisOptions): Nemesis {
     { run: () => kill("control") },
     { run: () => pause("invoker") },
     { run: () => pause("scheduler") },
-    // When it goes on, what it had asked for has timed out: to it the store was away.
-    { run: () => pause("gateway"), isStoreAway: true },
+    { run: () => pause("gateway") },
     { run: cut, isStoreAway: true },
     { run: hold, isStoreAway: true },
     { run: killEngine, isStoreAway: true },

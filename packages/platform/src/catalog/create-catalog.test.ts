@@ -11,7 +11,15 @@ const BASE_MS = 1_800_000_000_000;
 /** A real store whose reads are counted, and fail while it is told to be down. */
 async function setUp(options: Partial<CatalogOptions> = {}) {
   const store = await createSqliteStore({ path: ":memory:" });
-  const state = { nowMs: BASE_MS, point: 0, reads: 0, down: false, silent: false };
+  const state = {
+    nowMs: BASE_MS,
+    point: 0,
+    reads: 0,
+    down: false,
+    silent: false,
+    /** What becomes of an answer on its way. */
+    later: undefined as ((answer: unknown) => Promise<unknown>) | undefined,
+  };
   const guarded = <T extends object>(part: T): T =>
     new Proxy(part, {
       get: (target, name) => {
@@ -20,7 +28,9 @@ async function setUp(options: Partial<CatalogOptions> = {}) {
           state.reads++;
           if (state.silent) return new Promise(() => {});
           if (state.down) return Promise.reject(new PlatformError("CS_STORE_UNAVAILABLE", "down"));
-          return method.apply(target, parameters);
+          const answer = method.apply(target, parameters);
+          const { later } = state;
+          return later === undefined ? answer : Promise.resolve(answer).then(later);
         };
       },
     });
@@ -169,6 +179,38 @@ test("a store that says nothing holds a caller up once, for a second at most, an
   assert.equal((await catalog.resolve(KEY, undefined)).version, 1);
   assert.ok(performance.now() - again < first, "it is known to be silent");
 });
+
+/** The process does nothing for a while, as one that is suspended. */
+const standStill = (ms: number): void =>
+  void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+for (const { name, late } of [
+  {
+    name: "has timed out",
+    late: () => Promise.reject(new PlatformError("CS_STORE_UNAVAILABLE", "no answer")),
+  },
+  { name: "tells what was true before", late: (answer: unknown) => Promise.resolve(answer) },
+]) {
+  test(`a process that stood still looks again: what it asked before ${name}`, async () => {
+    await using context = await setUp();
+    const { store, state, catalog } = context;
+    await publishSample(store, KEY, BASE_MS);
+    await publishSample(store, KEY, BASE_MS);
+    await setAlias(store, "prod", 1);
+    assert.equal((await catalog.resolve(KEY, { alias: "prod" })).version, 1);
+    // Its answer to the look-up that is begun now comes after the process stood still.
+    state.nowMs += 600;
+    state.later = (answer) => new Promise((resolve) => setTimeout(resolve, 1500)).then(() => late(answer));
+    assert.equal(atOnce(catalog.resolve(KEY, { alias: "prod" })).version, 1);
+    await settle();
+    state.later = undefined;
+    await setAlias(store, "prod", 2);
+    standStill(2500);
+    state.nowMs += 2500;
+    assert.equal((await catalog.resolve(KEY, { alias: "prod" })).version, 2);
+    assert.equal((await catalog.resolve(KEY, { alias: "prod" })).version, 2);
+  });
+}
 
 test("a look-up that began before an invalidation is not remembered after it", async () => {
   await using context = await setUp();

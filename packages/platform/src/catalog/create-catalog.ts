@@ -1,6 +1,7 @@
 import { LATEST_ALIAS, LIMITS, PlatformError, type RefTarget, type VersionRecord } from "@sous/contract";
 import type { FunctionKey, Store } from "@sous/store";
 import type { Catalog } from "./catalog.ts";
+import { startOwnTimer } from "./own-time.ts";
 import { createTargetTable, type Target } from "./target-table.ts";
 
 export interface CatalogOptions {
@@ -23,6 +24,8 @@ const PATIENCE_MS = 1000;
 const DOWN_PATIENCE_MS = 50;
 /** After a failed look-up the store is left alone for so long, and what is cached is served without asking. */
 const DOWN_RETRY_MS = 250;
+/** How often a look-up is made that the process slept through. */
+const TRIES_MAX = 3;
 
 /**
  * Makes the catalog of a process. Answers younger than half the allowed age come straight from memory; older
@@ -42,10 +45,8 @@ export function createCatalog(options: CatalogOptions): Catalog {
     entry: Target,
   ): Promise<VersionRecord> => {
     if (entry.refreshing !== undefined) return entry.refreshing;
-    // The age counts from before the look-up: what it reads may be that old when it answers.
-    const begunMs = clock();
-    const refreshing = lookUp(store, key, target, entry).then(
-      ({ version, split }) => {
+    const refreshing = awake(clock, () => lookUp(store, key, target, entry)).then(
+      ({ found: { version, split }, begunMs }) => {
         entry.version = version;
         entry.split = split;
         entry.loadedAtMs = begunMs;
@@ -75,7 +76,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     refreshing: Promise<VersionRecord>,
   ): Promise<VersionRecord> {
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => resolve(undefined), entry.isDown ? DOWN_PATIENCE_MS : PATIENCE_MS);
+    const timer = startOwnTimer(entry.isDown ? DOWN_PATIENCE_MS : PATIENCE_MS, () => resolve(undefined));
     try {
       const found = await Promise.race([refreshing, late]);
       if (found !== undefined) return found;
@@ -83,7 +84,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       entry.downUntilMs = clock() + DOWN_RETRY_MS;
       return pick(entry, version, random);
     } finally {
-      clearTimeout(timer);
+      timer.stop();
     }
   }
 
@@ -106,6 +107,29 @@ export function createCatalog(options: CatalogOptions): Catalog {
     },
     invalidate: (key) => table.forget(key),
   };
+}
+
+/**
+ * Looks up while this process is at work: what was asked before it stood still may be answered with what was true then, or
+ * have failed for want of anybody who read the answer. It says nothing of the store, and is asked again.
+ * @returns what was found, and when that was asked: what is found may be that old
+ */
+async function awake(
+  clock: () => number,
+  look: () => Promise<Found>,
+): Promise<{ found: Found; begunMs: number }> {
+  for (let tries = 1; ; tries++) {
+    const begunMs = clock();
+    const timer = startOwnTimer(PATIENCE_MS, () => {});
+    try {
+      const found = await look();
+      if (!timer.stoodStill || tries === TRIES_MAX) return { found, begunMs };
+    } catch (error) {
+      if (!timer.stoodStill || tries === TRIES_MAX) throw error;
+    } finally {
+      timer.stop();
+    }
+  }
 }
 
 /** Where a weighted alias sends its calls: the shares one after the other, what is left goes to the alias's version. */
