@@ -50,12 +50,16 @@ describe("budgets of tenants and tokens", () => {
     }));
 
   test("processor time that was used refuses what comes next", () =>
-    withBudgets({ ...CLOCK, "budgets.tenant_cpu_ms": 100 }, async (api) => {
-      const code = "export default () => { const until = Date.now() + 60; while (Date.now() < until); };";
+    withBudgets({ ...CLOCK, "budgets.tenant_cpu_ms": 400 }, async (api) => {
+      const code = "export default () => { const until = Date.now() + 150; while (Date.now() < until); };";
       await api.deploy({ name: "works", files: { ...HELLO, "function.js": code } });
-      for (let call = 0; call < 2; call++) assert.equal((await api.invoke("works", null)).status, "success");
-      const body = { ref: { alias: "prod" } };
-      await checkSpent(await api.call("POST", `${api.scope()}/works:invoke`, body), "tenant_cpu_ms");
+      assert.equal((await api.invoke("works", null)).status, "success");
+      // How much of its time a call has a processor is the machine's to say.
+      const path = `${api.scope()}/works:invoke`;
+      const call = (): Promise<Response> => api.call("POST", path, { ref: { alias: "prod" } });
+      let answer = await call();
+      for (let calls = 2; answer.status === 200 && calls < 20; calls++) answer = await call();
+      await checkSpent(answer, "tenant_cpu_ms");
     }));
 
   test("a token's budget is its own", () =>

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Batcher } from "./batcher.ts";
 
-function recorder() {
+function recorder(gathers: "this" | "turn" = "turn") {
   const batches: number[][] = [];
   const answers: (() => void)[] = [];
   const batcher = new Batcher<number, number>({
@@ -12,6 +12,7 @@ function recorder() {
       return new Promise((resolve) => answers.push(() => resolve(items.map((item) => -item))));
     },
     inFlightMax: 2,
+    gathers,
     itemsMax: 4,
     bytesMax: 100,
     bytesOf: (item) => item,
@@ -28,6 +29,13 @@ test("what is asked for in one turn of the event loop goes together, though micr
   assert.deepEqual(batches, [[1, 2]]);
   answers[0]?.();
   assert.deepEqual(await Promise.all(replies), [-1, -2]);
+});
+
+test("where a call may follow in the same turn nothing waits for the end of it", async () => {
+  const { batches, batcher } = recorder("this");
+  for (const item of [1, 2]) void batcher.add(item);
+  await Promise.resolve();
+  assert.deepEqual(batches, [[1, 2]]);
 });
 
 test("what comes while calls are on their way makes up the next, within its bounds", async () => {

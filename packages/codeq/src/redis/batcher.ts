@@ -3,6 +3,11 @@ export interface BatcherOptions<Item, Reply> {
   send(items: readonly Item[]): Promise<readonly Reply[]>;
   /** Batches on their way at a time; what comes meanwhile makes up the next. */
   inFlightMax: number;
+  /**
+   * What is waited for before the first of a batch goes: the end of what runs now, so that a call that follows in the same
+   * turn of the event loop comes behind it; or the end of the turn, when all sockets that have something are read.
+   */
+  gathers: "this" | "turn";
   itemsMax: number;
   /** Of a batch, together; one item may be larger. */
   bytesMax: number;
@@ -16,8 +21,8 @@ interface Waiting<Item, Reply> {
 }
 
 /**
- * Puts what is asked for in one turn of the event loop into one call, and what is asked for while calls are on their way
- * into the next: alone, an item goes at once; under load, round trips are shared. Items keep their order.
+ * Puts what is asked for together into one call, and what is asked for while calls are on their way into the next: alone,
+ * an item goes at once; under load, round trips are shared. Items keep their order.
  */
 export class Batcher<Item, Reply> {
   readonly #options: BatcherOptions<Item, Reply>;
@@ -41,11 +46,11 @@ export class Batcher<Item, Reply> {
     while (this.#inFlight > 0 || this.#waiting.length > 0) await new Promise((again) => setTimeout(again, 5));
   }
 
-  /** Once the sockets that have something are read: a microtask would come after the first of them. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const begin = this.#options.gathers === "turn" ? setImmediate : queueMicrotask;
+    begin(() => {
       this.#scheduled = false;
       this.#flush();
     });

@@ -70,6 +70,7 @@ export class ReplySender<Result> {
       const keys = keysOfReplies(prefix, name);
       const bounds = [RESULTS_BYTES_MAX, RESULTS_MAX, RESULTS_TTL_MS];
       batcher = new Batcher<string, unknown>({
+        gathers: "turn",
         send: async (texts) => {
           await runScript(link, script, keys, [...bounds, ...texts]);
           return [];

@@ -101,11 +101,14 @@ export class Shard {
     const batch = { inFlightMax: BATCHES_IN_FLIGHT, itemsMax: BATCH_ITEMS_MAX, bytesMax: BATCH_BYTES_MAX };
     this.#publishes = new Batcher({
       ...batch,
+      gathers: "turn",
       send: (items) => this.#publish(items),
       bytesOf: ({ message }) => message.body.length,
     });
     this.#settlements = new Batcher({
       ...batch,
+      // What a consumer gives back must be there before it claims again: else the claim takes what stands behind it.
+      gathers: "this",
       send: (items) => this.#settle(items),
       bytesOf: ({ argument }) => String(argument).length,
     });
