@@ -16,7 +16,7 @@ if not now then
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- Whole numbers below 2^53; as fractions they would cost five times as much to print.
+-- Whole numbers below 2^53; as fractions they would cost twice as much to print.
 local function int(number) return string.format('%d', number) end
 local function padded(number) return string.format('%016d', number) end
 local function last_part(text) return string.match(text, '[^\31]*$') end
