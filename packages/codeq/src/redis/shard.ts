@@ -107,7 +107,7 @@ export class Shard {
     });
     this.#settlements = new Batcher({
       ...batch,
-      // What a consumer gives back must be there before it claims again: else the claim takes what stands behind it.
+      // What a consumer gives back goes at once: until it is there, a claim takes what stands behind it.
       gathers: "this",
       send: (items) => this.#settle(items),
       bytesOf: ({ argument }) => String(argument).length,
