@@ -30,6 +30,17 @@ async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
+/** Counts the batches that go to write threads; each goes on to the real thread. */
+function countPosts() {
+  const post = Worker.prototype.postMessage;
+  const posts = { count: 0, restore: () => void (Worker.prototype.postMessage = post) };
+  Worker.prototype.postMessage = function (...args: Parameters<typeof post>) {
+    posts.count++;
+    return post.apply(this, args);
+  };
+  return posts;
+}
+
 test("past its bound the buffer refuses, and what it took is written", async () => {
   await using store = await createSqliteStore({ path: ":memory:", unwrittenMax: 100 });
   const records = Array.from({ length: 150 }, () => finished(sampleActivation()));
@@ -71,14 +82,32 @@ test("a refused write that nobody awaits but somebody catches is no unhandled re
   assert.deepEqual([caught.length, unhandled.length], [3, 0]);
 });
 
+test("what is worth a batch goes while the turn still runs, and what one tick writes is never divided", async () => {
+  const posts = countPosts();
+  try {
+    await using store = await createSqliteStore({ path: ":memory:" });
+    const written: Promise<void>[] = [];
+    const append = () => void written.push(store.journal.append(sampleEntry(`msg_${written.length}`)));
+    const ticks: number[] = [];
+    // Callbacks of one turn: as those of sockets, each of them is a tick.
+    for (let tick = 0; tick < 3; tick++) {
+      setImmediate(() => {
+        for (let n = 0; n < 100; n++) append();
+        queueMicrotask(append);
+      });
+      setImmediate(() => void ticks.push(posts.count));
+    }
+    await nextTurn();
+    assert.deepEqual(ticks, [1, 2, 3]);
+    await Promise.all(written);
+    assert.deepEqual([posts.count, written.length], [3, 303]);
+  } finally {
+    posts.restore();
+  }
+});
+
 test("finished activations alone share commits, whatever the rate they come at", async () => {
-  const posts: number[] = [];
-  const post = Worker.prototype.postMessage;
-  // Only counts; every message goes on to the real thread.
-  Worker.prototype.postMessage = function (...args: Parameters<typeof post>) {
-    posts.push(args.length);
-    return post.apply(this, args);
-  };
+  const posts = countPosts();
   try {
     await using store = await createSqliteStore({ path: ":memory:", relaxedPaceMs: 60_000 });
     const first = store.activations.finish(finished(sampleActivation()));
@@ -88,12 +117,12 @@ test("finished activations alone share commits, whatever the rate they come at",
       waiting.push(store.activations.finish(finished(sampleActivation())));
       await nextTurn();
     }
-    assert.equal(posts.length, 1, "the others wait for the pace");
+    assert.equal(posts.count, 1, "the others wait for the pace");
     await store.check();
-    assert.equal(posts.length, 2, "an urgent write takes them along");
+    assert.equal(posts.count, 2, "an urgent write takes them along");
     assert.deepEqual(new Set(await Promise.all(waiting)), new Set([true]));
   } finally {
-    Worker.prototype.postMessage = post;
+    posts.restore();
   }
 });
 

@@ -20,13 +20,26 @@ interface Waiter {
   reject(error: PlatformError): void;
 }
 
+interface Committing {
+  waiters: readonly Waiter[];
+  bytes: number;
+}
+
+/** Batches the thread has at a time: while it writes one, this side gathers or answers another. */
+const COMMITTING_MAX = 3;
+/**
+ * Commands that are worth a batch before the turn of the event loop is over. All callers of one batch are answered
+ * together and come back together: without this they would all be in the next one, and this side idle until that is
+ * written.
+ */
+const BATCH_WORTH = 16;
+
 const NUMBERS = new Map(COMMAND_NAMES.map((name, number) => [name, number]));
 
 /**
- * The main thread's side of the writer. Commands pile up while a batch is at the disk, or until the end of the
- * tick when none is; then all of them are posted as one. States:
- *
- *   idle → scheduled (a command came) → committing (posted) → idle | committing (more came meanwhile)
+ * The main thread's side of the writer. Commands pile up until the end of the turn of the event loop, or while batches are
+ * at the disk; then all of them are posted as one. As soon as they are worth a batch they are posted at the end of
+ * the tick, while the thread has few.
  *
  * Relaxed commands (`COMMANDS`) alone start a commit at most once every `relaxedPaceMs`: under load this trades
  * a few milliseconds of their latency for an order of magnitude fewer syncs. The first after a quiet moment
@@ -40,8 +53,10 @@ export class GroupCommit implements AsyncDisposable {
   #transfers: ArrayBuffer[] = [];
   #bytes = 0;
   #urgent = false;
-  #scheduled = false;
-  #committing: { waiters: Waiter[]; bytes: number } | undefined;
+  /** Of what runs now, or of the turn of the event loop: at its end what waits is posted. */
+  #scheduled: "tick" | "turn" | undefined;
+  /** Batches the thread has, oldest first. */
+  readonly #committing: Committing[] = [];
   /** Runs while relaxed commands have to wait; made once and restarted, as it is needed for every batch. */
   #pace: NodeJS.Timeout | undefined;
   #pacing = false;
@@ -112,7 +127,7 @@ export class GroupCommit implements AsyncDisposable {
 
   async #close(): Promise<void> {
     if (this.#broken !== undefined) return;
-    if (this.#waiters.length > 0 || this.#committing !== undefined) {
+    if (this.#waiters.length > 0 || this.#committing.length > 0) {
       this.#urgent = true;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#whenDrained = resolve;
@@ -133,8 +148,12 @@ export class GroupCommit implements AsyncDisposable {
       return new PlatformError("CS_STORE_UNAVAILABLE", "The store is closed; open it again");
     }
     const { unwrittenMax, unwrittenBytesMax } = this.#options;
-    const unwritten = this.#waiters.length + (this.#committing?.waiters.length ?? 0);
-    const bytes = this.#bytes + (this.#committing?.bytes ?? 0);
+    let unwritten = this.#waiters.length;
+    let bytes = this.#bytes;
+    for (const batch of this.#committing) {
+      unwritten += batch.waiters.length;
+      bytes += batch.bytes;
+    }
     if (unwritten < unwrittenMax && bytes < unwrittenBytesMax) return undefined;
     return new PlatformError(
       "CS_STORE_UNAVAILABLE",
@@ -145,20 +164,28 @@ export class GroupCommit implements AsyncDisposable {
 
   /** Makes sure that what waits is posted, never before the tick in which it was issued is over. */
   #schedule(): void {
-    if (this.#scheduled || this.#committing !== undefined || this.#waiters.length === 0) return;
+    if (this.#waiters.length === 0 || this.#scheduled === "tick") return;
+    if (this.#urgent && this.#waiters.length >= BATCH_WORTH && this.#committing.length < COMMITTING_MAX) {
+      this.#scheduled = "tick";
+      afterTick(() => this.#postScheduled());
+      return;
+    }
+    if (this.#scheduled !== undefined || this.#committing.length > 0) return;
     if (this.#pacing && !this.#urgent) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#post();
-    });
+    this.#scheduled = "turn";
+    setImmediate(() => this.#scheduled === "turn" && this.#postScheduled());
+  }
+
+  #postScheduled(): void {
+    this.#scheduled = undefined;
+    this.#post();
   }
 
   #post(): void {
     if (this.#broken !== undefined) return;
     const batch = this.#batch;
     const transfers = this.#transfers;
-    this.#committing = { waiters: this.#waiters, bytes: this.#bytes };
+    this.#committing.push({ waiters: this.#waiters, bytes: this.#bytes });
     this.#batch = [];
     this.#waiters = [];
     this.#transfers = [];
@@ -185,12 +212,12 @@ export class GroupCommit implements AsyncDisposable {
   }
 
   #settle(reply: BatchReply): void {
-    const done = this.#committing;
+    const done = this.#committing.shift();
     if (done === undefined) return;
-    this.#committing = undefined;
-    this.#worker.unref();
+    const isIdle = this.#committing.length === 0;
+    if (isIdle) this.#worker.unref();
     // First the next batch to the disk, then the callers: they may take their time.
-    if (this.#urgent && !this.#scheduled) this.#post();
+    if (isIdle && this.#urgent && this.#scheduled === undefined) this.#post();
     else this.#schedule();
     if ("failure" in reply) {
       for (const waiter of done.waiters) waiter.reject(asError(reply.failure));
@@ -199,19 +226,24 @@ export class GroupCommit implements AsyncDisposable {
         answer(done.waiters[index] as Waiter, reply.outcomes[index]);
       }
     }
-    if (this.#committing === undefined && this.#waiters.length === 0) this.#whenDrained?.();
+    if (this.#committing.length === 0 && this.#waiters.length === 0) this.#whenDrained?.();
   }
 
   #break(reason: string): void {
     if (this.#broken !== undefined) return;
     this.#broken = { code: "CS_STORE_UNAVAILABLE", message: `The store is gone: ${reason}; restart` };
     clearTimeout(this.#pace);
-    const lost = [...(this.#committing?.waiters ?? []), ...this.#waiters];
-    this.#committing = undefined;
+    const lost = [...this.#committing.flatMap(({ waiters }) => waiters), ...this.#waiters];
+    this.#committing.length = 0;
     this.#waiters = [];
     for (const waiter of lost) waiter.reject(asError(this.#broken));
     this.#whenDrained?.();
   }
+}
+
+/** Calls back when the callback that runs now and all that follows from it in microtasks is done. */
+function afterTick(callback: () => void): void {
+  queueMicrotask(() => process.nextTick(callback));
 }
 
 function answer(waiter: Waiter, outcome: Outcome | undefined): void {
