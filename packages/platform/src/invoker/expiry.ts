@@ -24,7 +24,7 @@ export type Expire = (message: Message<Invocation>) => Promise<string | undefine
 
 /**
  * Makes what ends work that waited for too long.
- * @returns settles in the turn of the event loop in which its end is written, where queue and store share transactions;
+ * @returns settles in the tick in which its end is written, where queue and store share transactions;
  * elsewhere when its end is kept and told: in a server the message goes only then
  */
 export function createExpiry(options: ExpiryOptions): Expire {

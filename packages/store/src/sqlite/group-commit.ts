@@ -39,7 +39,9 @@ const NUMBERS = new Map(COMMAND_NAMES.map((name, number) => [name, number]));
 /**
  * The main thread's side of the writer. Commands pile up until the end of the turn of the event loop, or while batches are
  * at the disk; then all of them are posted as one. As soon as they are worth a batch they are posted at the end of
- * the tick, while the thread has few.
+ * the tick, while the thread has few. States:
+ *
+ *   idle → scheduled, by turn or tick → committing (posted), more meanwhile → idle, when all batches are answered
  *
  * Relaxed commands (`COMMANDS`) alone start a commit at most once every `relaxedPaceMs`: under load this trades
  * a few milliseconds of their latency for an order of magnitude fewer syncs. The first after a quiet moment
