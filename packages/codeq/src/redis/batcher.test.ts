@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Batcher } from "./batcher.ts";
 
-function recorder(gathers: "this" | "turn" = "turn") {
+function recorder(gathers: "this" | "turn" = "turn", worth?: number) {
   const batches: number[][] = [];
   const answers: (() => void)[] = [];
   const batcher = new Batcher<number, number>({
@@ -13,6 +13,7 @@ function recorder(gathers: "this" | "turn" = "turn") {
     },
     inFlightMax: 2,
     gathers,
+    worth,
     itemsMax: 4,
     bytesMax: 100,
     bytesOf: (item) => item,
@@ -36,6 +37,25 @@ test("where a call may follow in the same turn nothing waits for the end of it",
   for (const item of [1, 2]) void batcher.add(item);
   await Promise.resolve();
   assert.deepEqual(batches, [[1, 2]]);
+});
+
+test("what is worth a batch goes at the end of the tick, while fewer than its bound are on their way", async () => {
+  const { batches, batcher } = recorder("turn", 2);
+  const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+  void batcher.add(1);
+  await tick();
+  assert.deepEqual(batches, [], "one alone waits for the end of the turn");
+  for (const item of [2, 3]) void batcher.add(item);
+  assert.deepEqual(batches, [], "what is added together goes together");
+  await tick();
+  assert.deepEqual(batches, [[1, 2, 3]]);
+  for (const item of [4, 5]) void batcher.add(item);
+  await tick();
+  assert.deepEqual(batches.at(-1), [4, 5]);
+  for (const item of [6, 7]) void batcher.add(item);
+  await tick();
+  await turn();
+  assert.equal(batches.length, 2, "two are on their way");
 });
 
 test("what comes while calls are on their way makes up the next, within its bounds", async () => {

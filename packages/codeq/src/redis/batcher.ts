@@ -8,6 +8,11 @@ export interface BatcherOptions<Item, Reply> {
    * turn of the event loop comes behind it; or the end of the turn, when all sockets that have something are read.
    */
   gathers: "this" | "turn";
+  /**
+   * Items that do not wait for the end of the turn, but go at the end of the tick (none). Callers that were answered
+   * together ask together: without this all of them are in the next batch, and nobody does anything until it is back.
+   */
+  worth?: number | undefined;
   itemsMax: number;
   /** Of a batch, together; one item may be larger. */
   bytesMax: number;
@@ -20,6 +25,13 @@ interface Waiting<Item, Reply> {
   reject: (error: unknown) => void;
 }
 
+/** Calls back when the callback that runs now is over, with the microtasks that follow from it, or the turn is. */
+const AFTER = {
+  this: (callback: () => void): void => queueMicrotask(callback),
+  tick: (callback: () => void): void => queueMicrotask(() => process.nextTick(callback)),
+  turn: (callback: () => void): void => void setImmediate(callback),
+};
+
 /**
  * Puts what is asked for together into one call, and what is asked for while calls are on their way into the next: alone,
  * an item goes at once; under load, round trips are shared. Items keep their order.
@@ -28,7 +40,7 @@ export class Batcher<Item, Reply> {
   readonly #options: BatcherOptions<Item, Reply>;
   #waiting: Waiting<Item, Reply>[] = [];
   #inFlight = 0;
-  #scheduled = false;
+  #scheduled: "this" | "tick" | "turn" | undefined;
 
   constructor(options: BatcherOptions<Item, Reply>) {
     this.#options = options;
@@ -47,11 +59,19 @@ export class Batcher<Item, Reply> {
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    const begin = this.#options.gathers === "turn" ? setImmediate : queueMicrotask;
-    begin(() => {
-      this.#scheduled = false;
+    const { gathers, worth = Infinity, inFlightMax } = this.#options;
+    if (gathers === "turn" && this.#waiting.length >= worth && this.#inFlight < inFlightMax) {
+      if (this.#scheduled === "tick") return;
+      this.#begin("tick");
+    } else if (this.#scheduled === undefined) this.#begin(gathers);
+  }
+
+  #begin(when: "this" | "tick" | "turn"): void {
+    this.#scheduled = when;
+    AFTER[when](() => {
+      // What waited for the end of the turn may have gone with a tick, and what came since waits for its own.
+      if (this.#scheduled !== when) return;
+      this.#scheduled = undefined;
       this.#flush();
     });
   }
