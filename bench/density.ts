@@ -1,6 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { deploy } from "./measure/deploy.ts";
@@ -125,18 +123,14 @@ async function run(draw: (random: number) => number) {
     return state / 2_147_483_648;
   };
   const paths = Array.from({ length: DRAWS }, () => `"${pathOf(draw(random()))}"`);
-  const script = join(mkdtempSync(join(tmpdir(), "sous-wrk-")), "script.lua");
-  writeFileSync(
-    script,
-    `local paths = { ${paths.join(",\n")} }
+  const script = `local paths = { ${paths.join(",\n")} }
 local at = 0
 local body = [[${EVENT_JSON}]]
 local headers = { ["content-type"] = "application/json" }
 request = function()
   at = at % #paths + 1
   return wrk.format("POST", paths[at], headers, body)
-end`,
-  );
+end`;
   await load({ url, script, connections: 64, seconds: 3 });
   return await load({ url, script, connections: 64, seconds });
 }

@@ -3,7 +3,7 @@ import { cpuTimeMs } from "../measure/cpu-time.ts";
 import { deploy } from "../measure/deploy.ts";
 import { median } from "../measure/median.ts";
 import { startServer } from "../measure/server-process.ts";
-import { getScript, HELLO_CODE, postScript } from "../measure/workload.ts";
+import { GET_SCRIPT, HELLO_CODE, postScript } from "../measure/workload.ts";
 import { load } from "../measure/wrk.ts";
 
 const WARM_UP_SECONDS = 4;
@@ -43,7 +43,7 @@ export async function measureWarm({ connections, rounds, seconds }: WarmOptions)
   const { url = "", token = "" } = platform.hello;
   await deploy({ url, token, name: "hello", code: HELLO_CODE });
   const targets = [
-    { name: "node:http hello", pid: hello.pid, url: hello.hello["url"] ?? "", script: getScript() },
+    { name: "node:http hello", pid: hello.pid, url: hello.hello["url"] ?? "", script: GET_SCRIPT },
     { name: "reference path", pid: reference.pid, url: reference.hello["url"] ?? "", script: postScript() },
     {
       name: "sous",

@@ -1,7 +1,3 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-
 /** The function every server of the bench runs. */
 export const HELLO_CODE = `export default async function handle(event) {
   return { statusCode: 200, headers: {}, body: JSON.stringify({ message: "hi " + event.name }) };
@@ -10,7 +6,7 @@ export const HELLO_CODE = `export default async function handle(event) {
 /** The event: 108 bytes of JSON. */
 export const EVENT_JSON = JSON.stringify({ name: "x".repeat(97) });
 
-/** Writes a script for wrk that posts the event. @returns its path */
+/** @returns a script for wrk that posts the event */
 export function postScript(headers: Record<string, string> = {}): string {
   const lines = [
     'wrk.method = "POST"',
@@ -18,14 +14,8 @@ export function postScript(headers: Record<string, string> = {}): string {
     'wrk.headers["content-type"] = "application/json"',
   ];
   for (const [name, value] of Object.entries(headers)) lines.push(`wrk.headers["${name}"] = "${value}"`);
-  return write(lines.join("\n"));
+  return lines.join("\n");
 }
 
-/** @returns the path of a script that only gets */
-export const getScript = (): string => write("");
-
-function write(text: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), "sous-wrk-")), "script.lua");
-  writeFileSync(path, text);
-  return path;
-}
+/** A script for wrk that only gets. */
+export const GET_SCRIPT = "";

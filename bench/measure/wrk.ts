@@ -1,4 +1,7 @@
 import { execFile } from "node:child_process";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -7,7 +10,7 @@ export interface LoadOptions {
   url: string;
   connections: number;
   seconds: number;
-  /** A Lua script of wrk: method, headers and body. */
+  /** Text of a Lua script of wrk: method, headers and body. */
   script: string;
 }
 
@@ -25,6 +28,9 @@ export interface LoadResult {
 /** Sends load with wrk for a bounded time over loopback. @throws when wrk is missing or prints something else */
 export async function load(options: LoadOptions): Promise<LoadResult> {
   const { url, connections, seconds, script } = options;
+  await using folder = await mkdtempDisposable(join(tmpdir(), "sous-wrk-"));
+  const scriptPath = join(folder.path, "script.lua");
+  await writeFile(scriptPath, script);
   const args = [
     "-t1",
     `-c${connections}`,
@@ -33,7 +39,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
     "--timeout",
     "10s",
     "-s",
-    script,
+    scriptPath,
     url,
   ];
   const before = process.resourceUsage();

@@ -6,7 +6,7 @@ interface Item extends Identified<Item> {
   value: number;
 }
 
-const item = (id: string, value: number): Item => ({ id, value, chained: undefined });
+const item = (id: string, value: number): Item => ({ id, value, hash: 0, chained: undefined });
 
 test("it answers as a Map does, through growth and shrinking, whatever the ids look like", () => {
   const table = new IdTable<Item>();

@@ -1,6 +1,8 @@
 /** What an {@link IdTable} holds; it can be in one table at a time. */
 export interface Identified<T> {
   readonly id: string;
+  /** Of its id, while it is in a table: others of its bucket are told apart by it, without a look at their ids. */
+  hash: number;
   /** The next one in the same bucket. */
   chained: T | undefined;
 }
@@ -22,14 +24,16 @@ export class IdTable<T extends Identified<T>> {
   }
 
   get(id: string): T | undefined {
-    let item = this.#buckets[this.#bucketOf(id)];
-    while (item !== undefined && item.id !== id) item = item.chained;
+    const hash = hashOf(id);
+    let item = this.#buckets[hash & (this.#buckets.length - 1)];
+    while (item !== undefined && !(item.hash === hash && item.id === id)) item = item.chained;
     return item;
   }
 
   /** Adds an item, in the place of one with the same id. */
   set(item: T): void {
-    this.delete(item.id);
+    item.hash = hashOf(item.id);
+    this.#remove(item.hash, item.id);
     if (this.#size >= this.#buckets.length) this.#resize(this.#buckets.length * 2);
     this.#put(item);
     this.#size++;
@@ -37,18 +41,7 @@ export class IdTable<T extends Identified<T>> {
 
   /** @returns what had this id */
   delete(id: string): T | undefined {
-    const bucket = this.#bucketOf(id);
-    let before: T | undefined;
-    let item = this.#buckets[bucket];
-    while (item !== undefined && item.id !== id) {
-      before = item;
-      item = item.chained;
-    }
-    if (item === undefined) return undefined;
-    if (before === undefined) this.#buckets[bucket] = item.chained;
-    else before.chained = item.chained;
-    item.chained = undefined;
-    this.#size--;
+    const item = this.#remove(hashOf(id), id);
     if (this.#size < this.#buckets.length / 8 && this.#buckets.length > BUCKETS_MIN)
       this.#resize(this.#buckets.length / 2);
     return item;
@@ -61,17 +54,26 @@ export class IdTable<T extends Identified<T>> {
     }
   }
 
-  #put(item: T): void {
-    const bucket = this.#bucketOf(item.id);
-    item.chained = this.#buckets[bucket];
-    this.#buckets[bucket] = item;
+  #remove(hash: number, id: string): T | undefined {
+    const bucket = hash & (this.#buckets.length - 1);
+    let before: T | undefined;
+    let item = this.#buckets[bucket];
+    while (item !== undefined && !(item.hash === hash && item.id === id)) {
+      before = item;
+      item = item.chained;
+    }
+    if (item === undefined) return undefined;
+    if (before === undefined) this.#buckets[bucket] = item.chained;
+    else before.chained = item.chained;
+    item.chained = undefined;
+    this.#size--;
+    return item;
   }
 
-  #bucketOf(id: string): number {
-    let hash = id.length;
-    for (let at = Math.max(0, id.length - HASHED); at < id.length; at++)
-      hash = (Math.imul(hash, 31) + id.charCodeAt(at)) | 0;
-    return (hash ^ (hash >>> 15)) & (this.#buckets.length - 1);
+  #put(item: T): void {
+    const bucket = item.hash & (this.#buckets.length - 1);
+    item.chained = this.#buckets[bucket];
+    this.#buckets[bucket] = item;
   }
 
   #resize(buckets: number): void {
@@ -82,3 +84,10 @@ export class IdTable<T extends Identified<T>> {
 }
 
 const emptyBuckets = (length: number): undefined[] => Array.from({ length });
+
+function hashOf(id: string): number {
+  let hash = id.length;
+  for (let at = Math.max(0, id.length - HASHED); at < id.length; at++)
+    hash = (Math.imul(hash, 31) + id.charCodeAt(at)) | 0;
+  return hash ^ (hash >>> 15);
+}

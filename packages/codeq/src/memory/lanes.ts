@@ -46,6 +46,7 @@ export class Entry<Body> implements HeapItem, Linked<Entry<Body>>, Identified<En
   place: ReturnedPlace<Body> | null = null;
   previous: Entry<Body> | null = null;
   next: Entry<Body> | null = null;
+  hash = 0;
   chained: Entry<Body> | undefined;
   heapKey = 0;
   heapOrder = 0;
