@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { newActivationId } from "@sous/contract";
 import { finished, sampleActivation } from "./contract-suite/samples.ts";
-import { EndedGroup, GROUP_ENDS_MAX, GROUP_SPAN_MS, idMoment } from "./ended-group.ts";
+import { EndedGroup, GROUP_ENDS_MAX, GROUP_SPAN_MS, idMoment, readGroup } from "./ended-group.ts";
 
 const end = (change = {}) =>
   finished(sampleActivation({ mode: "sync", enqueued_at_ms: Date.now(), ...change }));
@@ -45,6 +45,43 @@ test("a group tells apart who ran what", () => {
     group.ends().map(({ record }) => record),
     records,
   );
+});
+
+test("what all ends of a group have is printed once, and what differs for each", () => {
+  const result = { statusCode: 200, headers: { "x-a": "b" }, body: "the same", isBase64Encoded: false };
+  const other = { ...result, statusCode: 201, headers: {}, body: "another" };
+  const same = Array.from({ length: 20 }, () => ({ ...end(), result }));
+  for (const records of [same, [...same, { ...end(), result: other }]]) {
+    const group = new EndedGroup();
+    for (const record of records) assert.equal(group.add(record, []), true);
+    const text = group.toText();
+    assert.equal(text.split("the same").length - 1, records === same ? 1 : same.length);
+    assert.deepEqual(
+      readGroup(text).map(({ record }) => record),
+      records,
+    );
+  }
+});
+
+test("a group full of text is full, however few its ends", () => {
+  const body = "x".repeat(300_000);
+  const big = () => ({ ...end(), result: { statusCode: 200, headers: {}, body, isBase64Encoded: false } });
+  const group = new EndedGroup();
+  for (let n = 0; n < 4; n++) assert.equal(group.add(big(), []), true);
+  assert.equal(group.add(big(), []), false);
+});
+
+test("groups that an earlier release wrote row by row are read", () => {
+  const record = end();
+  const group = new EndedGroup();
+  for (const each of [record, end()]) group.add(each, []);
+  const { baseMs, columns, commons } = JSON.parse(group.toText()) as Record<string, unknown[]>;
+  const ends = [0, 1].map((at) =>
+    columns?.map((column) => (Array.isArray(column) ? (column as unknown[])[at] : column)),
+  );
+  const [first, second] = readGroup(JSON.stringify({ baseMs, ends, commons }));
+  assert.deepEqual(first?.record, record);
+  assert.notEqual(second?.record.activation_id, record.activation_id);
 });
 
 test("a group counts its ends and failures by function", () => {

@@ -4,7 +4,7 @@ import type { TerminalRecord } from "./store.ts";
 export const GROUP_ENDS_MAX = 1024;
 /** No more milliseconds lie between the first and the last moment of a group: a reader looks at few of them. */
 export const GROUP_SPAN_MS = 1000;
-/** Text a group may hold before it is full, in UTF-16 code units. */
+/** Text a group may hold before it is full, in UTF-16 code units, not counting what JSON escapes. */
 const GROUP_LENGTH_MAX = 1024 * 1024;
 /** Log text of one end that may go with it. */
 const LINES_LENGTH_MAX = 16 * 1024;
@@ -70,10 +70,26 @@ type Packed = [
   rare: Rare | 0,
 ];
 
-interface Document {
+/** Values of a packed end. */
+const FIELDS = 24;
+const ID_COLUMN = 1;
+/** What they come to at most when they are printed, without the texts that are counted by themselves. */
+const PACKED_LENGTH = 384;
+
+interface Shared {
   baseMs: number;
-  ends: Packed[];
   commons: Common[];
+}
+
+interface Document extends Shared {
+  size: number;
+  /** The packed ends by column, in the order of `Packed`: one value for each end, or the one that all of them have. */
+  columns: unknown[];
+}
+
+/** As groups were written at first. */
+interface RowDocument extends Shared {
+  ends: Packed[];
 }
 
 /** A function with ends in a group, and the moments of its first and last one. */
@@ -93,8 +109,7 @@ export interface GroupPart {
  * is in the group once.
  */
 export class EndedGroup {
-  readonly #texts: string[] = [];
-  readonly #ids: string[] = [];
+  readonly #columns: unknown[][] = Array.from({ length: FIELDS }, () => []);
   readonly #commons: Common[] = [];
   readonly #parts: GroupPart[] = [];
   /** The part of each common. */
@@ -105,7 +120,11 @@ export class EndedGroup {
   #lastMs = 0;
 
   get size(): number {
-    return this.#texts.length;
+    return this.#ids.length;
+  }
+
+  get #ids(): readonly unknown[] {
+    return this.#columns[ID_COLUMN] as unknown[];
   }
 
   /** The earliest and the latest moment its ends were queued, or their ids made. */
@@ -133,10 +152,9 @@ export class EndedGroup {
     const common = this.#commonOf(record);
     if (this.size === 0) this.#baseMs = record.enqueued_at_ms;
     const rare = rareOf(this.#commons[common] as Common, record, lines);
-    const text = JSON.stringify(packed(common, this.#baseMs, record, rare));
-    this.#texts.push(text);
-    this.#ids.push(record.activation_id);
-    this.#length += text.length;
+    const row = packed(common, this.#baseMs, record, rare);
+    for (let column = 0; column < FIELDS; column++) (this.#columns[column] as unknown[]).push(row[column]);
+    this.#length += lengthOfEnd(record, rare);
     this.#firstMs = firstMs;
     this.#lastMs = lastMs;
     const part = this.#partOf[common] as GroupPart;
@@ -150,15 +168,19 @@ export class EndedGroup {
   find(tenant: string, activationId: string): End | undefined {
     const at = this.#ids.indexOf(activationId);
     if (at < 0) return undefined;
-    const ends = [JSON.parse(this.#texts[at] as string) as Packed];
-    return unpacked({ baseMs: this.#baseMs, ends, commons: this.#commons }).find(
-      ({ record }) => record.tenant === tenant,
-    );
+    const end = unpacked(this.#columns.map((column) => column[at]) as Packed, this.#baseMs, this.#commons);
+    return end.record.tenant === tenant ? end : undefined;
   }
 
   /** The document the store keeps; `readGroup` reads it. */
   toText(): string {
-    return `{"baseMs":${this.#baseMs},"ends":[${this.#texts.join(",")}],"commons":${JSON.stringify(this.#commons)}}`;
+    const document: Document = {
+      baseMs: this.#baseMs,
+      size: this.size,
+      columns: this.#columns.map(oneForAll),
+      commons: this.#commons,
+    };
+    return JSON.stringify(document);
   }
 
   /** Every end in it. */
@@ -215,7 +237,26 @@ export class EndedGroup {
 
 /** @returns the ends of a document that `EndedGroup` made, in the order they were added */
 export function readGroup(text: string): End[] {
-  return unpacked(JSON.parse(text) as Document);
+  const document = JSON.parse(text) as Document | RowDocument;
+  const { baseMs, commons } = document;
+  const rows = "ends" in document ? document.ends : rowsOf(document);
+  return rows.map((row) => unpacked(row, baseMs, commons));
+}
+
+function rowsOf({ size, columns }: Document): Packed[] {
+  return Array.from(
+    { length: size },
+    (_, at) =>
+      columns.map((column) => (Array.isArray(column) ? (column as unknown[])[at] : column)) as Packed,
+  );
+}
+
+/** @returns the text or number all ends have, or the values. Columns hold no arrays: by that readers tell the two apart. */
+function oneForAll(column: readonly unknown[]): unknown {
+  const [first] = column;
+  if (typeof first === "object" && first !== null) return column;
+  for (const value of column) if (value !== first) return column;
+  return first;
 }
 
 /**
@@ -258,6 +299,14 @@ function packed(common: number, baseMs: number, record: TerminalRecord, rare: Ra
   ];
 }
 
+/** @returns characters of an end when it is printed, before any are escaped */
+function lengthOfEnd({ request_id, result }: TerminalRecord, rare: Rare | 0): number {
+  let length = PACKED_LENGTH + request_id.length + (result?.body.length ?? 0);
+  if (result !== undefined && !isEmpty(result.headers)) length += JSON.stringify(result.headers).length;
+  if (rare !== 0) length += JSON.stringify(rare).length;
+  return length;
+}
+
 function isEmpty(headers: Record<string, string>): boolean {
   for (const _ in headers) return false;
   return true;
@@ -292,57 +341,50 @@ function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]
   return rare;
 }
 
-function unpacked({ baseMs, ends, commons }: Document): End[] {
-  return ends.map((end) => {
-    const [common, activation_id, request_id, sinceBase, waited, took, duration_ms, deadlineAfter] = end;
-    const [, , , , , , , , queue, placement, boot, fetch, init, handler, calls, cpu, ...rest] = end;
-    const [memory_peak_bytes, log_bytes, host_calls, egress_bytes, statusCode, headers, body, rare] = rest;
-    const {
-      source,
-      lines = [],
-      base64 = rare === 0 ? false : undefined,
-      ...fields
-    } = rare === 0 ? NONE : rare;
-    const shared = commons[common] as Common;
-    const enqueued_at_ms = baseMs + sinceBase;
-    const record: TerminalRecord = {
-      activation_id,
-      request_id,
-      ...shared,
-      trigger: source === undefined ? shared.trigger : { ...shared.trigger, source },
-      status: "success",
-      attempt: 1,
-      attempts: [],
-      enqueued_at_ms,
-      start_ms: waited === null ? null : enqueued_at_ms + waited,
-      end_ms: took === null ? null : enqueued_at_ms + took,
-      duration_ms,
-      deadline_ms: enqueued_at_ms + deadlineAfter,
-      result_truncated: false,
-      cold: false,
-      cold_reason: "none",
-      timings: {
-        queue_ms: queue / 1000,
-        placement_ms: placement / 1000,
-        boot_ms: boot / 1000,
-        fetch_ms: fetch / 1000,
-        init_ms: init / 1000,
-        handler_ms: handler / 1000,
-        host_calls_ms: calls / 1000,
-      },
-      cpu_ms: cpu / 1000,
-      memory_peak_bytes,
-      log_bytes,
-      logs_truncated: false,
-      host_calls,
-      egress_bytes,
-      ...fields,
-    };
-    if (base64 !== undefined) {
-      record.result = { statusCode, headers: headers === 0 ? {} : headers, body, isBase64Encoded: base64 };
-    }
-    return { record, lines };
-  });
+function unpacked(end: Packed, baseMs: number, commons: readonly Common[]): End {
+  const [common, activation_id, request_id, sinceBase, waited, took, duration_ms, deadlineAfter] = end;
+  const [, , , , , , , , queue, placement, boot, fetch, init, handler, calls, cpu, ...rest] = end;
+  const [memory_peak_bytes, log_bytes, host_calls, egress_bytes, statusCode, headers, body, rare] = rest;
+  const { source, lines = [], base64 = rare === 0 ? false : undefined, ...fields } = rare === 0 ? NONE : rare;
+  const shared = commons[common] as Common;
+  const enqueued_at_ms = baseMs + sinceBase;
+  const record: TerminalRecord = {
+    activation_id,
+    request_id,
+    ...shared,
+    trigger: source === undefined ? shared.trigger : { ...shared.trigger, source },
+    status: "success",
+    attempt: 1,
+    attempts: [],
+    enqueued_at_ms,
+    start_ms: waited === null ? null : enqueued_at_ms + waited,
+    end_ms: took === null ? null : enqueued_at_ms + took,
+    duration_ms,
+    deadline_ms: enqueued_at_ms + deadlineAfter,
+    result_truncated: false,
+    cold: false,
+    cold_reason: "none",
+    timings: {
+      queue_ms: queue / 1000,
+      placement_ms: placement / 1000,
+      boot_ms: boot / 1000,
+      fetch_ms: fetch / 1000,
+      init_ms: init / 1000,
+      handler_ms: handler / 1000,
+      host_calls_ms: calls / 1000,
+    },
+    cpu_ms: cpu / 1000,
+    memory_peak_bytes,
+    log_bytes,
+    logs_truncated: false,
+    host_calls,
+    egress_bytes,
+    ...fields,
+  };
+  if (base64 !== undefined) {
+    record.result = { statusCode, headers: headers === 0 ? {} : headers, body, isBase64Encoded: base64 };
+  }
+  return { record, lines };
 }
 
 const NONE: Rare = {};
