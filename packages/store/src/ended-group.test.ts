@@ -63,12 +63,20 @@ test("what all ends of a group have is printed once, and what differs for each",
   }
 });
 
-test("a group full of text is full, however few its ends", () => {
-  const body = "x".repeat(300_000);
-  const big = () => ({ ...end(), result: { statusCode: 200, headers: {}, body, isBase64Encoded: false } });
-  const group = new EndedGroup();
-  for (let n = 0; n < 4; n++) assert.equal(group.add(big(), []), true);
-  assert.equal(group.add(big(), []), false);
+test("a group full of text is full, however few its ends, wherever the text is", () => {
+  const text = "x".repeat(300_000);
+  const result = { statusCode: 200, headers: {}, body: "", isBase64Encoded: false };
+  const error = { type: "Exception" as const, message: text };
+  const full = {
+    body: () => ({ ...end(), result: { ...result, body: text } }),
+    headers: () => ({ ...end(), result: { ...result, headers: { "x-a": text } } }),
+    error: () => ({ ...finished(end(), "error"), error }),
+  };
+  for (const [where, big] of Object.entries(full)) {
+    const group = new EndedGroup();
+    for (let n = 0; n < 4; n++) assert.equal(group.add(big(), []), true, where);
+    assert.equal(group.add(big(), []), false, where);
+  }
 });
 
 test("groups that an earlier release wrote row by row are read", () => {

@@ -71,10 +71,12 @@ type Packed = [
 ];
 
 /** Values of a packed end. */
-const FIELDS = 24;
+const FIELDS: Packed["length"] = 24;
 const ID_COLUMN = 1;
 /** What they come to at most when they are printed, without the texts that are counted by themselves. */
 const PACKED_LENGTH = 384;
+/** Quotes, colon and comma of a header. */
+const HEADER_MARKS = 6;
 
 interface Shared {
   baseMs: number;
@@ -301,8 +303,12 @@ function packed(common: number, baseMs: number, record: TerminalRecord, rare: Ra
 
 /** @returns characters of an end when it is printed, before any are escaped */
 function lengthOfEnd({ request_id, result }: TerminalRecord, rare: Rare | 0): number {
-  let length = PACKED_LENGTH + request_id.length + (result?.body.length ?? 0);
-  if (result !== undefined && !isEmpty(result.headers)) length += JSON.stringify(result.headers).length;
+  let length = PACKED_LENGTH + request_id.length;
+  if (result !== undefined) {
+    length += result.body.length;
+    for (const name in result.headers)
+      length += name.length + (result.headers[name] ?? "").length + HEADER_MARKS;
+  }
   if (rare !== 0) length += JSON.stringify(rare).length;
   return length;
 }

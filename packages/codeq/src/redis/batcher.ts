@@ -9,7 +9,7 @@ export interface BatcherOptions<Item, Reply> {
    */
   gathers: "this" | "turn";
   /**
-   * Items that do not wait for the end of the turn, but go at the end of the tick (none). Callers that were answered
+   * With `turn`: items that do not wait for its end, but go at the end of the tick (none). Callers that were answered
    * together ask together: without this all of them are in the next batch, and nobody does anything until it is back.
    */
   worth?: number | undefined;
@@ -40,7 +40,7 @@ export class Batcher<Item, Reply> {
   readonly #options: BatcherOptions<Item, Reply>;
   #waiting: Waiting<Item, Reply>[] = [];
   #inFlight = 0;
-  #scheduled: "this" | "tick" | "turn" | undefined;
+  #scheduled: keyof typeof AFTER | undefined;
 
   constructor(options: BatcherOptions<Item, Reply>) {
     this.#options = options;
@@ -60,13 +60,13 @@ export class Batcher<Item, Reply> {
 
   #schedule(): void {
     const { gathers, worth = Infinity, inFlightMax } = this.#options;
-    if (gathers === "turn" && this.#waiting.length >= worth && this.#inFlight < inFlightMax) {
+    if (this.#waiting.length >= worth && this.#inFlight < inFlightMax) {
       if (this.#scheduled === "tick") return;
       this.#begin("tick");
     } else if (this.#scheduled === undefined) this.#begin(gathers);
   }
 
-  #begin(when: "this" | "tick" | "turn"): void {
+  #begin(when: keyof typeof AFTER): void {
     this.#scheduled = when;
     AFTER[when](() => {
       // What waited for the end of the turn may have gone with a tick, and what came since waits for its own.
