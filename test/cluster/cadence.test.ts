@@ -128,15 +128,20 @@ if (missing === undefined) {
     );
     for (const { ended } of all) assert.equal((await ended).type, "completed");
     const seconds = (Date.now() - begunMs) / 1000;
-    const taken = await Promise.all(
-      cluster.processes.cadence.map(async ({ url }) => {
-        const metrics = await (await fetch(`${url}/metrics`)).text();
-        return Number(/cs_cadence_tasks_total\{.*status="completed"\} (\d+)/.exec(metrics)?.[1] ?? 0);
-      }),
-    );
+    const taken = () =>
+      Promise.all(
+        cluster.processes.cadence.map(async ({ url }) => {
+          const metrics = await (await fetch(`${url}/metrics`)).text();
+          return Number(/cs_cadence_tasks_total\{.*status="completed"\} (\d+)/.exec(metrics)?.[1] ?? 0);
+        }),
+      );
+    // A poller counts a task when Cadence has taken its answer, which is after Cadence knows of the end.
+    const isCounted = async () => (await taken()).reduce((sum, count) => sum + count, 0) === all.length;
+    await until(isCounted, "every task is counted");
+    const shares = await taken();
     assert.ok(
-      taken.every((count) => count > 0),
-      `each poller has a share: ${taken}`,
+      shares.every((count) => count > 0),
+      `each poller has a share: ${shares}`,
     );
     for (const { activity } of all) {
       const beats = (activity.attempts[0]?.heartbeats ?? []).map(({ details }) => details);
