@@ -60,8 +60,12 @@ export class Coordinator {
   readonly #claims: CoordinatorClaims;
   readonly #consumers = new Map<string, RemoteConsumer>();
   readonly #outgoing: CoordinatorOutgoing;
-  readonly #stops: (() => void)[] = [];
   readonly #sweeper: NodeJS.Timeout;
+  /** Calls that wait for their answers. */
+  #answering = 0;
+  #allAnswered: (() => void) | undefined;
+  /** Ends its hearing of calls: the server tells callers from then on that nobody is there. */
+  #drain: (() => Promise<void>) | undefined;
   #closed = false;
 
   private constructor(options: CoordinatorOptions, log: CoordinatorLog) {
@@ -126,20 +130,21 @@ export class Coordinator {
     for (const message of dead.sort((a, b) => a.entry.due_at_ms - b.entry.due_at_ms)) {
       coordinator.#engine.adoptDead(coordinator.#entryOf(message), message.entry.dead_reason ?? "unknown");
     }
-    const { calls } = subjects;
-    coordinator.#stops.push(link.subscribe(calls(epoch), (frame) => coordinator.#take(frame.string())));
+    coordinator.#drain = link.subscribeUntilDrained(subjects.calls(epoch), (frame) =>
+      coordinator.#take(frame.string()),
+    );
     if (!log.isLost) return coordinator;
     coordinator.stop();
     throw deposed();
   }
 
-  /** Answers what it took on, then nothing more; what it held goes on with the next one. */
+  /** Answers what it took on, then that the next one is to be asked; what it held goes on with that one. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#answering > 0) await new Promise<void>((resolve) => (this.#allAnswered = resolve));
     await this.#log.flushed().catch(() => {});
-    // The answers to what was just written go out before the last word.
-    await new Promise((resolve) => setImmediate(resolve));
+    await this.#drain?.();
     this.#end();
     await this.#options.link.flush();
     this.#log.lose(deposed());
@@ -157,7 +162,7 @@ export class Coordinator {
   /** Its callers find nobody from here on, and ask the next one. */
   #end(): void {
     clearInterval(this.#sweeper);
-    for (const stop of this.#stops) stop();
+    void this.#drain?.();
     this.#outgoing.stop();
     void this.#engine.close();
   }
@@ -190,6 +195,7 @@ export class Coordinator {
       if (call > 0) this.#outgoing.post(process, ["no", call, { code: MOVED, message: MOVED }]);
       return;
     }
+    this.#answering++;
     try {
       const value = await this.#run(process, op, args);
       if (call > 0) this.#outgoing.post(process, ["ok", call, value ?? null]);
@@ -200,6 +206,8 @@ export class Coordinator {
           : new PlatformError("CS_INTERNAL", String(error), { cause: error });
       if (code === "CS_INTERNAL") this.#options.report(error as PlatformError);
       if (call > 0) this.#outgoing.post(process, ["no", call, { code, message }]);
+    } finally {
+      if (--this.#answering === 0) this.#allAnswered?.();
     }
   }
 

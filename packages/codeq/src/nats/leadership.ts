@@ -40,11 +40,13 @@ export interface LeadershipOptions extends DeadLetterOptions {
  */
 export class Leadership implements AsyncDisposable {
   readonly #options: LeadershipOptions;
-  readonly #stops: (() => void)[] = [];
+  readonly #stops: (() => void | Promise<void>)[] = [];
   readonly #ticker: NodeJS.Timeout;
   readonly #waiting = new Set<PromiseWithResolvers<number>>();
   readonly #onChange = new Set<(epoch: number) => void>();
   #known: { epoch: number; isReady: boolean } | undefined;
+  /** The last one that ended in order. */
+  #ended = 0;
   #heardAtMs = performance.now();
   #here: { epoch: number; coordinator: Coordinator | undefined } | undefined;
   #seeking = false;
@@ -106,17 +108,20 @@ export class Leadership implements AsyncDisposable {
       // Who asks meanwhile waits for the next one.
       this.#beat(this.#present());
       await here.coordinator.close();
-      this.#beat([here.epoch, "ended"]);
-      await this.#options.link.flush();
+      this.#ended = here.epoch;
+      this.#beat(this.#present());
     }
-    for (const stop of this.#stops) stop();
+    await Promise.all(this.#stops.map((stop) => stop()));
+    await this.#options.link.flush();
   }
 
   #heard([epoch, state]: Beat): void {
     if (this.#here !== undefined && epoch > this.#here.epoch) this.#here.coordinator?.stop();
-    if (this.#known !== undefined && epoch < this.#known.epoch) return;
+    // An answer from before an end may be heard after it.
+    if (epoch < (this.#known?.epoch ?? 0) || epoch <= this.#ended) return;
     if (state === "ended") {
-      if (epoch === this.#known?.epoch) this.#known = undefined;
+      this.#ended = epoch;
+      this.#known = undefined;
       void this.#seek();
       return;
     }
@@ -142,8 +147,9 @@ export class Leadership implements AsyncDisposable {
   }
 
   #present(): Beat {
-    const isReady = !this.#closed && this.#here?.coordinator !== undefined;
-    return [this.#here?.epoch ?? 0, isReady ? "ready" : "reading"];
+    const { epoch, coordinator } = this.#here ?? { epoch: 0 };
+    if (epoch === this.#ended) return [epoch, "ended"];
+    return [epoch, !this.#closed && coordinator !== undefined ? "ready" : "reading"];
   }
 
   #beat(beat: Beat): void {
@@ -200,23 +206,23 @@ export class Leadership implements AsyncDisposable {
     const { link, stream, subjects, process } = this.#options;
     // Before the append: who sees that one asks after it, and is heard.
     const appended = Promise.withResolvers<boolean>();
-    const stop = link.subscribe(subjects.who, (message) => {
+    const stop = link.subscribeUntilDrained(subjects.who, (message) => {
       void appended.promise.then((isHere) => isHere && message.respond(JSON.stringify(this.#present())));
     });
     const epoch = await stream.append(`[${leadRecord(process)}]`, lastSequence).catch((error: unknown) => {
       appended.resolve(false);
-      stop();
+      void stop();
       throw error;
     });
     appended.resolve(epoch !== undefined);
     if (epoch === undefined || this.#closed) {
-      stop();
+      void stop();
       return false;
     }
     const here: { epoch: number; coordinator: Coordinator | undefined } = { epoch, coordinator: undefined };
     this.#here = here;
     const onLost = (): void => {
-      stop();
+      void stop();
       if (this.#here !== here) return;
       this.#here = undefined;
       if (this.#known?.epoch === epoch) this.#known = undefined;
@@ -228,8 +234,9 @@ export class Leadership implements AsyncDisposable {
       const coordinator = await Coordinator.open({ ...this.#options, epoch, onLost });
       if (this.#closed) {
         await coordinator.close();
-        this.#beat([epoch, "ended"]);
-        stop();
+        this.#ended = epoch;
+        this.#beat(this.#present());
+        await stop();
         return false;
       }
       here.coordinator = coordinator;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "@sous/contract";
-import type { Msg, NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
+import type { Msg, NatsConnection, NodeConnectionOptions, Subscription } from "@nats-io/transport-node";
 import type { NatsTarget } from "./nats-url.ts";
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -78,21 +78,21 @@ export class NatsLink implements AsyncDisposable {
     return (await this.#connection.request(subject, text, { timeout: timeoutMs })).string();
   }
 
-  /** @returns a function that ends the subscription */
+  /** @returns a function that ends the subscription: what is on its way to this process is not heard any more */
   subscribe(subject: string, listener: (message: Msg) => void): () => void {
-    const subscription = this.#connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) return;
-        try {
-          listener(message);
-        } catch (cause) {
-          const text = `what came on ${subject} cannot be read; nobody but this platform may use the prefix`;
-          this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
-        }
-      },
-    });
-    return () => {
-      if (!this.#closed && !subscription.isClosed()) subscription.unsubscribe();
+    const subscription = this.#subscribe(subject, listener);
+    return () => this.#unsubscribe(subscription);
+  }
+
+  /**
+   * @returns a function that ends the subscription and settles when nothing more comes: whatever the server had passed on
+   * was heard, and to whoever sends more it says that nobody is there
+   */
+  subscribeUntilDrained(subject: string, listener: (message: Msg) => void): () => Promise<void> {
+    const subscription = this.#subscribe(subject, listener);
+    return async () => {
+      if (!this.isUp) this.#unsubscribe(subscription);
+      else if (!subscription.isClosed()) await inTime(subscription.drain());
     };
   }
 
@@ -108,9 +108,7 @@ export class NatsLink implements AsyncDisposable {
 
   /** Settles when the server has everything that was published, or cannot have it. */
   async flush(): Promise<void> {
-    if (!this.isUp) return;
-    const timeout = sleep(FLUSH_TIMEOUT_MS, undefined, { ref: false });
-    await Promise.race([this.#connection.flush().catch(() => {}), timeout]);
+    if (this.isUp) await inTime(this.#connection.flush());
   }
 
   failure(cause: unknown): PlatformError {
@@ -122,6 +120,24 @@ export class NatsLink implements AsyncDisposable {
     this.#onUp.clear();
     this.#onDown.clear();
     await this.#connection.close();
+  }
+
+  #subscribe(subject: string, listener: (message: Msg) => void): Subscription {
+    return this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        try {
+          listener(message);
+        } catch (cause) {
+          const text = `what came on ${subject} cannot be read; nobody but this platform may use the prefix`;
+          this.#options.report(new PlatformError("CS_INTERNAL", text, { cause }));
+        }
+      },
+    });
+  }
+
+  #unsubscribe(subscription: Subscription): void {
+    if (!this.#closed && !subscription.isClosed()) subscription.unsubscribe();
   }
 
   async #watch(): Promise<void> {
@@ -137,6 +153,12 @@ export class NatsLink implements AsyncDisposable {
       }
     }
   }
+}
+
+/** Settles with `done`, whichever way, or when the server has let it wait too long. */
+async function inTime(done: Promise<void>): Promise<void> {
+  const timeout = sleep(FLUSH_TIMEOUT_MS, undefined, { ref: false });
+  await Promise.race([done.catch(() => {}), timeout]);
 }
 
 function clientOptions({ target, random }: NatsLinkOptions): NodeConnectionOptions {
