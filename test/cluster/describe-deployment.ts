@@ -250,8 +250,9 @@ export function describeDeployment(deployment: Deployment): void {
     });
 
     test("queued work of a function begins in the order it came", async () => {
-      const files = filesOf("export default (n) => n;", { maxConcurrency: 1 });
-      await api.deploy({ name: "in-order", files });
+      // Each takes a while, so that a pause of the machine between a claim and its start is not taken for another order.
+      const code = "export default (n) => new Promise((resolve) => setTimeout(() => resolve(n), 50));";
+      await api.deploy({ name: "in-order", files: filesOf(code, { maxConcurrency: 1 }) });
       const ids: string[] = [];
       for (let n = 0; n < 12; n++) ids.push(await enqueue("in-order", n));
       const records = await Promise.all(ids.map(ended));

@@ -1,4 +1,4 @@
-/** How long what a consumer refused at says how much it takes, in milliseconds. */
+/** How long what a consumer refused at says how much it takes, and is kept of a lane it holds nothing of, in milliseconds. */
 const LEARNED_MS = 1000;
 /** Lanes a claim can leave out; those beyond may be offered in vain. */
 const ROOMS_MAX = 2048;
@@ -9,12 +9,16 @@ interface LaneRoom {
   isParked: boolean;
   /** How many the consumer held when it refused another one. */
   most: number;
+  /** The consumer said that it takes one more now, whatever was learned: what it is done with may still count as held. */
+  oneMore: boolean;
   learnedAtMs: number;
+  endedAtMs: number;
 }
 
 /**
  * What one consumer takes of each lane, learned from what it refused. Who is far away cannot ask it, and a message
- * that is claimed in vain costs two steps: so lanes are left out, or only as much is taken of them as is known to fit.
+ * that is claimed in vain costs two steps, and others may take what stands behind it meanwhile: so lanes are left out, or only
+ * as much is taken of them as is known to fit.
  */
 export class LaneRooms {
   readonly #lanes = new Map<string, LaneRoom>();
@@ -25,7 +29,9 @@ export class LaneRooms {
   }
 
   taken(key: string): void {
-    this.#lane(key).held++;
+    const lane = this.#lane(key);
+    lane.held++;
+    lane.oneMore = false;
   }
 
   /** Counts a message that ended. @returns whether its lane was held back, and may now be asked for again */
@@ -33,7 +39,8 @@ export class LaneRooms {
     const lane = this.#lane(key);
     lane.held--;
     const wasFull = lane.most !== Infinity;
-    this.#forgetIdle(key, lane);
+    lane.endedAtMs = this.#clock();
+    this.#forgetIdle(key, lane, lane.endedAtMs);
     return wasFull && !lane.isParked;
   }
 
@@ -50,9 +57,8 @@ export class LaneRooms {
     const lane = this.#lanes.get(key);
     if (lane === undefined) return;
     lane.isParked = false;
-    // The consumer says that it takes one more, whatever was learned.
-    if (lane.most <= lane.held) lane.most = lane.held + 1;
-    this.#forgetIdle(key, lane);
+    lane.oneMore = true;
+    this.#forgetIdle(key, lane, this.#clock());
   }
 
   /** Asks again for a lane whose first message is another one now; what is known to fit stays. */
@@ -62,10 +68,11 @@ export class LaneRooms {
   }
 
   wakeAll(): void {
+    const nowMs = this.#clock();
     for (const [key, lane] of this.#lanes) {
       lane.isParked = false;
       lane.most = Infinity;
-      this.#forgetIdle(key, lane);
+      this.#forgetIdle(key, lane, nowMs);
     }
   }
 
@@ -75,6 +82,7 @@ export class LaneRooms {
     const nowMs = this.#clock();
     for (const [key, lane] of this.#lanes) {
       if (pairs.length === 2 * ROOMS_MAX) break;
+      if (this.#forgetIdle(key, lane, nowMs)) continue;
       const room = this.#roomIn(lane, nowMs);
       if (room !== Infinity) pairs.push(key, room);
     }
@@ -93,19 +101,22 @@ export class LaneRooms {
       lane.most = 2 * lane.most;
       lane.learnedAtMs = nowMs;
     }
-    return lane.isParked ? 0 : Math.max(0, lane.most - lane.held);
+    return lane.isParked ? 0 : Math.max(lane.oneMore ? 1 : 0, lane.most - lane.held);
   }
 
   #lane(key: string): LaneRoom {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = { held: 0, isParked: false, most: Infinity, learnedAtMs: 0 };
+      lane = { held: 0, isParked: false, most: Infinity, oneMore: false, learnedAtMs: 0, endedAtMs: 0 };
       this.#lanes.set(key, lane);
     }
     return lane;
   }
 
-  #forgetIdle(key: string, lane: LaneRoom): void {
-    if (lane.held <= 0 && !lane.isParked) this.#lanes.delete(key);
+  /** One that takes one at a time holds nothing after each: what it takes is known a while longer. */
+  #forgetIdle(key: string, lane: LaneRoom, nowMs: number): boolean {
+    if (lane.held > 0 || lane.isParked) return false;
+    if (lane.most !== Infinity && nowMs - lane.endedAtMs < LEARNED_MS) return false;
+    return this.#lanes.delete(key);
   }
 }
