@@ -83,11 +83,12 @@ export class CoordinatorClaims {
     const { delivery, remote } = held;
     const { message } = delivery;
     if (op === "x") return await this.#extend(token, delivery, Number(argument));
-    this.#held.delete(token);
     if (op === "f" && remote !== undefined) {
-      remote.rooms.ended(laneKeyOf(message));
-      remote.refuse(message);
+      const key = laneKeyOf(message);
+      remote.rooms.ended(key);
+      remote.refuse(message, this.#heldBefore(token, remote, key));
     }
+    this.#held.delete(token);
     const ended = end(delivery, op, argument);
     if (op !== "f") remote?.ended(message);
     await ended;
@@ -130,6 +131,16 @@ export class CoordinatorClaims {
       leaving.sentAtMs = nowMs;
       this.#tell(remote, token, leaving.message);
     }
+  }
+
+  /** @returns how many messages of a lane a consumer has that were sent to it before another one */
+  #heldBefore(token: string, remote: RemoteConsumer, lane: string): number {
+    let count = 0;
+    for (const [other, held] of this.#held) {
+      if (other === token) break;
+      if (held.remote === remote && laneKeyOf(held.delivery.message) === lane) count++;
+    }
+    return count;
   }
 
   #push(token: string): void {

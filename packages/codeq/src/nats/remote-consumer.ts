@@ -83,11 +83,11 @@ export class RemoteConsumer implements Consumer<string> {
     this.#told = capacity + seen;
   }
 
-  /** A message was refused: its lane waits. */
-  refuse(message: Message<string>): void {
+  /** A message was refused: its lane waits. @param held messages of that lane which it had been sent before */
+  refuse(message: Message<string>, held: number): void {
     const key = laneKeyOf(message);
     this.#refused.set(key, message.id);
-    this.rooms.refused(key);
+    this.rooms.refused(key, held);
   }
 
   /** @returns whether messages of a lane are refused for now */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PlatformError } from "@sous/contract";
-import { eventually, message, Probe, startProbe, unique } from "../contract/harness.ts";
+import { eventually, message, startProbe, unique } from "../contract/harness.ts";
 import type { ContractBody, ContractResult } from "../contract/index.ts";
+import { testSharedLane } from "../remote/testing/test-shared-lane.ts";
 import { createRedisCodeQ } from "./create-redis-codeq.ts";
 import { withRedis } from "@sous/store/testing";
 
@@ -48,44 +49,7 @@ withRedis({}, (server) => {
     assert.ok((tookMs[25] ?? Infinity) < 100, `median ${tookMs[25]} ms there and back`);
   });
 
-  test("two invokers that take one of a lane at a time begin its work in order, but for neighbours", async () => {
-    await using gateway = await open();
-    await using first = await open();
-    await using second = await open();
-    const topic = unique("topic");
-    const begun: number[] = [];
-    for (const queue of [first, second]) {
-      let isBusy = false;
-      const probe = new Probe(100);
-      await probe.start(queue, {
-        topic,
-        accepts: () => !isBusy,
-        onDelivery: (delivery) => {
-          isBusy = true;
-          begun.push(Number(delivery.message.body.text));
-          setTimeout(() => {
-            isBusy = false;
-            probe.held--;
-            probe.subscription.wake(delivery.message);
-            // The record of an end is written first.
-            setTimeout(() => void delivery.ack(), 2);
-          }, 1);
-        },
-      });
-    }
-    const numbers = Array.from({ length: 300 }, (_, at) => at);
-    for (const at of numbers) await gateway.publish(message(topic, String(at)), durable);
-    await eventually("all is done", async () => (await gateway.depth(topic)).length === 0);
-    let newest = 0;
-    for (const number of begun) {
-      assert.ok(number >= newest - 2, `${number} after ${newest}: ${begun.join(" ")}`);
-      newest = Math.max(newest, number);
-    }
-    assert.deepEqual(
-      begun.toSorted((a, b) => a - b),
-      numbers,
-    );
-  });
+  testSharedLane(open);
 
   test("two invokers share a lane in order, each within its capacity", async () => {
     await using gateway = await open();

@@ -44,12 +44,14 @@ export class LaneRooms {
     return wasFull && !lane.isParked;
   }
 
-  refused(key: string): void {
+  /** @param held how many the consumer had when it refused another one, where that are not all that were taken for it */
+  refused(key: string, held?: number): void {
     const lane = this.#lane(key);
     lane.isParked = true;
+    const most = held ?? lane.held;
     // With none held the refusal says nothing about how many would fit.
-    if (lane.held === 0) return;
-    lane.most = lane.held;
+    if (most === 0) return;
+    lane.most = most;
     lane.learnedAtMs = this.#clock();
   }
 
