@@ -61,7 +61,7 @@ export class ConsumerLoop<Body> {
   constructor(options: ConsumerLoopOptions<Body>) {
     this.#options = options;
     this.#consumer = new GuardedConsumer(options.consumer, options.report);
-    this.#rooms = new LaneRooms(options.settler.clock);
+    this.#rooms = new LaneRooms(options.settler.clock, options.consumer.slowStart);
     this.#sweeper = setInterval(() => this.signalAll(), SWEEP_MS);
     this.#sweeper.unref();
   }
@@ -149,14 +149,19 @@ export class ConsumerLoop<Body> {
     const bounds = this.#rooms.bounds();
     const leaseMs = Math.ceil(consumer.leaseMs);
     if (limit > 0) this.#lost.set(token, shard);
-    const reply = await shard.claim({ limit, leaseMs, token, bounds });
+    const laneLimit = Math.min(limit, consumer.slowStart ?? limit);
+    const reply = await shard.claim({ limit, leaseMs, token, laneLimit, bounds });
     this.#lost.delete(token);
-    this.#take(shard, reply, nowMs + leaseMs);
+    const accepted = this.#take(shard, reply, nowMs + leaseMs);
     if (reply.nextMs !== undefined) this.#alarm(shard, reply.nextMs);
-    if (reply.more && limit > 0 && !this.#closed) this.#pending.add(shard);
+    if (limit === 0 || this.#closed || reply.more === "none") return;
+    const goesOn = reply.more === "any" || [...accepted].some((key) => this.#rooms.room(key) > 0);
+    if (goesOn) this.#pending.add(shard);
   }
 
-  #take(shard: Shard, { claimed, expired }: ClaimReply, leaseUntilMs: number): void {
+  /** @returns the lanes the consumer took something of */
+  #take(shard: Shard, { claimed, expired }: ClaimReply, leaseUntilMs: number): Set<string> {
+    const accepted = new Set<string>();
     const refused = new Set<string>();
     for (const raw of claimed) {
       const claim = this.#claimOf(shard, raw, leaseUntilMs);
@@ -178,9 +183,12 @@ export class ConsumerLoop<Body> {
         continue;
       }
       this.#rooms.taken(key);
+      this.#rooms.accepted(key);
+      accepted.add(key);
       this.#consumer.deliver(claim);
     }
     for (const raw of expired) void this.#expired(shard, raw);
+    return accepted;
   }
 
   #claimOf(shard: Shard, raw: RawMessage, leaseUntilMs: number): Claim<Body> | undefined {

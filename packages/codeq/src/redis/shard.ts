@@ -54,6 +54,8 @@ export interface ClaimRequest {
   leaseMs: number;
   /** What the tokens of this claim begin with; no other claim's may. */
   token: string;
+  /** How many are taken of a lane that `bounds` do not name. */
+  laneLimit: number;
   /** Pairs of a lane and how many more of it are taken. */
   bounds: readonly (string | number)[];
 }
@@ -61,8 +63,8 @@ export interface ClaimRequest {
 export interface ClaimReply {
   claimed: RawMessage[];
   expired: RawMessage[];
-  /** There may be more at once. */
-  more: boolean;
+  /** Whether there may be more at once: of any lane, or behind what was taken of one as much as was asked for. */
+  more: "none" | "any" | "behind";
   /** Until something falls due, in milliseconds; `undefined` for never. */
   nextMs: number | undefined;
 }
@@ -126,15 +128,15 @@ export class Shard {
     return this.#settlements.add(settlement);
   }
 
-  async claim({ limit, leaseMs, token, bounds }: ClaimRequest): Promise<ClaimReply> {
-    const args = [limit, leaseMs, token, CLAIM_BYTES_MAX, EXPIRED_HOLD_MS, ...bounds];
+  async claim({ limit, leaseMs, token, laneLimit, bounds }: ClaimRequest): Promise<ClaimReply> {
+    const args = [limit, leaseMs, token, CLAIM_BYTES_MAX, EXPIRED_HOLD_MS, laneLimit, ...bounds];
     const [nextMs, more, claimed, expired, ...fields] = await this.#run("claim", args);
     const messages = this.#read(fields, FIELDS_PER_MESSAGE);
     const count = Number(claimed);
     return {
       claimed: messages.slice(0, count),
       expired: messages.slice(count, count + Number(expired)),
-      more: more === 1,
+      more: more === 1 ? "any" : more === 2 ? "behind" : "none",
       nextMs: Number(nextMs) < 0 ? undefined : Number(nextMs),
     };
   }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LaneRooms } from "./lane-rooms.ts";
 
-function rooms() {
+function rooms(first = Infinity) {
   let nowMs = 1000;
-  const all = new LaneRooms(() => nowMs);
+  const all = new LaneRooms(() => nowMs, first);
   return { all, later: (ms: number) => void (nowMs += ms), of: () => Object.fromEntries(pairsOf(all)) };
 }
 
@@ -40,6 +40,20 @@ test("after a while twice as many are tried", () => {
   assert.deepEqual(of(), { a: 1 }, "woken with four held it takes a fifth");
   later(1000);
   assert.deepEqual(of(), { a: 4 });
+});
+
+test("a lane with several places that takes one more takes as many from then on, one with a single place does not", () => {
+  const { all, of } = rooms();
+  for (const lane of ["many", "many", "one"]) all.taken(lane);
+  for (const lane of ["many", "one"]) {
+    all.refused(lane);
+    all.wake(lane);
+    all.taken(lane);
+  }
+  assert.deepEqual(of(), { many: 0, one: 0 });
+  all.ended("many");
+  all.ended("one");
+  assert.deepEqual(of(), { many: 1, one: 0 });
 });
 
 test("a refusal with nothing held says nothing of how much fits", () => {
@@ -83,4 +97,39 @@ test("of a lane that takes one at a time no more is taken after each, until it h
   assert.deepEqual(of(), { a: 1 });
   later(1);
   assert.deepEqual(of(), {});
+});
+
+test("of a lane of which nothing is known a few are risked, then twice as many as it was once found to take", () => {
+  const { all, of, later } = rooms(1);
+  assert.equal(all.room("a"), 1);
+  const risked: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    for (let left = all.room("a"); left > 0; left--) all.taken("a");
+    all.accepted("a");
+    risked.push(all.room("a"));
+  }
+  assert.deepEqual(risked, [1, 2, 4, 8]);
+  assert.deepEqual(of(), { a: 8 });
+  for (let left = 8; left > 0; left--) assert.equal(all.ended("a"), false, "it was never held back");
+  later(999);
+  assert.deepEqual(of(), { a: 16 }, "an idle lane is known for a while");
+  later(1);
+  assert.deepEqual(of(), {});
+  assert.equal(all.room("a"), 1);
+});
+
+test("a lane that took one at a time is risked one again at once, and nothing is kept of it", () => {
+  const { all, of } = rooms(1);
+  all.taken("a");
+  all.accepted("a");
+  all.ended("a");
+  assert.deepEqual(of(), {});
+  assert.equal(all.room("a"), 1);
+});
+
+test("what was taken and not wanted holds its lane back until it has gone back", () => {
+  const { all, of } = rooms(1);
+  all.taken("a");
+  assert.deepEqual(of(), { a: 0 });
+  assert.equal(all.ended("a"), true);
 });

@@ -12,33 +12,47 @@ interface LaneRoom {
   /** The consumer said that it takes one more now, whatever was learned: what it is done with may still count as held. */
   oneMore: boolean;
   learnedAtMs: number;
+  /** How many are risked: twice as many as the consumer has had at a time. */
+  risked: number;
   endedAtMs: number;
 }
 
 /**
- * What one consumer takes of each lane, learned from what it refused. Who is far away cannot ask it, and a message
+ * What one consumer takes of each lane, learned from what it took and refused. Who is far away cannot ask it, and a message
  * that is claimed in vain costs two steps, and others may take what stands behind it meanwhile: so lanes are left out, or only
- * as much is taken of them as is known to fit.
+ * as much is taken of them as is likely to fit.
  */
 export class LaneRooms {
   readonly #lanes = new Map<string, LaneRoom>();
   readonly #clock: () => number;
+  readonly #first: number;
 
-  constructor(clock: () => number) {
+  /** @param first how many are risked of a lane of which nothing is known */
+  constructor(clock: () => number, first = Infinity) {
     this.#clock = clock;
+    this.#first = first;
   }
 
+  /** Counts a message of a lane, whether or not the consumer wants it. */
   taken(key: string): void {
     const lane = this.#lane(key);
     lane.held++;
+    // Of a lane with one place another one would be claimed in vain as soon as this one stands alone.
+    if (lane.oneMore && lane.most > 1) lane.most = Math.max(lane.most, lane.held);
     lane.oneMore = false;
+  }
+
+  /** The consumer wants all it has of a lane. */
+  accepted(key: string): void {
+    const lane = this.#lane(key);
+    lane.risked = Math.max(lane.risked, 2 * lane.held);
   }
 
   /** Counts a message that ended. @returns whether its lane was held back, and may now be asked for again */
   ended(key: string): boolean {
     const lane = this.#lane(key);
+    const wasFull = lane.most !== Infinity || lane.held >= lane.risked;
     lane.held--;
-    const wasFull = lane.most !== Infinity;
     lane.endedAtMs = this.#clock();
     this.#forgetIdle(key, lane, lane.endedAtMs);
     return wasFull && !lane.isParked;
@@ -78,7 +92,7 @@ export class LaneRooms {
     }
   }
 
-  /** @returns pairs of a lane and how many more messages of it are taken, for lanes with a bound */
+  /** @returns pairs of a lane and how many more messages of it are taken, where that is another number than at first */
   bounds(): (string | number)[] {
     const pairs: (string | number)[] = [];
     const nowMs = this.#clock();
@@ -86,7 +100,7 @@ export class LaneRooms {
       if (pairs.length === 2 * ROOMS_MAX) break;
       if (this.#forgetIdle(key, lane, nowMs)) continue;
       const room = this.#roomIn(lane, nowMs);
-      if (room !== Infinity) pairs.push(key, room);
+      if (room !== this.#first) pairs.push(key, room);
     }
     return pairs;
   }
@@ -94,7 +108,7 @@ export class LaneRooms {
   /** @returns how many more messages of one lane are taken */
   room(key: string): number {
     const lane = this.#lanes.get(key);
-    return lane === undefined ? Infinity : this.#roomIn(lane, this.#clock());
+    return lane === undefined ? this.#first : this.#roomIn(lane, this.#clock());
   }
 
   #roomIn(lane: LaneRoom, nowMs: number): number {
@@ -103,22 +117,31 @@ export class LaneRooms {
       lane.most = 2 * lane.most;
       lane.learnedAtMs = nowMs;
     }
-    return lane.isParked ? 0 : Math.max(lane.oneMore ? 1 : 0, lane.most - lane.held);
+    return lane.isParked ? 0 : Math.max(lane.oneMore ? 1 : 0, Math.min(lane.most, lane.risked) - lane.held);
   }
 
   #lane(key: string): LaneRoom {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = { held: 0, isParked: false, most: Infinity, oneMore: false, learnedAtMs: 0, endedAtMs: 0 };
+      lane = {
+        held: 0,
+        isParked: false,
+        most: Infinity,
+        oneMore: false,
+        learnedAtMs: 0,
+        risked: this.#first,
+        endedAtMs: 0,
+      };
       this.#lanes.set(key, lane);
     }
     return lane;
   }
 
-  /** One that takes one at a time holds nothing after each: what it takes is known a while longer. */
+  /** A lane that takes one at a time holds nothing after each: what it takes is known a while longer. */
   #forgetIdle(key: string, lane: LaneRoom, nowMs: number): boolean {
     if (lane.held > 0 || lane.isParked) return false;
-    if (lane.most !== Infinity && nowMs - lane.endedAtMs < LEARNED_MS) return false;
+    const isLearned = lane.most !== Infinity || lane.risked > 2 * this.#first;
+    if (isLearned && nowMs - lane.endedAtMs < LEARNED_MS) return false;
     return this.#lanes.delete(key);
   }
 }

@@ -97,6 +97,8 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
     const subscription = await codeq.consume({
       topic,
       leaseMs,
+      // How many fit is the function's to say, and it is not known before its first message.
+      slowStart: 1,
       capacity: () => (draining || unwritten.isFull ? 0 : limits.inflightMax - claimed.size),
       accepts: (message) => window.accepts(message),
       deliver(delivery) {

@@ -1,10 +1,10 @@
 -- Brings what is due, too old or lost where it belongs, then claims up to a number of messages: round by weight over
 -- tenants, then over the lanes of a tenant, first in first out within a lane.
 -- ARGV[3] most messages, ARGV[4] lease in ms, ARGV[5] start of the tokens, ARGV[6] most bytes of bodies,
--- ARGV[7] how long an expired message waits for its report to be acknowledged, in ms; from ARGV[8] on pairs of a
--- lane and how many more of it the consumer takes.
--- Replies ms until something falls due (-1 for never), whether there may be more at once, numbers of claimed and of
--- expired messages, then these.
+-- ARGV[7] how long an expired message waits for its report to be acknowledged, in ms; ARGV[8] how many of a lane are
+-- taken, and from ARGV[9] on pairs of a lane and how many more of it where that is another number.
+-- Replies ms until something falls due (-1 for never), whether there may be more at once (1, or 2 where only behind what
+-- was taken of a lane, as many as should be), numbers of claimed and of expired messages, then these.
 local limit, lease, token, bytes_left = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local SWEPT_MAX, CHUNK = 100, 16
 local claimed, expired = {}, {}
@@ -62,9 +62,8 @@ unswept = sweep_due() or unswept
 flush_places()
 local more = unswept
 
--- What the consumer takes of lanes it refused, or took as much of as it did before it refused.
-local rooms = {}
-for at = 8, #ARGV, 2 do rooms[ARGV[at]] = tonumber(ARGV[at + 1]) end
+local lane_limit, rooms = tonumber(ARGV[8]), {}
+for at = 9, #ARGV, 2 do rooms[ARGV[at]] = tonumber(ARGV[at + 1]) end
 
 -- Tenants by virtual time, as many as were needed so far; those not loaded come after `horizon`.
 local tenants, loaded, horizon, complete = {}, 0, -1, false
@@ -107,7 +106,7 @@ local function next_lane(tenant)
       tenant.at = tenant.at + 1
       local lane = lane_of(tenant.name, name)
       if not lane.taken then
-        lane.taken, lane.heads, lane.room = 0, {}, rooms[lane.key] or limit
+        lane.taken, lane.heads, lane.room = 0, {}, rooms[lane.key] or lane_limit
         touched[#touched + 1] = lane
       end
       if lane.taken < lane.ready and lane.taken < lane.room then return lane end
@@ -191,6 +190,11 @@ for _, message in ipairs(chosen) do
   end
 end
 
+local behind = false
+for _, lane in ipairs(touched) do
+  behind = behind or (lane.taken > 0 and lane.taken == lane.room and lane.ready > 0)
+end
+
 flush_places()
 local next_ms = -1
 if unswept then
@@ -204,7 +208,7 @@ else
     end
   end
 end
-local reply = { int(next_ms), more and 1 or 0, #claimed, #expired }
+local reply = { int(next_ms), more and 1 or behind and 2 or 0, #claimed, #expired }
 for _, message in ipairs(claimed) do describe(reply, message) end
 for _, message in ipairs(expired) do describe(reply, message) end
 finish()
