@@ -49,7 +49,7 @@ withRedis({}, (server) => {
     assert.ok((tookMs[25] ?? Infinity) < 100, `median ${tookMs[25]} ms there and back`);
   });
 
-  testSharedLane(open);
+  testSharedLane(open, 8);
 
   test("two invokers share a lane in order, each within its capacity", async () => {
     await using gateway = await open();
