@@ -61,7 +61,7 @@ export interface Consumer<Body> {
   topic: string;
   leaseMs: number;
   /**
-   * How many messages of a lane are claimed for it where nothing is known of the lane, then twice as many each time it took
+   * How many messages of a lane, 1 or more, are claimed for it where nothing is known of the lane, then twice as many each time it took
    * all: where `accepts` is asked after the claim, what it refuses is passed by what stands behind. As many as there are
    * where it is not given, on NATS, and where `accepts` is asked before.
    */

@@ -23,6 +23,8 @@ interface Held {
   consumer: string;
   /** That consumer, once it introduced itself to this coordinator. */
   remote: RemoteConsumer | undefined;
+  /** Which message of its lane it is to that consumer. */
+  which: number;
 }
 
 interface Leaving {
@@ -44,14 +46,14 @@ export class CoordinatorClaims {
 
   /** Takes over a claim that a coordinator before had given out. */
   restore({ token }: HeldBy, delivery: Delivery<string>): void {
-    this.#held.set(token, { delivery, consumer: consumerOf(token), remote: undefined });
+    this.#held.set(token, { delivery, consumer: consumerOf(token), remote: undefined, which: 0 });
   }
 
   /** Sends a delivery on its way as soon as the log knows who has it: nobody else then gives it to another. */
-  deliver(remote: RemoteConsumer, delivery: Delivery<string>): void {
+  deliver(remote: RemoteConsumer, delivery: Delivery<string>, which: number): void {
     const { log } = this.#options;
     const token = this.#newToken(remote);
-    this.#held.set(token, { delivery, consumer: remote.name, remote });
+    this.#held.set(token, { delivery, consumer: remote.name, remote, which });
     const { id, attempt } = delivery.message;
     log.claimed(id, attempt, { token, untilMs: delivery.leaseUntilMs }).then(
       () => this.#push(token),
@@ -80,15 +82,14 @@ export class CoordinatorClaims {
     if (op === "e") return this.#heard(token, String(argument));
     const held = this.#held.get(token);
     if (held === undefined) return false;
-    const { delivery, remote } = held;
+    const { delivery, remote, which } = held;
     const { message } = delivery;
-    if (op === "x") return await this.#extend(token, delivery, Number(argument));
-    if (op === "f" && remote !== undefined) {
-      const key = laneKeyOf(message);
-      remote.rooms.ended(key);
-      remote.refuse(message, this.#heldBefore(token, remote, key));
-    }
+    if (op === "x") return await this.#extend(token, held, Number(argument));
     this.#held.delete(token);
+    if (op === "f" && remote !== undefined) {
+      remote.refuse(message, which);
+      remote.rooms.ended(laneKeyOf(message));
+    }
     const ended = end(delivery, op, argument);
     if (op !== "f") remote?.ended(message);
     await ended;
@@ -102,7 +103,7 @@ export class CoordinatorClaims {
       if (held.consumer !== remote.name) continue;
       if (has.has(token)) {
         held.remote = remote;
-        remote.rooms.taken(laneKeyOf(held.delivery.message));
+        held.which = remote.rooms.taken(laneKeyOf(held.delivery.message));
       } else this.#giveBack(token);
     }
   }
@@ -133,16 +134,6 @@ export class CoordinatorClaims {
     }
   }
 
-  /** @returns how many messages of a lane a consumer has that were sent to it before another one */
-  #heldBefore(token: string, remote: RemoteConsumer, lane: string): number {
-    let count = 0;
-    for (const [other, held] of this.#held) {
-      if (other === token) break;
-      if (held.remote === remote && laneKeyOf(held.delivery.message) === lane) count++;
-    }
-    return count;
-  }
-
   #push(token: string): void {
     const held = this.#held.get(token);
     if (held?.remote === undefined) return;
@@ -162,9 +153,9 @@ export class CoordinatorClaims {
     this.settle("r", token, "").catch(() => {});
   }
 
-  async #extend(token: string, delivery: Delivery<string>, leaseMs: number): Promise<boolean> {
+  async #extend(token: string, { delivery, remote }: Held, leaseMs: number): Promise<boolean> {
     if (!(await delivery.extend(leaseMs))) {
-      this.#held.delete(token);
+      if (this.#held.delete(token)) remote?.ended(delivery.message);
       return false;
     }
     const { id, attempt } = delivery.message;

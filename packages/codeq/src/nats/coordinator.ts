@@ -292,7 +292,7 @@ export class Coordinator {
       leaseMs,
       capacity,
       clock: this.#options.clock,
-      deliver: (consumer, delivery) => this.#claims.deliver(consumer, delivery),
+      deliver: (consumer, delivery, which) => this.#claims.deliver(consumer, delivery, which),
       expired: (consumer, message) => this.#claims.expire(consumer, message),
     });
     this.#consumers.set(name, remote);
@@ -395,6 +395,7 @@ export class Coordinator {
     const nowMs = this.#options.clock();
     for (const remote of this.#consumers.values()) {
       if (remote.heardAtMs + SILENT_MS < nowMs) this.#drop(remote);
+      else remote.sweep();
     }
     this.#claims.sweep((topic) => this.#consumers.values().find((remote) => remote.topic === topic));
   }

@@ -179,6 +179,8 @@ export class Leadership implements AsyncDisposable {
     try {
       // Seen before anybody is asked: whoever takes over after that makes the append fail.
       const { lastSequence } = await this.#options.stream.state();
+      // A log that was made anew begins at the beginning, and so do those who write it.
+      if (lastSequence < this.#ended) this.#ended = 0;
       const isKnown = (await this.#isAnswered()) || (await this.#takeOver(lastSequence));
       this.#reported = false;
       return isKnown;
@@ -205,16 +207,19 @@ export class Leadership implements AsyncDisposable {
   async #takeOver(lastSequence: number): Promise<boolean> {
     const { link, stream, subjects, process } = this.#options;
     // Before the append: who sees that one asks after it, and is heard.
-    const appended = Promise.withResolvers<boolean>();
+    const appended = Promise.withResolvers<number | undefined>();
     const stop = link.subscribeUntilDrained(subjects.who, (message) => {
-      void appended.promise.then((isHere) => isHere && message.respond(JSON.stringify(this.#present())));
+      void appended.promise.then((mine) => {
+        if (mine !== undefined && mine === this.#here?.epoch)
+          message.respond(JSON.stringify(this.#present()));
+      });
     });
     const epoch = await stream.append(`[${leadRecord(process)}]`, lastSequence).catch((error: unknown) => {
-      appended.resolve(false);
+      appended.resolve(undefined);
       void stop();
       throw error;
     });
-    appended.resolve(epoch !== undefined);
+    appended.resolve(epoch);
     if (epoch === undefined || this.#closed) {
       void stop();
       return false;

@@ -13,12 +13,18 @@ export interface RemoteConsumerOptions {
   /** How many messages it takes now. */
   capacity: number;
   clock: () => number;
-  deliver: (consumer: RemoteConsumer, delivery: Delivery<string>) => void;
+  /** @param which message of its lane it is */
+  deliver: (consumer: RemoteConsumer, delivery: Delivery<string>, which: number) => void;
   expired: (consumer: RemoteConsumer, message: Message<string>) => Promise<ExpiredEnd>;
 }
 
 export const laneKeyOf = ({ tenant, lane }: Pick<Message<unknown>, "tenant" | "lane">): string =>
   `${tenant}\u001f${lane}`;
+
+function laneOf(key: string): Pick<Message<unknown>, "tenant" | "lane"> {
+  const [tenant = "", lane = ""] = key.split("\u001f");
+  return { tenant, lane };
+}
 
 /** A consumer of another process as the engine sees it: what it takes is what it last said, less what was sent since. */
 export class RemoteConsumer implements Consumer<string> {
@@ -68,8 +74,8 @@ export class RemoteConsumer implements Consumer<string> {
 
   deliver(delivery: Delivery<string>): void {
     this.#sent++;
-    this.rooms.taken(laneKeyOf(delivery.message));
-    this.#options.deliver(this, delivery);
+    const which = this.rooms.taken(laneKeyOf(delivery.message));
+    this.#options.deliver(this, delivery, which);
   }
 
   onExpired(message: Message<string>): Promise<ExpiredEnd> {
@@ -83,11 +89,11 @@ export class RemoteConsumer implements Consumer<string> {
     this.#told = capacity + seen;
   }
 
-  /** A message was refused: its lane waits. @param held messages of that lane which it had been sent before */
-  refuse(message: Message<string>, held: number): void {
+  /** A message was refused: its lane waits. @param which message of its lane it is */
+  refuse(message: Message<string>, which: number): void {
     const key = laneKeyOf(message);
     this.#refused.set(key, message.id);
-    this.rooms.refused(key, held);
+    this.rooms.refused(key, which);
   }
 
   /** @returns whether messages of a lane are refused for now */
@@ -104,6 +110,11 @@ export class RemoteConsumer implements Consumer<string> {
       this.rooms.wake(laneKeyOf(lane));
     }
     this.subscription?.wake(lane);
+  }
+
+  /** Tries more of lanes that were full for a while: nothing of them may end for long. */
+  sweep(): void {
+    for (const key of this.rooms.sweep()) this.subscription?.wake(laneOf(key));
   }
 
   /** A claim of this lane ended. */

@@ -51,6 +51,41 @@ withRedis({}, (server) => {
 
   testSharedLane(open, 8);
 
+  test("messages that cannot be read are dead letters, and hold up nothing behind them", async () => {
+    const unread: string[] = [];
+    await using gateway = await open();
+    await using invoker = await createRedisCodeQ<ContractBody, ContractResult>({
+      url: server().url,
+      clock: Date.now,
+      onError: ({ code }) => void unread.push(code),
+      codec: {
+        encode: (body) => JSON.stringify(body),
+        decode(json) {
+          if (json.includes("broken")) throw new TypeError("not of this version");
+          return JSON.parse(json) as ContractBody;
+        },
+      },
+    });
+    const topic = unique("topic");
+    for (let at = 0; at < 12; at++) await gateway.publish(message(topic, `broken${at}`), durable);
+    await gateway.publish(message(topic, "good"), durable);
+    const begunMs = performance.now();
+    const good = Promise.withResolvers<void>();
+    await invoker.consume({
+      topic,
+      leaseMs: 60_000,
+      slowStart: 1,
+      capacity: () => 100,
+      accepts: () => true,
+      deliver: (delivery) => void delivery.ack().then(good.resolve, good.reject),
+      onExpired: () => {},
+    });
+    await good.promise;
+    // The slow look for lost work comes once a second.
+    assert.ok(performance.now() - begunMs < 6000, `${performance.now() - begunMs} ms`);
+    assert.deepEqual([await gateway.deadCount(topic), unread.length], [12, 12]);
+  });
+
   test("two invokers share a lane in order, each within its capacity", async () => {
     await using gateway = await open();
     await using first = await open();

@@ -152,20 +152,23 @@ export class ConsumerLoop<Body> {
     const laneLimit = Math.min(limit, consumer.slowStart ?? limit);
     const reply = await shard.claim({ limit, leaseMs, token, laneLimit, bounds });
     this.#lost.delete(token);
-    const accepted = this.#take(shard, reply, nowMs + leaseMs);
+    const served = this.#take(shard, reply, nowMs + leaseMs);
     if (reply.nextMs !== undefined) this.#alarm(shard, reply.nextMs);
     if (limit === 0 || this.#closed || reply.more === "none") return;
-    const goesOn = reply.more === "any" || [...accepted].some((key) => this.#rooms.room(key) > 0);
+    const goesOn = reply.more === "any" || [...served].some((key) => this.#rooms.room(key) > 0);
     if (goesOn) this.#pending.add(shard);
   }
 
-  /** @returns the lanes the consumer took something of */
+  /** @returns the lanes something was taken of, other than in vain */
   #take(shard: Shard, { claimed, expired }: ClaimReply, leaseUntilMs: number): Set<string> {
-    const accepted = new Set<string>();
+    const served = new Set<string>();
     const refused = new Set<string>();
     for (const raw of claimed) {
       const claim = this.#claimOf(shard, raw, leaseUntilMs);
-      if (claim === undefined) continue;
+      if (claim === undefined) {
+        served.add(keyOf(raw.message));
+        continue;
+      }
       const key = keyOf(claim.message);
       // Behind a refused message its whole lane waits; the server puts them back in order.
       if (
@@ -184,11 +187,11 @@ export class ConsumerLoop<Body> {
       }
       this.#rooms.taken(key);
       this.#rooms.accepted(key);
-      accepted.add(key);
+      served.add(key);
       this.#consumer.deliver(claim);
     }
     for (const raw of expired) void this.#expired(shard, raw);
-    return accepted;
+    return served;
   }
 
   #claimOf(shard: Shard, raw: RawMessage, leaseUntilMs: number): Claim<Body> | undefined {

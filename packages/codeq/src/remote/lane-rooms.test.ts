@@ -127,9 +127,51 @@ test("a lane that took one at a time is risked one again at once, and nothing is
   assert.equal(all.room("a"), 1);
 });
 
-test("what was taken and not wanted holds its lane back until it has gone back", () => {
+test("what was taken and not wanted counts until its end is said", () => {
   const { all, of } = rooms(1);
   all.taken("a");
   assert.deepEqual(of(), { a: 0 });
   assert.equal(all.ended("a"), true);
+});
+
+test("of what was sent behind a refused message nothing counts as fitting", () => {
+  const { all, of } = rooms();
+  const which = [1, 2, 3, 4, 5].map(() => all.taken("a"));
+  all.refused("a", which[2]);
+  all.wake("a");
+  for (const _ of [3, 4, 5]) all.ended("a");
+  assert.deepEqual(of(), { a: 1 });
+  all.taken("a");
+  all.ended("a");
+  all.ended("a");
+  all.ended("a");
+  assert.equal(all.room("a"), 3);
+  const [only] = [all.taken("b")];
+  all.refused("b", only);
+  all.ended("b");
+  all.wake("b");
+  assert.equal(all.room("b"), Infinity, "with none before it nothing was learned");
+});
+
+test("who asks for one lane at a time hears of a bound no longer than who asks for all", () => {
+  const { all, later } = rooms();
+  all.taken("a");
+  all.refused("a");
+  all.wake("a");
+  all.ended("a");
+  assert.equal(all.room("a"), 1);
+  later(1000);
+  assert.equal(all.room("a"), Infinity);
+});
+
+test("a sweep names lanes that have been full for a while, so that more is tried though nothing of them ends", () => {
+  const { all, later } = rooms();
+  for (const lane of ["full", "parked", "roomy", "roomy"]) all.taken(lane);
+  for (const lane of ["full", "parked", "roomy"]) all.refused(lane);
+  for (const lane of ["full", "roomy"]) all.unpark(lane);
+  all.ended("roomy");
+  assert.deepEqual(all.sweep(), []);
+  later(1000);
+  assert.deepEqual(all.sweep(), ["full"]);
+  assert.equal(all.room("full"), 1);
 });

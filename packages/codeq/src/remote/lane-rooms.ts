@@ -5,6 +5,8 @@ const ROOMS_MAX = 2048;
 
 interface LaneRoom {
   held: number;
+  /** Messages counted so far, ended ones too. */
+  count: number;
   /** Refused, and to be left alone until it is woken. */
   isParked: boolean;
   /** How many the consumer held when it refused another one. */
@@ -33,13 +35,15 @@ export class LaneRooms {
     this.#first = first;
   }
 
-  /** Counts a message of a lane, whether or not the consumer wants it. */
-  taken(key: string): void {
+  /** Counts a message of a lane, whether or not the consumer wants it. @returns which one of its lane it is */
+  taken(key: string): number {
     const lane = this.#lane(key);
     lane.held++;
+    lane.count++;
     // Of a lane with one place another one would be claimed in vain as soon as this one stands alone.
     if (lane.oneMore && lane.most > 1) lane.most = Math.max(lane.most, lane.held);
     lane.oneMore = false;
+    return lane.count;
   }
 
   /** The consumer wants all it has of a lane. */
@@ -58,14 +62,15 @@ export class LaneRooms {
     return wasFull && !lane.isParked;
   }
 
-  /** @param held how many the consumer had when it refused another one, where that are not all that were taken for it */
-  refused(key: string, held?: number): void {
+  /** @param which message was refused, by what `taken` said of it, where it counts as held, and others behind it may */
+  refused(key: string, which?: number): void {
     const lane = this.#lane(key);
     lane.isParked = true;
-    const most = held ?? lane.held;
+    lane.oneMore = false;
+    const before = which === undefined ? lane.held : lane.held - (lane.count - which + 1);
     // With none held the refusal says nothing about how many would fit.
-    if (most === 0) return;
-    lane.most = most;
+    if (before <= 0) return;
+    lane.most = before;
     lane.learnedAtMs = this.#clock();
   }
 
@@ -108,7 +113,20 @@ export class LaneRooms {
   /** @returns how many more messages of one lane are taken */
   room(key: string): number {
     const lane = this.#lanes.get(key);
-    return lane === undefined ? this.#first : this.#roomIn(lane, this.#clock());
+    const nowMs = this.#clock();
+    if (lane === undefined || this.#forgetIdle(key, lane, nowMs)) return this.#first;
+    return this.#roomIn(lane, nowMs);
+  }
+
+  /** Forgets idle lanes. @returns those that are full by what was learned so long ago that more may be tried */
+  sweep(): string[] {
+    const nowMs = this.#clock();
+    const full: string[] = [];
+    for (const [key, lane] of this.#lanes) {
+      if (this.#forgetIdle(key, lane, nowMs) || lane.isParked) continue;
+      if (lane.most <= lane.held && nowMs - lane.learnedAtMs >= LEARNED_MS) full.push(key);
+    }
+    return full;
   }
 
   #roomIn(lane: LaneRoom, nowMs: number): number {
@@ -125,6 +143,7 @@ export class LaneRooms {
     if (lane === undefined) {
       lane = {
         held: 0,
+        count: 0,
         isParked: false,
         most: Infinity,
         oneMore: false,
