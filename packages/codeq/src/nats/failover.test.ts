@@ -7,7 +7,10 @@ import { fileURLToPath } from "node:url";
 import { startProxy, withNats } from "@sous/store/testing";
 import { type ContractCodeQ, eventually, message, Probe, startProbe, unique } from "../contract/harness.ts";
 import type { ContractBody, ContractResult } from "../contract/index.ts";
+import { jetstreamManager } from "@nats-io/jetstream";
 import { createNatsCodeQ } from "./create-nats-codeq.ts";
+import { NatsLink } from "./nats-link.ts";
+import { parseNatsUrl } from "./nats-url.ts";
 
 const COORDINATE = fileURLToPath(new URL("./testing/coordinate.ts", import.meta.url));
 const durable = { depthMax: 1000, durable: true };
@@ -152,6 +155,41 @@ withNats({}, (server) => {
       await eventually("all work is done", () => probe.texts.length >= texts.length);
       assert.deepEqual(probe.texts.toSorted(), texts.toSorted());
     }
+  });
+
+  test("a server whose data were lost is coordinated again, though who is new there begins to count anew", async () => {
+    const [first, second] = [await open(server().url), await open(server().url)];
+    for (let at = 0; at < 20; at++) await first.publish(message(unique("topic"), "before"), durable);
+    await first[Symbol.asyncDispose]();
+    await second.publish(message(unique("topic"), "between"), durable);
+    await using survivor = await createNatsCodeQ<ContractBody, ContractResult>({
+      url: server().url,
+      clock: Date.now,
+    });
+    // It hears of an end far beyond where a new log begins.
+    await second[Symbol.asyncDispose]();
+    await survivor.publish(message(unique("topic"), "after both"), durable);
+    const link = await NatsLink.open({
+      target: parseNatsUrl(server().url),
+      random: Math.random,
+      report: assert.fail,
+    });
+    const manager = await jetstreamManager(link.connection);
+    for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+    await link[Symbol.asyncDispose]();
+    await using fresh = await open(server().url);
+    const topic = unique("topic");
+    for (const queue of [fresh, survivor]) {
+      await eventually("it takes work", async () => {
+        try {
+          await queue.publish(message(topic, "after"), durable);
+          return true;
+        } catch {
+          return false;
+        }
+      });
+    }
+    assert.equal((await fresh.depth(topic))[0]?.ready, 2);
   });
 
   test("dead letters, delays and attempts are with the next coordinator as they were", async () => {
