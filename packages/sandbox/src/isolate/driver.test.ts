@@ -68,6 +68,21 @@ test("timers and host calls of an ended activation do not come back", async () =
   assert.equal((await runOnce(sandbox, program)).outcome.cold, true);
 });
 
+test("a program that was always short is stopped in time when it no longer is, and its host lives on", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+  const sandbox = await driver.create({ tenant: "t_contract" });
+  const program = programOf("export default ({ forever }) => { while (forever); return 1; }");
+  for (let call = 0; call < 30; call++) await runOnce(sandbox, program, { event: {}, timeoutMs: 1000 });
+  const begun = performance.now();
+  const { outcome } = await runOnce(sandbox, program, { event: { forever: true }, timeoutMs: 1000 });
+  const tookMs = performance.now() - begun;
+  assert.equal(outcome.status, "timeout");
+  assert.ok(tookMs >= 999 && tookMs < 1250, `${tookMs} ms`);
+  const { pid } = sandbox;
+  assert.equal((await runOnce(sandbox, programOf("export default () => 2"))).outcome.result?.body, "2");
+  assert.equal(sandbox.pid, pid);
+});
+
 test(
   "memory that V8 does not count is seen by the growth of the process within a slice",
   { skip: process.platform !== "linux" },

@@ -52,7 +52,7 @@ export class FrameCursor {
 }
 
 export interface FrameReader {
-  /** Takes the next chunk of the stream. @throws FrameError when the protocol is broken */
+  /** Takes the next chunk of the stream, which is the caller's again afterwards. @throws FrameError when the protocol is broken */
   push(chunk: Buffer): void;
 }
 
@@ -92,12 +92,12 @@ export function createFrameReader(
     push(chunk) {
       if (have === 0) {
         const rest = consume(chunk);
-        parts = rest.length > 0 ? [rest] : [];
+        parts = rest.length > 0 ? [Buffer.from(rest)] : [];
         have = rest.length;
         return;
       }
       // A large frame arrives in many chunks: they are joined once it is whole, not at each chunk.
-      parts.push(chunk);
+      parts.push(Buffer.from(chunk));
       have += chunk.length;
       if (have < need) return;
       const rest = consume(Buffer.concat(parts, have));

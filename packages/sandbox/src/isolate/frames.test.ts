@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { PassThrough } from "node:stream";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Duplex, PassThrough } from "node:stream";
 import { test } from "node:test";
 import { createFrameReader, type FrameCursor, FrameError } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -30,8 +34,67 @@ test("frames come out as they went in, however the bytes are cut", async () => {
       if (type === 4) seen.push("empty");
       cursor.done();
     });
-    for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size));
+    // The reader keeps nothing of a chunk: whoever reads has one buffer.
+    const chunk = Buffer.alloc(size);
+    for (let at = 0; at < bytes.length; at += size) {
+      reader.push(chunk.subarray(0, bytes.copy(chunk, 0, at, at + size)));
+      chunk.fill(0xff);
+    }
     assert.deepEqual(seen, [[7, "hello", 1.5, 2], true, "empty"], `chunks of ${size}`);
+  }
+});
+
+test("corked frames leave together, and at once when the cork is out", () => {
+  const stream = new PassThrough();
+  const writer = new FrameWriter(stream);
+  writer.cork();
+  writer.begin(1).end();
+  writer.begin(2).end();
+  assert.equal(stream.read(), null);
+  writer.uncork();
+  assert.deepEqual([...(stream.read() as Buffer)], [1, 0, 0, 0, 1, 1, 0, 0, 0, 2]);
+});
+
+test("frames go to the file of the stream while it takes them, and keep their order when it does not", () => {
+  const folder = mkdtempSync(join(tmpdir(), "sous-"));
+  const path = join(folder, "pipe");
+  execFileSync("mkfifo", [path]);
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    const waiting: Buffer[] = [];
+    let drain = (): void => {};
+    const stream = new Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        waiting.push(chunk);
+        drain = done;
+      },
+    });
+    const writer = new FrameWriter(stream, fd);
+    // A pipe holds 64 KiB: the third frame goes in part, the others wait behind it.
+    const texts = ["a", "b", "c", "d", "e"].map((letter) => letter.repeat(25_000));
+    for (const text of texts) {
+      writer.begin(1).string(text).end();
+      writer.flush();
+    }
+    const direct = Buffer.alloc(1 << 20);
+    const taken = readSync(fd, direct, 0, direct.length, null);
+    assert.ok(taken > 50_000 && taken < 75_000, `${taken} bytes`);
+    while (stream.writableLength > 0) drain();
+    const seen: string[] = [];
+    const reader = createFrameReader(1 << 20, (_type, cursor) => void seen.push(cursor.string(1 << 20)));
+    reader.push(direct.subarray(0, taken));
+    for (const chunk of waiting) reader.push(chunk);
+    assert.ok(
+      texts.every((text, at) => text === seen[at]),
+      `${seen.length} frames`,
+    );
+    writer.begin(1).string("f").end();
+    writer.flush();
+    assert.equal(readSync(fd, direct, 0, direct.length, null), 10);
+  } finally {
+    closeSync(fd);
+    rmSync(folder, { recursive: true });
   }
 });
 

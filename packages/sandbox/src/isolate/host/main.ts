@@ -30,9 +30,27 @@ const WARM_UP_FRESH_MS = 20;
 const WARM_UP_IDLE_MS = 2000;
 const CALL_BYTES_MAX = 1024 * 1024;
 const CORE = "core";
+const READ_BYTES = 64 * 1024;
 
-const socket = new Socket({ fd: HOST_FDS.link, readable: true, writable: true });
-const writer = new FrameWriter(socket);
+const socket = new Socket({
+  fd: HOST_FDS.link,
+  readable: true,
+  writable: true,
+  // One buffer for all reads: a new one for each, of which most is never filled, costs as much as a small frame does.
+  onread: {
+    buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    callback(bytes, buffer) {
+      // Slices that one read brings end together: one write of the marker for all of them, and one of their answers.
+      marker.cork();
+      writer.cork();
+      reader.push((buffer as Buffer).subarray(0, bytes));
+      marker.uncork();
+      writer.uncork();
+      return true;
+    },
+  },
+});
+const writer = new FrameWriter(socket, HOST_FDS.link);
 const marker = createMarker(HOST_FDS.marker);
 const programs = new Map<number, Program>();
 let engine: Engine | undefined;
@@ -213,7 +231,7 @@ const handlers = new Map<number, (cursor: FrameCursor) => void>([
 ]);
 
 const reader = createFrameReader(TO_HOST_FRAME_BYTES_MAX, (type, cursor) => handlers.get(type)?.(cursor));
-socket.on("data", (chunk: Buffer) => reader.push(chunk));
+socket.resume();
 // The invoker is gone: there is nobody to work for. A closed host may not signal, not even itself.
 socket.on("close", () => process.exit(1));
 socket.on("error", () => process.exit(1));
