@@ -8,8 +8,8 @@ import { load } from "./measure/wrk.ts";
 
 /**
  * Density: many versions published over few tenants, a thousand of them warm. Prints memory for each warm isolate and
- * each host, the throughput of calls spread by Zipf's law over that of one function, and cold starts a second when
- * calls are spread evenly.
+ * each host, the throughput of calls spread by Zipf's law over that of one function, at first and once the warm programs
+ * are those of that load, and cold starts a second when calls are spread evenly.
  */
 const { values } = parseArgs({
   options: {
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     warm: { type: "string", default: "1000" },
     tenants: { type: "string", default: "20" },
     seconds: { type: "string", default: "10" },
+    settle: { type: "string", default: "60" },
     json: { type: "boolean", default: false },
   },
 });
@@ -24,7 +25,9 @@ const published = Number(values.published);
 const warm = Number(values.warm);
 const tenants = Number(values.tenants);
 const seconds = Number(values.seconds);
+const settleSeconds = Number(values.settle);
 const DRAWS = 50_000;
+let state = 12_345;
 
 const flags = JSON.stringify({ auth: "none", "idle.isolate_ms": 600_000 });
 await using platform = await startServer(fileURLToPath(new URL("./servers/platform.ts", import.meta.url)), [
@@ -66,7 +69,9 @@ const after = memory();
 say("one function …");
 const one = await run(() => 0);
 say("spread by Zipf's law …");
-const zipf = await run(zipfOver(published));
+const first = await run(zipfOver(published));
+say(`the same, ${settleSeconds} s later …`);
+const zipf = await run(zipfOver(published), settleSeconds);
 const coldBefore = await coldStarts();
 const startMs = performance.now();
 say("spread evenly …");
@@ -81,11 +86,13 @@ const report = {
   mib_per_warm_isolate: round((after.hostsMiB - before.hostsMiB) / (warm - tenants)),
   mib_per_host: round(after.hostsMiB / after.hosts),
   one_function_per_s: Math.round(one.perSecond),
+  zipf_first_per_s: Math.round(first.perSecond),
+  zipf_first_over_one: round(first.perSecond / one.perSecond),
   zipf_per_s: Math.round(zipf.perSecond),
   zipf_over_one: round(zipf.perSecond / one.perSecond),
   even_per_s: Math.round(even.perSecond),
   even_cold_starts_per_s: Math.round(coldPerSecond),
-  failures: one.failures + zipf.failures + even.failures,
+  failures: one.failures + first.failures + zipf.failures + even.failures,
   all_hosts_mib_at_the_end: Math.round(end.hostsMiB),
   platform_mib_at_the_end: Math.round(end.platformMiB),
 };
@@ -94,6 +101,12 @@ else console.table([report]);
 
 function round(value: number): number {
   return Math.round(value * 100) / 100;
+}
+
+/** A generator with a seed: the same draws whenever the bench runs, other ones in each of its parts. */
+function random(): number {
+  state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+  return state / 2_147_483_648;
 }
 
 /** Draws functions by Zipf's law with s = 1: the n-th is called 1/n as often as the first. */
@@ -115,15 +128,15 @@ function zipfOver(count: number): (random: number) => number {
 }
 
 /** Loads with paths drawn beforehand, so that drawing costs the client nothing. */
-async function run(draw: (random: number) => number) {
-  // A generator with a seed: the same draws in every run.
-  let state = 12_345;
-  const random = (): number => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return state / 2_147_483_648;
-  };
+async function run(draw: (random: number) => number, warmUpSeconds = 3) {
+  await load({ url, script: scriptOf(draw), connections: 64, seconds: warmUpSeconds });
+  return await load({ url, script: scriptOf(draw), connections: 64, seconds });
+}
+
+/** Paths are drawn beforehand, so that drawing costs the client nothing. */
+function scriptOf(draw: (random: number) => number): string {
   const paths = Array.from({ length: DRAWS }, () => `"${pathOf(draw(random()))}"`);
-  const script = `local paths = { ${paths.join(",\n")} }
+  return `local paths = { ${paths.join(",\n")} }
 local at = 0
 local body = [[${EVENT_JSON}]]
 local headers = { ["content-type"] = "application/json" }
@@ -131,8 +144,6 @@ request = function()
   at = at % #paths + 1
   return wrk.format("POST", paths[at], headers, body)
 end`;
-  await load({ url, script, connections: 64, seconds: 3 });
-  return await load({ url, script, connections: 64, seconds });
 }
 
 async function coldStarts(): Promise<number> {

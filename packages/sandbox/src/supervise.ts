@@ -8,7 +8,8 @@ import type {
   SandboxOutcome,
   SandboxTask,
 } from "./sandbox.ts";
-import { memoryOf } from "./process-memory.ts";
+import { memoryOf } from "./process-usage.ts";
+import { SliceWatch } from "./slice-watch.ts";
 
 export interface SuperviseOptions {
   id: string;
@@ -17,7 +18,7 @@ export interface SuperviseOptions {
   killGraceMs?: number;
   /** Resident memory of the sandbox's process above which it is killed, in bytes. */
   memoryBytesMax: number;
-  /** A slice longer than this is reported as slow, in milliseconds (50). */
+  /** A slice that lasts longer than this is reported as slow, in milliseconds (50). */
   slowSliceMs?: number;
   /** Called when work comes in: the owner should call `watch` from now on. */
   onActive?: () => void;
@@ -67,7 +68,7 @@ export class SupervisedSandbox implements Sandbox {
   readonly #killGraceMs: number;
   /** Grows with the largest program that runs here. */
   #memoryBytesMax: number;
-  readonly #slowSliceMs: number;
+  readonly #slice: SliceWatch;
   readonly #onActive: (() => void) | undefined;
   readonly #running = new Map<number, Running>();
   readonly #listeners: ((event: SandboxEvent) => void)[] = [];
@@ -78,7 +79,6 @@ export class SupervisedSandbox implements Sandbox {
   #dead: string | undefined;
   #blamed: string | undefined;
   #lookedMs = 0;
-  #watched = { slice: 0, sinceMs: 0, lastMs: 0, bytes: 0, reported: false };
 
   constructor(mechanism: SandboxMechanism, options: SuperviseOptions) {
     this.id = options.id;
@@ -86,7 +86,7 @@ export class SupervisedSandbox implements Sandbox {
     this.#mechanism = mechanism;
     this.#killGraceMs = options.killGraceMs ?? LIMITS.killGraceMs;
     this.#memoryBytesMax = options.memoryBytesMax;
-    this.#slowSliceMs = options.slowSliceMs ?? 50;
+    this.#slice = new SliceWatch(mechanism.pid, options.slowSliceMs ?? 50);
     this.#onActive = options.onActive;
     this.#gone = new Promise((resolve) => (this.#announceGone = resolve));
     mechanism.listen({
@@ -126,7 +126,7 @@ export class SupervisedSandbox implements Sandbox {
 
   get stalled(): boolean {
     // Between its death and the end of its process there is nobody to take work.
-    return this.#dead !== undefined || this.#watched.reported;
+    return this.#dead !== undefined || this.#slice.slow;
   }
 
   start(task: SandboxTask, client: SandboxClient): void {
@@ -189,7 +189,7 @@ export class SupervisedSandbox implements Sandbox {
 
   /** Whether there is something to watch: work, or a slice that lasts too long. */
   get watchful(): boolean {
-    return this.#running.size > 0 || this.#watched.reported;
+    return this.#running.size > 0 || this.#slice.slow;
   }
 
   /**
@@ -213,22 +213,14 @@ export class SupervisedSandbox implements Sandbox {
 
   #look(nowMs: number): void {
     const { activation, slice } = this.#mechanism.holder();
-    const watched = this.#watched;
     const running = this.#running.get(activation);
-    const same = activation !== 0 && slice === watched.slice;
     const bytes = this.pid === undefined ? 0 : memoryOf(this.pid);
-    if (!same) this.#watched = { slice, sinceMs: nowMs, lastMs: nowMs, bytes, reported: false };
-    else {
-      if (running !== undefined) running.heldMs += nowMs - watched.lastMs;
-      watched.lastMs = nowMs;
-      if (!watched.reported && nowMs - watched.sinceMs >= this.#slowSliceMs) {
-        watched.reported = true;
-        const programKey = running?.programKey;
-        if (programKey !== undefined)
-          this.#emit({ type: "slow", programKey, sliceMs: nowMs - watched.sinceMs });
-      }
+    const { heldMs, grownBytes, slowMs } = this.#slice.look(activation === 0 ? 0 : slice, bytes, nowMs);
+    if (running !== undefined) {
+      running.heldMs += heldMs;
+      if (slowMs !== undefined) this.#emit({ type: "slow", programKey: running.programKey, sliceMs: slowMs });
     }
-    this.#checkMemory(running, bytes, same ? bytes - watched.bytes : 0);
+    this.#checkMemory(running, bytes, grownBytes);
     if (running !== undefined && !running.ended && running.heldMs >= running.budgets.cpu_ms)
       this.#exceed(running, "cpu_ms");
   }

@@ -128,8 +128,15 @@ test("a sandbox keeps so many programs warm and gives up the one used least late
   const many = kept("t_many");
   assert.ok(many.length <= 10, `${many.length} programs in all`);
   assert.ok(many.includes("program-19") && !many.includes("program-0"), many.join());
-  await fleet.run("t_other", "other");
-  assert.deepEqual(kept("t_other"), ["other"], "where all room is taken each still has its last one");
+  for (const name of ["first", "second", "third"]) await fleet.run("t_other", name);
+  assert.deepEqual(
+    kept("t_other").sort(),
+    ["first", "second", "third"],
+    "who has many makes room for who has few",
+  );
+  assert.equal(kept("t_many").length, 7);
+  for (let n = 0; n < 20; n++) await fleet.run("t_many", `later-${n}`);
+  assert.equal(kept("t_other").length, 3, "and not the other way round");
 });
 
 test("tells which programs are warm, the lately used ones first", async () => {

@@ -258,29 +258,36 @@ export function createFleet(options: FleetOptions): Fleet {
     }
   }
 
-  /** Whoever adds a program where there is no room gives up the one it has used least lately. */
+  /** Where there is no room for a program that was added, one makes room that has been used least lately. */
   function trim(tenant: TenantHosts, host: Host): void {
-    while (
-      host.programs.size > options.programsPerHostMax ||
-      (host.programs.size > 1 && programCount() > options.programsMax)
-    ) {
-      let oldest: [key: string, usedMs: number] | undefined;
-      for (const program of host.programs) {
-        if (oldest === undefined || program[1] < oldest[1]) oldest = program;
-      }
-      if (oldest === undefined) return;
-      const [key] = oldest;
-      host.sandbox.evict(key);
-      host.programs.delete(key);
-      if (tenant.homes.get(key) === host) tenant.homes.delete(key);
-    }
+    if (host.programs.size > options.programsPerHostMax) evictOldest(tenant, host);
+    const { programs, fullest } = count();
+    if (programs > options.programsMax && fullest !== undefined) evictOldest(...fullest);
   }
 
-  /** Asked when a program is placed for the first time: counting costs little beside that. */
-  function programCount(): number {
-    let count = 0;
-    for (const { hosts } of tenants.values()) for (const { programs } of hosts) count += programs.size;
-    return count;
+  /** The host with most programs gives them up, so that who has few keeps them however many others add. */
+  function count(): { programs: number; fullest: [tenant: TenantHosts, host: Host] | undefined } {
+    let programs = 0;
+    let fullest: [tenant: TenantHosts, host: Host] | undefined;
+    for (const tenant of tenants.values()) {
+      for (const host of tenant.hosts) {
+        programs += host.programs.size;
+        if (host.programs.size > (fullest?.[1].programs.size ?? 1)) fullest = [tenant, host];
+      }
+    }
+    return { programs, fullest };
+  }
+
+  function evictOldest(tenant: TenantHosts, host: Host): void {
+    let oldest: [key: string, usedMs: number] | undefined;
+    for (const program of host.programs) {
+      if (oldest === undefined || program[1] < oldest[1]) oldest = program;
+    }
+    if (oldest === undefined) return;
+    const [key] = oldest;
+    host.sandbox.evict(key);
+    host.programs.delete(key);
+    if (tenant.homes.get(key) === host) tenant.homes.delete(key);
   }
 
   const sweeper = setInterval(sweep, SWEEP_MS);

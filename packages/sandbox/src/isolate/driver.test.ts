@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { describeSandboxContract, programOf, runOnce } from "../contract-suite.ts";
 import { createIsolateDriver } from "./driver.ts";
 import type { HostReport } from "./host-starter.ts";
@@ -52,7 +53,7 @@ test("a stem that died is not handed out", async () => {
   const first = await driver.create({ tenant: "t_contract" });
   // The stem behind it is up by the time the first program ran.
   await runOnce(first, programOf("export default () => 1"));
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await setTimeout(500);
   first.kill("test");
   const second = await driver.create({ tenant: "t_contract" });
   assert.notEqual(second.pid, first.pid);
@@ -82,6 +83,46 @@ test("a program that was always short is stopped in time when it no longer is, a
   assert.equal((await runOnce(sandbox, programOf("export default () => 2"))).outcome.result?.body, "2");
   assert.equal(sandbox.pid, pid);
 });
+
+test(
+  "a slice is slow by the processor it had, not by how long it took",
+  { skip: process.platform !== "linux" },
+  async () => {
+    await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+    const sandbox = await driver.create({ tenant: "t_contract" });
+    const slow: string[] = [];
+    sandbox.listen((event) => event.type === "slow" && slow.push(event.programKey));
+    const spin = programOf("export default (count) => { let n = 0; while (n < count) n++; return n; }");
+    await runOnce(sandbox, spin, { event: 1e6 });
+    const begun = performance.now();
+    await runOnce(sandbox, spin, { event: 1e8 });
+    const perMs = 1e8 / (performance.now() - begun);
+    slow.length = 0;
+
+    // Fifteen milliseconds of work, in the middle of which the whole process gets no processor.
+    const short = runOnce(sandbox, spin, { event: Math.round(15 * perMs) });
+    await setTimeout(5);
+    process.kill(sandbox.pid ?? 0, "SIGSTOP");
+    await setTimeout(200);
+    assert.equal(sandbox.stalled, false);
+    process.kill(sandbox.pid ?? 0, "SIGCONT");
+    assert.equal((await short).outcome.status, "success");
+    assert.deepEqual(slow, []);
+
+    // Stopped for good it is not waited for, although it uses nothing.
+    const stopped = runOnce(sandbox, spin, { event: Math.round(1000 * perMs) });
+    await setTimeout(5);
+    process.kill(sandbox.pid ?? 0, "SIGSTOP");
+    await setTimeout(800);
+    assert.equal(sandbox.stalled, true);
+    process.kill(sandbox.pid ?? 0, "SIGCONT");
+    assert.equal((await stopped).outcome.status, "success");
+    assert.deepEqual(slow, [spin.key]);
+
+    await runOnce(sandbox, spin, { event: Math.round(400 * perMs) });
+    assert.deepEqual(slow, [spin.key, spin.key]);
+  },
+);
 
 test(
   "memory that V8 does not count is seen by the growth of the process within a slice",
