@@ -127,7 +127,6 @@ function zipfOver(count: number): (random: number) => number {
   };
 }
 
-/** Loads with paths drawn beforehand, so that drawing costs the client nothing. */
 async function run(draw: (random: number) => number, warmUpSeconds = 3) {
   await load({ url, script: scriptOf(draw), connections: 64, seconds: warmUpSeconds });
   return await load({ url, script: scriptOf(draw), connections: 64, seconds });

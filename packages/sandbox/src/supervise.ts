@@ -18,7 +18,7 @@ export interface SuperviseOptions {
   killGraceMs?: number;
   /** Resident memory of the sandbox's process above which it is killed, in bytes. */
   memoryBytesMax: number;
-  /** A slice that lasts longer than this is reported as slow, in milliseconds (50). */
+  /** A slice that lasts longer than this, and has a processor meanwhile, is reported as slow, in milliseconds (50). */
   slowSliceMs?: number;
   /** Called when work comes in: the owner should call `watch` from now on. */
   onActive?: () => void;
@@ -47,6 +47,8 @@ const MiB = 1024 * 1024;
 const HOST_BYTES = 256 * MiB;
 /** What a slice may make its process grow by beside the memory of its program: the collector, our own code. */
 const SLICE_GROWTH_BYTES = 128 * MiB;
+/** Milliseconds after its deadline until which a slice is left to the sandbox to stop: that knows what was used. */
+const STOP_MS = 75;
 /** Milliseconds between two looks at the marker and the memory. */
 const LOOK_MS = 25;
 
@@ -122,6 +124,11 @@ export class SupervisedSandbox implements Sandbox {
   /** Why it is dead, or `undefined` while it lives. */
   get dead(): string | undefined {
     return this.#dead;
+  }
+
+  runs(programKey: string): boolean {
+    for (const running of this.#running.values()) if (running.programKey === programKey) return true;
+    return false;
   }
 
   get stalled(): boolean {
@@ -202,7 +209,7 @@ export class SupervisedSandbox implements Sandbox {
     if (this.#dead !== undefined) return;
     for (const running of this.#running.values()) {
       if (!running.ended) {
-        if (nowMs >= running.deadlineMs) this.#onDeadline(running);
+        if (nowMs >= running.deadlineMs) this.#onDeadline(running, nowMs);
       } else if (nowMs >= running.letGoMs) this.#checkHold(running, nowMs);
       if (this.#dead !== undefined) return;
     }
@@ -276,16 +283,18 @@ export class SupervisedSandbox implements Sandbox {
     this.#release(number);
   }
 
-  #onDeadline(running: Running): void {
-    if (running.ended) return;
+  #onDeadline(running: Running, nowMs: number): void {
+    const holds = this.#mechanism.holder().activation === running.number;
+    if (holds && nowMs < running.deadlineMs + STOP_MS) return;
     this.#end(running, failure("Timeout", timeoutMessage(running), this.#begun(running), running.heldMs));
-    this.#letGo(running);
+    // What was left to the sandbox counts; but it hears of the end, and needs a moment to say so.
+    this.#letGo(running, Math.max(running.deadlineMs, nowMs + LOOK_MS - this.#killGraceMs));
   }
 
   /** Asks the sandbox to let go of an ended activation, within the grace. */
-  #letGo(running: Running): void {
+  #letGo(running: Running, sinceMs = Date.now()): void {
     if (this.#dead !== undefined) return;
-    running.letGoMs = Date.now() + this.#killGraceMs;
+    running.letGoMs = sinceMs + this.#killGraceMs;
     this.#mechanism.cancel(running.number);
   }
 

@@ -139,6 +139,19 @@ test("a sandbox keeps so many programs warm and gives up the one used least late
   assert.equal(kept("t_other").length, 3, "and not the other way round");
 });
 
+test("a program that runs stays while there is one that does not", async () => {
+  const fleet = open(8);
+  await using _ = fleet.fleet;
+  await fleet.run("t_many", "long");
+  for (let n = 0; n < 20; n++) {
+    await fleet.run("t_many", `program-${n}`);
+    for (const sandbox of fleet.driver.sandboxes) sandbox.end(`program-${n}`);
+  }
+  const kept = fleet.driver.sandboxes.flatMap(({ programs }) => [...programs]);
+  assert.ok(kept.includes("long"), kept.join());
+  assert.ok(kept.length <= 10, `${kept.length} programs`);
+});
+
 test("tells which programs are warm, the lately used ones first", async () => {
   const { fleet, driver, run } = open(8);
   await using _ = fleet;

@@ -63,9 +63,7 @@ export function createFleet(options: FleetOptions): Fleet {
     const shared = sharedHosts(tenant);
     const wants = shared < 2 ? host.programs.size > 0 : host.programs.size >= options.programsPerHostMax;
     if (wants && shared < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
-    tenant.settle(key, host);
-    host.programs.set(key, now());
-    trim(tenant, host);
+    settle(tenant, key, host);
     return host;
   }
 
@@ -197,14 +195,14 @@ export function createFleet(options: FleetOptions): Fleet {
     for (const host of tenant.hosts) {
       if (host.only === undefined || host.sandbox.stalled) continue;
       if (host.only === key) {
-        tenant.settle(key, host);
+        settle(tenant, key, host);
         return host;
       }
       if (shared === undefined || host.programs.size < shared.programs.size) shared = host;
     }
     // The share is used up: heavy programs then live together, apart from the others still.
     if (shared === undefined || tenant.hosts.size + tenant.creating < shareOf()) return undefined;
-    tenant.settle(key, shared);
+    settle(tenant, key, shared);
     return shared;
   }
 
@@ -258,33 +256,49 @@ export function createFleet(options: FleetOptions): Fleet {
     }
   }
 
-  /** Where there is no room for a program that was added, one makes room that has been used least lately. */
-  function trim(tenant: TenantHosts, host: Host): void {
-    if (host.programs.size > options.programsPerHostMax) evictOldest(tenant, host);
-    const { programs, fullest } = count();
-    if (programs > options.programsMax && fullest !== undefined) evictOldest(...fullest);
-  }
-
-  /** The host with most programs gives them up, so that who has few keeps them however many others add. */
-  function count(): { programs: number; fullest: [tenant: TenantHosts, host: Host] | undefined } {
-    let programs = 0;
-    let fullest: [tenant: TenantHosts, host: Host] | undefined;
-    for (const tenant of tenants.values()) {
-      for (const host of tenant.hosts) {
-        programs += host.programs.size;
-        if (host.programs.size > (fullest?.[1].programs.size ?? 1)) fullest = [tenant, host];
-      }
+  /** Gives a program its home; where there is no room for one more, others make it. */
+  function settle(tenant: TenantHosts, key: string, host: Host): void {
+    tenant.settle(key, host);
+    host.programs.set(key, now());
+    while (host.only === undefined && host.programs.size > options.programsPerHostMax)
+      evictOldest(tenant, host, key);
+    for (let room = tally(); room.programs > options.programsMax; room = tally()) {
+      if (room.largest === undefined) return;
+      evictOldest(...room.largest, key);
     }
-    return { programs, fullest };
   }
 
-  function evictOldest(tenant: TenantHosts, host: Host): void {
-    let oldest: [key: string, usedMs: number] | undefined;
-    for (const program of host.programs) {
-      if (oldest === undefined || program[1] < oldest[1]) oldest = program;
+  /** All programs at home somewhere, and the fullest host of the tenant with most: who has few keeps them. */
+  function tally(): { programs: number; largest: [tenant: TenantHosts, host: Host] | undefined } {
+    let programs = 0;
+    let most = 0;
+    let largest: [tenant: TenantHosts, host: Host] | undefined;
+    for (const tenant of tenants.values()) {
+      let own = 0;
+      let fullest: Host | undefined;
+      for (const host of tenant.hosts) {
+        own += host.programs.size;
+        if (host.programs.size > (fullest?.programs.size ?? 1)) fullest = host;
+      }
+      programs += own;
+      if (fullest === undefined || own <= most) continue;
+      most = own;
+      largest = [tenant, fullest];
+    }
+    return { programs, largest };
+  }
+
+  /** Of the programs that do not run, if there are any, the one used least lately makes room. */
+  function evictOldest(tenant: TenantHosts, host: Host, newcomer: string): void {
+    let oldest: { key: string; usedMs: number; runs: boolean } | undefined;
+    for (const [key, usedMs] of host.programs) {
+      if (key === newcomer || (oldest !== undefined && usedMs >= oldest.usedMs && !oldest.runs)) continue;
+      const runs = host.sandbox.runs(key);
+      if (oldest === undefined || (runs === oldest.runs ? usedMs < oldest.usedMs : oldest.runs))
+        oldest = { key, usedMs, runs };
     }
     if (oldest === undefined) return;
-    const [key] = oldest;
+    const { key } = oldest;
     host.sandbox.evict(key);
     host.programs.delete(key);
     if (tenant.homes.get(key) === host) tenant.homes.delete(key);

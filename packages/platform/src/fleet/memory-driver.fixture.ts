@@ -19,7 +19,7 @@ export class MemorySandbox implements Sandbox {
   stalled = false;
   waiting = 0;
   dead = false;
-  readonly #tasks = new Map<string, SandboxClient>();
+  readonly #tasks = new Map<string, { programKey: string; client: SandboxClient }>();
   readonly #listeners: ((event: SandboxEvent) => void)[] = [];
 
   constructor(id: string, tenant: string) {
@@ -33,18 +33,22 @@ export class MemorySandbox implements Sandbox {
 
   start(task: SandboxTask, client: SandboxClient): void {
     this.programs.add(task.program.key);
-    this.#tasks.set(task.activationId, client);
+    this.#tasks.set(task.activationId, { programKey: task.program.key, client });
   }
 
   end(activationId: string): void {
-    const client = this.#tasks.get(activationId);
+    const task = this.#tasks.get(activationId);
     this.#tasks.delete(activationId);
-    client?.onOutcome(outcome("success"));
+    task?.client.onOutcome(outcome("success"));
     if (this.#tasks.size === 0) this.emit({ type: "idle" });
   }
 
   emit(event: SandboxEvent): void {
     for (const listener of this.#listeners) listener(event);
+  }
+
+  runs(programKey: string): boolean {
+    return [...this.#tasks.values()].some((task) => task.programKey === programKey);
   }
 
   cancel(): void {}
@@ -63,7 +67,7 @@ export class MemorySandbox implements Sandbox {
     this.stalled = true;
     const tasks = [...this.#tasks.values()];
     this.#tasks.clear();
-    for (const client of tasks) client.onOutcome(outcome("error"));
+    for (const { client } of tasks) client.onOutcome(outcome("error"));
     // As with a process: it is gone a moment after it was told.
     setImmediate(() => this.emit({ type: "exited", reason, blamed: undefined }));
   }

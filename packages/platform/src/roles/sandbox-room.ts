@@ -1,13 +1,13 @@
 const MiB = 1024 * 1024;
-/** What a sandbox host weighs by itself. */
+/** What a sandbox host weighs by itself, beside many others with which it shares its program. */
 const HOST_BYTES = 25 * MiB;
 /** What a warm program adds: an isolate with the guest in it, and what the program keeps there. */
 const PROGRAM_BYTES = 2.5 * MiB;
 const HOSTS_MIN = 4;
 const HOSTS_MAX = 256;
 const PROGRAMS_MIN = 64;
-/** With several isolates of the busiest well below the 512 MiB at which a host is ended. */
-const PROGRAMS_PER_HOST_MAX = 140;
+/** Five MiB each, with several isolates of the busiest: below that a host is not ended, which it is at 512 MiB. */
+const PROGRAMS_PER_HOST_MAX = 100;
 
 /** How many sandboxes and warm programs may live at once. */
 export interface SandboxRoom {

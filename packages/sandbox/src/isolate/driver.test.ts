@@ -69,16 +69,38 @@ test("timers and host calls of an ended activation do not come back", async () =
   assert.equal((await runOnce(sandbox, program)).outcome.cold, true);
 });
 
+test("a program that is evicted while it runs and sent again is warm after the end of the old one", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+  const sandbox = await driver.create({ tenant: "t_contract" });
+  const program = programOf("export default (ms) => new Promise((done) => setTimeout(() => done(ms), ms))");
+  const old = runOnce(sandbox, program, { event: 500 });
+  await runOnce(sandbox, program, { event: 1 });
+  assert.ok(sandbox.runs(program.key));
+  sandbox.evict(program.key);
+  assert.equal((await runOnce(sandbox, program, { event: 1 })).outcome.cold, true);
+  assert.equal((await old).outcome.result?.body, "500");
+  assert.ok(!sandbox.runs(program.key));
+  assert.deepEqual([...sandbox.warmPrograms], [program.key]);
+  sandbox.evict(program.key);
+  await setTimeout(50);
+  assert.deepEqual([...sandbox.warmPrograms], []);
+});
+
 test("a program that was always short is stopped in time when it no longer is, and its host lives on", async () => {
   await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
   const sandbox = await driver.create({ tenant: "t_contract" });
   const program = programOf("export default ({ forever }) => { while (forever); return 1; }");
+  const abnormal: string[] = [];
+  sandbox.listen((event) => event.type === "abnormal" && abnormal.push(event.programKey));
   for (let call = 0; call < 30; call++) await runOnce(sandbox, program, { event: {}, timeoutMs: 1000 });
   const begun = performance.now();
   const { outcome } = await runOnce(sandbox, program, { event: { forever: true }, timeoutMs: 1000 });
   const tookMs = performance.now() - begun;
   assert.equal(outcome.status, "timeout");
   assert.ok(tookMs >= 999 && tookMs < 1250, `${tookMs} ms`);
+  // The host stopped it, and told what it used: nobody had to guess from outside.
+  assert.ok(outcome.timings.handlerMs > 900, `${outcome.timings.handlerMs} ms`);
+  assert.deepEqual(abnormal, [program.key]);
   const { pid } = sandbox;
   assert.equal((await runOnce(sandbox, programOf("export default () => 2"))).outcome.result?.body, "2");
   assert.equal(sandbox.pid, pid);

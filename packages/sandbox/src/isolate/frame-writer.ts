@@ -5,10 +5,10 @@ const HEADER_BYTES = 5;
 const ARENA_BYTES = 64 * 1024;
 
 /**
- * Writes length-prefixed frames into one buffer and hands it to the stream once a tick.
+ * Writes length-prefixed frames into one buffer and sends it at the end of the tick, of the turn or of the cork.
  *
  * A frame is `u32 length, u8 type, payload`; the length counts type and payload. Numbers are little-endian,
- * strings are `u32 bytes` and UTF-8. One write a tick instead of one a frame halves the cost of a call.
+ * strings are `u32 bytes` and UTF-8. One write for many frames instead of one each halves the cost of a call.
  */
 export class FrameWriter {
   /**

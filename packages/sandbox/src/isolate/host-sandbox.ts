@@ -178,10 +178,18 @@ export class HostMechanism implements SandboxMechanism {
         return;
       }
       if (type === FROM_HOST.warm) {
-        const key = this.#programKeys.get(cursor.u32());
+        const id = cursor.u32();
+        const key = this.#programKeys.get(id);
         const warm = cursor.u8() === 1;
         cursor.done();
-        if (key !== undefined) listener.onWarm(key, warm);
+        if (key === undefined) return;
+        const present = this.#programs.get(key)?.id;
+        if (!warm && present !== id) {
+          // It was evicted, and may be there again under another number.
+          this.#programKeys.delete(id);
+          if (present !== undefined) return;
+        }
+        listener.onWarm(key, warm);
         return;
       }
       // Only how frames are gathered depends on this count: it need not be right for a host that lies.

@@ -10,7 +10,7 @@ import { writeAnswer } from "./write-answer.ts";
 const MEMORY_SAMPLE_EVERY = 64;
 /** V8's timer and the clock may differ by this much about when a deadline is. */
 const CLOCK_SLACK_MS = 2;
-/** How late the slice of a program that has proved to be short may be stopped: well before its host would be killed. */
+/** How late the slice of a program that has proved to be short may be stopped: before the supervisor does it from outside. */
 const TIMEOUT_GRID_MS = 32;
 const SHORT_SLICE_MS = 5;
 const MiB = 1024 * 1024;
@@ -112,6 +112,8 @@ export class Engine {
     const { program } = activation;
     const begun = performance.now();
     activation.coldReason = COLD_REASONS.indexOf(coldReasonOf(program));
+    // Making a place takes milliseconds: answers that are there do not wait for it.
+    this.#options.writer.flush();
     const { place } = this.#options.pool.take(program.header.memoryMb);
     activation.bootMs = performance.now() - begun;
     if (++program.places === 1) this.#options.onWarm(program, true);
@@ -153,8 +155,9 @@ export class Engine {
       return;
     }
     // A time-out of 0 would be none at all.
-    const exactMs = cpuLeftMs < leftMs ? Math.ceil(cpuLeftMs) : leftMs;
-    const timeoutMs = program.shortSlices < PROVEN_SLICES ? exactMs : onGrid(exactMs);
+    let timeoutMs = leftMs;
+    if (cpuLeftMs < leftMs) timeoutMs = Math.ceil(cpuLeftMs);
+    else if (program.shortSlices >= PROVEN_SLICES) timeoutMs = onGrid(leftMs);
     this.#flushBefore(program);
     this.#options.marker.enter(activation.number);
     const begun = performance.now();
@@ -296,8 +299,8 @@ function coldReasonOf(program: Program): (typeof COLD_REASONS)[number] {
 }
 
 /**
- * A time-out is a timer that stays behind when its slice is over, and wakes a thread once it would have passed. On a grid one
- * wake is for many: of a busy host they cost a tenth.
+ * A time-out is a timer that stays behind when its slice is over, and wakes a thread once it would have passed. On a grid
+ * those of 32 ms fall into one, in which a wake is for several.
  * @returns at least as many milliseconds; short ones as they are
  */
 function onGrid(timeoutMs: number): number {

@@ -3,7 +3,7 @@ import { MARKER_BYTES } from "../protocol.ts";
 
 /**
  * Tells the invoker, through a file it can read after a kill, which activation holds the slice. Written
- * before user code runs and once a tick after it, so that blame never falls on a neighbour.
+ * before user code runs, and once that is over at the end of the tick or of the cork, so that blame never falls on a neighbour.
  */
 export interface Marker {
   enter(activation: number): void;

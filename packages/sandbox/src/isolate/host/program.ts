@@ -22,7 +22,7 @@ export class Program {
   places = 0;
   everStarted = false;
   evicted = false;
-  /** Slices without trouble so far; a program that proved short may wait for the end of the tick. */
+  /** Slices without trouble so far; a program that proved short may wait for what else was read. */
   shortSlices = 0;
   draining = false;
   /** The part of the handlers' context that its next activations share, as JSON text. */
