@@ -124,8 +124,8 @@ export interface Sandbox extends AsyncDisposable {
   start(task: SandboxTask, client: SandboxClient): void;
   /** Asks for an early end. The outcome is `cancelled` unless another came first. */
   cancel(activationId: string): void;
-  /** Whether an activation of a program is under way. */
-  runs(programKey: string): boolean;
+  /** Programs of which an activation is under way. */
+  runningPrograms(): Set<string>;
   /** Drops the warm places of a program; running activations end first. */
   evict(programKey: string): void;
   listen(listener: (event: SandboxEvent) => void): void;

@@ -96,7 +96,7 @@ export class SupervisedSandbox implements Sandbox {
       onOutcome: (number, outcome) => this.#onOutcome(number, outcome),
       onCall: (number, callId, call) => {
         const running = this.#running.get(number);
-        if (running === undefined || running.ended) return;
+        if (running === undefined || running.ended || Date.now() > running.deadlineMs) return;
         if (++running.hostCalls > running.budgets.host_calls) this.#exceed(running, "host_calls");
         else running.client?.onHostCall(call, (answer) => this.#answer(running, callId, answer));
       },
@@ -126,9 +126,8 @@ export class SupervisedSandbox implements Sandbox {
     return this.#dead;
   }
 
-  runs(programKey: string): boolean {
-    for (const running of this.#running.values()) if (running.programKey === programKey) return true;
-    return false;
+  runningPrograms(): Set<string> {
+    return new Set(this.#running.values().map(({ programKey }) => programKey));
   }
 
   get stalled(): boolean {
@@ -228,8 +227,9 @@ export class SupervisedSandbox implements Sandbox {
       if (slowMs !== undefined) this.#emit({ type: "slow", programKey: running.programKey, sliceMs: slowMs });
     }
     this.#checkMemory(running, bytes, grownBytes);
-    if (running !== undefined && !running.ended && running.heldMs >= running.budgets.cpu_ms)
-      this.#exceed(running, "cpu_ms");
+    // Past its deadline it is a time-out, whatever it used until the sandbox stops it.
+    const counts = running !== undefined && !running.ended && nowMs < running.deadlineMs;
+    if (counts && running.heldMs >= running.budgets.cpu_ms) this.#exceed(running, "cpu_ms");
   }
 
   /** Only the holder of the slice allocates in it: what the process grows by meanwhile is its doing. */
@@ -266,7 +266,8 @@ export class SupervisedSandbox implements Sandbox {
     if (!running.ended && bodyLength > running.budgets.result_bytes) this.#exceed(running, "result_bytes");
     else if (!running.ended) {
       // The deadline is ours to keep: what comes after it is late, whatever it says.
-      const late = outcome.status === "success" && Date.now() > running.deadlineMs;
+      const itsOwn = outcome.status === "success" || outcome.error?.type === "Exception";
+      const late = itsOwn && Date.now() > running.deadlineMs;
       const began = withDetails(outcome as SandboxOutcome, outcome.budget, running.budgets);
       began.started = true;
       if (late)
@@ -287,8 +288,8 @@ export class SupervisedSandbox implements Sandbox {
     const holds = this.#mechanism.holder().activation === running.number;
     if (holds && nowMs < running.deadlineMs + STOP_MS) return;
     this.#end(running, failure("Timeout", timeoutMessage(running), this.#begun(running), running.heldMs));
-    // What was left to the sandbox counts; but it hears of the end, and needs a moment to say so.
-    this.#letGo(running, Math.max(running.deadlineMs, nowMs + LOOK_MS - this.#killGraceMs));
+    // For a slice the grace began with the time that was left to the sandbox; it has a look's time at least.
+    this.#letGo(running, holds ? Math.max(running.deadlineMs, nowMs + LOOK_MS - this.#killGraceMs) : nowMs);
   }
 
   /** Asks the sandbox to let go of an ended activation, within the grace. */

@@ -290,10 +290,11 @@ export function createFleet(options: FleetOptions): Fleet {
 
   /** Of the programs that do not run, if there are any, the one used least lately makes room. */
   function evictOldest(tenant: TenantHosts, host: Host, newcomer: string): void {
+    const running = host.sandbox.runningPrograms();
     let oldest: { key: string; usedMs: number; runs: boolean } | undefined;
     for (const [key, usedMs] of host.programs) {
-      if (key === newcomer || (oldest !== undefined && usedMs >= oldest.usedMs && !oldest.runs)) continue;
-      const runs = host.sandbox.runs(key);
+      if (key === newcomer) continue;
+      const runs = running.has(key);
       if (oldest === undefined || (runs === oldest.runs ? usedMs < oldest.usedMs : oldest.runs))
         oldest = { key, usedMs, runs };
     }

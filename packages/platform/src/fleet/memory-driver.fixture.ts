@@ -47,8 +47,8 @@ export class MemorySandbox implements Sandbox {
     for (const listener of this.#listeners) listener(event);
   }
 
-  runs(programKey: string): boolean {
-    return [...this.#tasks.values()].some((task) => task.programKey === programKey);
+  runningPrograms(): Set<string> {
+    return new Set(this.#tasks.values().map(({ programKey }) => programKey));
   }
 
   cancel(): void {}

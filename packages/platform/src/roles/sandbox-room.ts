@@ -6,7 +6,7 @@ const PROGRAM_BYTES = 2.5 * MiB;
 const HOSTS_MIN = 4;
 const HOSTS_MAX = 256;
 const PROGRAMS_MIN = 64;
-/** Five MiB each, with several isolates of the busiest: below that a host is not ended, which it is at 512 MiB. */
+/** With several isolates of the busiest below 400 MiB; a host is ended at 512. */
 const PROGRAMS_PER_HOST_MAX = 100;
 
 /** How many sandboxes and warm programs may live at once. */

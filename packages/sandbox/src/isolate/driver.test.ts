@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { completeBudgets } from "@sous/contract";
 import { describeSandboxContract, programOf, runOnce } from "../contract-suite.ts";
 import { createIsolateDriver } from "./driver.ts";
 import type { HostReport } from "./host-starter.ts";
@@ -75,11 +76,11 @@ test("a program that is evicted while it runs and sent again is warm after the e
   const program = programOf("export default (ms) => new Promise((done) => setTimeout(() => done(ms), ms))");
   const old = runOnce(sandbox, program, { event: 500 });
   await runOnce(sandbox, program, { event: 1 });
-  assert.ok(sandbox.runs(program.key));
+  assert.deepEqual([...sandbox.runningPrograms()], [program.key]);
   sandbox.evict(program.key);
   assert.equal((await runOnce(sandbox, program, { event: 1 })).outcome.cold, true);
   assert.equal((await old).outcome.result?.body, "500");
-  assert.ok(!sandbox.runs(program.key));
+  assert.equal(sandbox.runningPrograms().size, 0);
   assert.deepEqual([...sandbox.warmPrograms], [program.key]);
   sandbox.evict(program.key);
   await setTimeout(50);
@@ -104,6 +105,26 @@ test("a program that was always short is stopped in time when it no longer is, a
   const { pid } = sandbox;
   assert.equal((await runOnce(sandbox, programOf("export default () => 2"))).outcome.result?.body, "2");
   assert.equal(sandbox.pid, pid);
+});
+
+test("what a slice calls or throws after its deadline comes too late, and its processor time is not the reason", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+  const sandbox = await driver.create({ tenant: "t_contract" });
+  const code = `export default (last, ctx) => {
+    if (!last) return 1;
+    while (Date.now() <= ctx.deadline_ms) ;
+    cs.kv.get("late");
+    if (last === "throws") throw new Error("late");
+    for (;;);
+  }`;
+  for (const last of ["throws", "goes on"]) {
+    const budgets = { ...completeBudgets(64), cpu_ms: 1001 };
+    const program = programOf(code, { budgets });
+    for (let call = 0; call < 25; call++) await runOnce(sandbox, program, { event: "", timeoutMs: 1000 });
+    const { outcome, calls } = await runOnce(sandbox, program, { event: last, timeoutMs: 1000 });
+    assert.equal(outcome.error?.type, "Timeout", last);
+    assert.deepEqual(calls, [], last);
+  }
 });
 
 test(

@@ -41,6 +41,8 @@ interface SentProgram {
   id: number;
   /** What the host was told last for it. */
   sharedContextJson: string | undefined;
+  /** Whether it has places there, as the host told last. */
+  warm: boolean;
 }
 
 /** The isolate driver's mechanism: one host process behind its link. Deadlines and blame are the supervisor's. */
@@ -121,6 +123,8 @@ export class HostMechanism implements SandboxMechanism {
     const program = this.#programs.get(programKey);
     if (program === undefined) return;
     this.#programs.delete(programKey);
+    // Of a warm one the host tells when it no longer is.
+    if (!program.warm) this.#programKeys.delete(program.id);
     this.#writer.begin(TO_HOST.evict).u32(program.id).end();
   }
 
@@ -148,7 +152,7 @@ export class HostMechanism implements SandboxMechanism {
 
   #send(program: SandboxProgram): SentProgram {
     const id = ++this.#lastProgramId;
-    const sent: SentProgram = { id, sharedContextJson: undefined };
+    const sent: SentProgram = { id, sharedContextJson: undefined, warm: false };
     this.#programs.set(program.key, sent);
     this.#programKeys.set(id, program.key);
     const { key, entry, handler, isolation, memoryMb, maxConcurrency, budgets } = program;
@@ -183,13 +187,11 @@ export class HostMechanism implements SandboxMechanism {
         const warm = cursor.u8() === 1;
         cursor.done();
         if (key === undefined) return;
-        const present = this.#programs.get(key)?.id;
-        if (!warm && present !== id) {
-          // It was evicted, and may be there again under another number.
-          this.#programKeys.delete(id);
-          if (present !== undefined) return;
-        }
-        listener.onWarm(key, warm);
+        const present = this.#programs.get(key);
+        if (present?.id === id) present.warm = warm;
+        else if (!warm) this.#programKeys.delete(id);
+        // One that was evicted may be there again under another number, and that counts.
+        if (present === undefined || present.id === id) listener.onWarm(key, warm);
         return;
       }
       // Only how frames are gathered depends on this count: it need not be right for a host that lies.
