@@ -44,12 +44,13 @@ test("frames come out as they went in, however the bytes are cut", async () => {
   }
 });
 
-test("corked frames leave together, and at once when the cork is out", () => {
+test("corked frames leave together, and at once when the cork is out", async () => {
   const stream = new PassThrough();
   const writer = new FrameWriter(stream);
   writer.cork();
   writer.begin(1).end();
   writer.begin(2).end();
+  await new Promise(setImmediate);
   assert.equal(stream.read(), null);
   writer.uncork();
   assert.deepEqual([...(stream.read() as Buffer)], [1, 0, 0, 0, 1, 1, 0, 0, 0, 2]);
@@ -73,13 +74,19 @@ test("frames go to the file of the stream while it takes them, and keep their or
     const writer = new FrameWriter(stream, fd);
     // A pipe holds 64 KiB, or less: some frame goes in part, the others wait behind it.
     const texts = ["a", "b", "c", "d", "e"].map((letter) => letter.repeat(25_000));
-    for (const text of texts) {
+    const direct = Buffer.alloc(1 << 20);
+    for (const text of texts.slice(0, 4)) {
       writer.begin(1).string(text).end();
       writer.flush();
     }
-    const direct = Buffer.alloc(1 << 20);
     const taken = readSync(fd, direct, 0, direct.length, null);
-    assert.ok(taken > 0 && taken < 125_000, `${taken} bytes`);
+    assert.ok(taken > 0 && taken < 100_000, `${taken} bytes`);
+    // There is room in the file again, but not before what the stream has.
+    writer
+      .begin(1)
+      .string(texts[4] ?? "")
+      .end();
+    writer.flush();
     while (stream.writableLength > 0) drain();
     const seen: string[] = [];
     const reader = createFrameReader(1 << 20, (_type, cursor) => void seen.push(cursor.string(1 << 20)));
