@@ -7,7 +7,6 @@ import type { QueuedActivations } from "../activations/queued-activations.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import type { RawRoute } from "../http/front-server.ts";
 import type { Readiness } from "../http/readiness.ts";
 import type { Membership } from "../members/membership.ts";
 import type { RunSubmitter } from "../schedules/submit-run.ts";
@@ -48,8 +47,6 @@ export interface ControlOptions {
   onEventSourceChange?: () => void;
   /** @returns how a source goes that this process reads, newer than what is written down (nothing) */
   eventSourceStatus?: (uid: string) => EventSourceStatus | undefined;
-  /** Takes webhooks and CloudEvents, where this process does. */
-  webhooks?: RawRoute;
   /** Who is in the cluster, as this process last saw it (nobody). */
   membership?: () => Membership;
   metrics: Metrics;
@@ -59,8 +56,6 @@ export interface ControlOptions {
   /** @returns that many cryptographically random bytes */
   randomBytes: (size: number) => Uint8Array;
   limits: Limits;
-  /** Serves the endpoints that run functions, where this process has a gateway. */
-  gateway?: RawRoute;
   /** What `/readyz` asks. */
   readiness: Readiness;
   /** Whether `/metrics` answers everybody, not only this machine (false). */
@@ -78,12 +73,8 @@ export interface ControlOptions {
 }
 
 /** The options with their defaults, and what the parts of control share. */
-export interface ControlContext extends Required<
-  Omit<ControlOptions, "gateway" | "cancellations" | "webhooks">
-> {
-  readonly gateway: RawRoute | undefined;
+export interface ControlContext extends Required<Omit<ControlOptions, "cancellations">> {
   readonly cancellations: CancelRequests | undefined;
-  readonly webhooks: RawRoute | undefined;
   /** Ends every open event stream when the server closes. */
   readonly closing: AbortSignal;
 }

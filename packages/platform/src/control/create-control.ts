@@ -60,9 +60,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     onEventSourceChange: () => {},
     eventSourceStatus: () => undefined,
     ...options,
-    gateway: options.gateway,
     cancellations: options.cancellations,
-    webhooks: options.webhooks,
     closing: closing.signal,
   };
   const app = createApp(context);
@@ -79,7 +77,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   registerCadenceRoutes(app, context);
   registerEventSourceRoutes(app, context);
   registerShortRoutes(app, context);
-  registerInvokeRoutes(app, context);
+  registerInvokeRoutes(app);
   registerClusterRoutes(app, context);
   registerServiceRoutes(app, context);
   await app.ready();

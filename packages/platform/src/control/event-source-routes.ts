@@ -14,9 +14,6 @@ import {
 } from "@sous/contract";
 import Type from "typebox";
 import { EVENT_SOURCE_KIND, readEventSource } from "../events/event-resources.ts";
-import { DirectMessage } from "../http/direct-message.ts";
-import { DirectResponse } from "../http/direct-response.ts";
-import { sendError } from "../http/error-reply.ts";
 import { answers } from "./answers.ts";
 import { audit } from "./audit.ts";
 import type { ControlApp } from "./control-app.ts";
@@ -37,7 +34,7 @@ const tags = ["event sources"];
 /** Event sources: create, read, change, pause, delete, and how they go. */
 export function registerEventSourceRoutes(app: ControlApp, context: ControlContext): void {
   registerReads(app, context);
-  registerWebhooks(app, context);
+  registerWebhooks(app);
 
   app.post(
     PATH,
@@ -179,21 +176,13 @@ function registerReads(app: ControlApp, context: ControlContext): void {
   );
 }
 
-/** The way in for webhooks reads the raw request; here it stands in the OpenAPI document. */
-function registerWebhooks(app: ControlApp, { webhooks }: ControlContext): void {
+/** The way in for webhooks has each of them before the control plane does; here it stands in the OpenAPI document. */
+function registerWebhooks(app: ControlApp): void {
   app.post(
     "/v1/events/:tenant/:namespace/:name",
     {
-      async onRequest(request, reply) {
-        reply.hijack();
-        const [raw, answer] = [request.raw, reply.raw];
-        const isDirect = raw instanceof DirectMessage && answer instanceof DirectResponse;
-        if (isDirect && webhooks?.(raw, answer) === true) return;
-        const missing = new PlatformError(
-          "CS_NOT_FOUND",
-          "this process takes no webhooks; ask one that does",
-        );
-        sendError(reply.raw, missing, request.id);
+      onRequest: async () => {
+        throw new PlatformError("CS_NOT_FOUND", "this process takes no webhooks; ask one that does");
       },
       validatorCompiler: () => () => true,
       schema: {

@@ -9,13 +9,8 @@ import {
   TenantId,
 } from "@sous/contract";
 import Type from "typebox";
-import type { FastifyReply, FastifyRequest } from "fastify";
-import { DirectMessage } from "../http/direct-message.ts";
-import { DirectResponse } from "../http/direct-response.ts";
-import { sendError } from "../http/error-reply.ts";
 import { answers } from "./answers.ts";
 import type { ControlApp } from "./control-app.ts";
-import type { ControlContext } from "./control-context.ts";
 import { FUNCTIONS_PATH } from "./function-routes.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -60,19 +55,11 @@ const WebHeaders = Type.Object({
 const Anything = Type.Unknown({ description: "What the function returned" });
 
 /**
- * The endpoints that run functions. They are the gateway's, which reads the raw request; here they stand in the
- * OpenAPI document, and hand over what did not reach the gateway first. Nothing is parsed on the way.
+ * The endpoints that run functions. They are the gateway's, which has each request before the control plane does; here
+ * they stand in the OpenAPI document, and say so where there is no gateway. Nothing is parsed on the way.
  */
-export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContext): void {
-  const handOver = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    reply.hijack();
-    const [raw, answer] = [request.raw, reply.raw];
-    const isDirect = raw instanceof DirectMessage && answer instanceof DirectResponse;
-    if (isDirect && gateway?.(raw, answer) === true) return;
-    const missing = new PlatformError("CS_NOT_FOUND", "this process runs no functions; ask the gateway");
-    sendError(reply.raw, missing, request.id);
-  };
-  const route = { onRequest: handOver, validatorCompiler: () => () => true } as const;
+export function registerInvokeRoutes(app: ControlApp): void {
+  const route = { onRequest: refuse, validatorCompiler: () => () => true } as const;
   app.post(
     `${FUNCTIONS_PATH}/:name(^[^:]+)::invoke`,
     {
@@ -131,6 +118,10 @@ export function registerInvokeRoutes(app: ControlApp, { gateway }: ControlContex
     },
     handler: never,
   });
+}
+
+async function refuse(): Promise<never> {
+  throw new PlatformError("CS_NOT_FOUND", "this process runs no functions; ask the gateway");
 }
 
 function never(): never {

@@ -11,7 +11,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { authorize, homeTenant, isPublic, requireTriggerRole } from "../auth/authorize.ts";
 import type { Identity } from "../auth/identity.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import type { DirectMessage } from "../http/direct-message.ts";
+import type { DirectRequest } from "../http/direct-request.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 
 /** What a caller wants to run. `tenant` is `undefined` in the short forms: the caller's own. */
@@ -41,7 +41,7 @@ export interface AdmissionOptions {
     tenant?: RateLimiter | undefined;
     function?: RateLimiter | undefined;
   };
-  clientIp: (request: DirectMessage) => string;
+  clientIp: (request: DirectRequest) => string;
   /** Budgets of tenants and tokens; absent: none. */
   spending?: Spending | undefined;
 }
@@ -62,7 +62,7 @@ const ANONYMOUS: Principal = Object.freeze({ sub: "anonymous", roles: [] }) as P
 
 /** Who asks: the request, and the token it carries. */
 export interface Caller {
-  request: DirectMessage;
+  request: DirectRequest;
   authorization: string | undefined;
 }
 
@@ -82,7 +82,7 @@ export interface Admission {
 export function createAdmission(options: AdmissionOptions): Admission {
   const { auth, catalog, limits, clientIp, spending } = options;
 
-  function limitClient(request: DirectMessage): void {
+  function limitClient(request: DirectRequest): void {
     if (limits.client !== undefined) take(limits.client, clientIp(request), "from this address");
   }
 

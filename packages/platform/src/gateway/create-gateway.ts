@@ -1,7 +1,7 @@
 import { DEFAULT_NAMESPACE, type Limits, PlatformError } from "@sous/contract";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { sendError, toPlatformError } from "../http/error-reply.ts";
-import type { DirectMessage } from "../http/direct-message.ts";
+import type { DirectRequest } from "../http/direct-request.ts";
 import type { DirectResponse } from "../http/direct-response.ts";
 import type { RawRoute } from "../http/front-server.ts";
 import { requestIdOf } from "../http/request-id.ts";
@@ -61,7 +61,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
   }
 
   function answered({ kind, request, response, startedAt }: Exchange): void {
-    options.onAnswer(kind, request.method ?? "", response.statusCode, startedAt);
+    options.onAnswer(kind, request.method, response.statusCode, startedAt);
   }
 
   function begin(exchange: Exchange, route: Known): void {
@@ -126,7 +126,7 @@ export function createGateway(options: GatewayOptions): RawRoute {
       const submitted = ingressRequest(exchange, wanted, admitted, event, { path: rawPath });
       // Proxies and clients change headers between two tries of the same request.
       if (headers.idempotencyKey !== undefined) {
-        const type = request.headers["content-type"] ?? "";
+        const type = request.header("content-type") ?? "";
         submitted.sameness = JSON.stringify([request.method, rawPath, query, type, body.toString("base64")]);
       }
       if (headers.respondAsync) enqueue(exchange, submitted);
@@ -248,10 +248,10 @@ export function createGateway(options: GatewayOptions): RawRoute {
   }
 
   return function gateway(request, response) {
-    const route = parseRoute(request.url ?? "/");
+    const route = parseRoute(request.url);
     if (route === undefined) return false;
     const startedAt = performance.now();
-    const requestId = requestIdOf(request.headers["x-request-id"]);
+    const requestId = requestIdOf(request.header("x-request-id"));
     const exchange: Exchange = {
       request,
       authorization: undefined,
@@ -290,7 +290,7 @@ const notDelayed = (): PlatformError =>
   new PlatformError("CS_VALIDATION_FAILED", "X-Delay-Ms is for queued work: use :enqueue or mode async");
 
 /** @throws CS_QUERY_TOO_LARGE, CS_HEADERS_TOO_LARGE */
-function checkSizes({ url = "", rawHeaders }: DirectMessage, limits: Limits): void {
+function checkSizes({ url, rawHeaders }: DirectRequest, limits: Limits): void {
   if (url.length > limits.queryBytesMax) {
     const query = url.indexOf("?");
     if (query >= 0 && url.length - query - 1 > limits.queryBytesMax) {

@@ -1,6 +1,6 @@
-import type { ServerResponse } from "node:http";
 import { errorCodeOf, type FunctionError, type FunctionResult, PlatformError } from "@sous/contract";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
+import type { DirectResponse } from "../http/direct-response.ts";
 
 /** Headers of functions that are the server's to set, or speak of one connection only. */
 const DROPPED = new Set([
@@ -34,7 +34,7 @@ export interface WebAnswerOptions {
  * @throws CS_RUNTIME_EXCEPTION when the result cannot be one: a status of 1xx, a header that HTTP refuses
  */
 export function sendWebResult(
-  response: ServerResponse,
+  response: DirectResponse,
   reply: InvocationReply,
   result: FunctionResult,
   options: WebAnswerOptions,
@@ -85,7 +85,7 @@ export function sendWebResult(
  * without a second encoding.
  * @param bytes length of the body in UTF-8
  */
-export function endWith(response: ServerResponse, body: string | Buffer, bytes: number): void {
+export function endWith(response: DirectResponse, body: string | Buffer, bytes: number): void {
   if (typeof body === "string") response.end(body, bytes === body.length ? "latin1" : "utf8");
   else response.end(body);
 }

@@ -1,11 +1,11 @@
-import type { IncomingMessage } from "node:http";
+import type { DirectRequest } from "../http/direct-request.ts";
 
 /** Never passed to a function: they are the platform's, or speak of the caller's other doors. */
 const WITHHELD = new Set(["authorization", "proxy-authorization"]);
 const PLATFORM_COOKIE = /^sous[_-]/i;
 
 export interface WebEventInput {
-  request: IncomingMessage;
+  request: DirectRequest;
   rawPath: string;
   query: string;
   body: Buffer;
@@ -16,7 +16,7 @@ export interface WebEventInput {
 /** Builds the event of a web request in the API Gateway v2 shape, as JSON text. Its sizes are checked before. */
 export function webEvent(input: WebEventInput): string {
   const { request, rawPath, query, body } = input;
-  const method = request.method ?? "GET";
+  const { method } = request;
   return JSON.stringify({
     version: "2.0",
     routeKey: "$default",
@@ -30,7 +30,7 @@ export function webEvent(input: WebEventInput): string {
 }
 
 /** Lower-case names, several values joined by a comma; copied pair by pair so that no name is special. */
-function eventHeaders(request: IncomingMessage, passAuthorization: boolean): Record<string, string> {
+function eventHeaders(request: DirectRequest, passAuthorization: boolean): Record<string, string> {
   const raw = request.rawHeaders;
   const headers = Object.create(null) as Record<string, string>;
   for (let i = 0; i + 1 < raw.length; i += 2) {

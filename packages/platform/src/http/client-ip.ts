@@ -14,7 +14,7 @@ type Range = [Address, number];
  */
 export function createClientIpReader(
   trustedProxies: readonly string[] = [],
-): (request: IncomingMessage) => string {
+): (request: Pick<IncomingMessage, "socket" | "headers">) => string {
   const ranges = trustedProxies.map(parseRange);
   const isTrusted = (text: string): boolean => {
     if (!ipaddr.isValid(text)) return false;

@@ -1,28 +1,33 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { connect } from "node:net";
 import { test } from "node:test";
-import { DirectResponse } from "./direct-response.ts";
+import { createFrontServer } from "./front-server.ts";
 
 const HEADERS = ["content-type", "text/plain", "content-length", "5", "x-request-id", "req_12345678"];
+const OBJECT = { "content-type": "text/plain", "content-length": 5, "x-request-id": "req_12345678" };
 
-/** A server that answers `/clean` with `writeCleanHead` and anything else with `writeHead`. */
+/** A server that answers `/clean` with `writeCleanHead`, `/direct` with `writeHead`, and anything else by Node. */
 async function startServer() {
-  const server = createServer(
-    { ServerResponse: DirectResponse, keepAliveTimeout: 65_000 },
-    (request, response) => {
+  const server = createFrontServer({
+    routes: [
+      (request, response) => {
+        if (request.header("x-leaving") !== undefined) server.announceClose();
+        if (request.url === "/clean") response.writeCleanHead(202, HEADERS);
+        else if (request.url === "/direct") response.writeHead(202, OBJECT);
+        else return false;
+        assert.equal(response.headersSent, true);
+        request.resume();
+        response.end("hello");
+        return true;
+      },
+    ],
+    fallback(request, response) {
       request.resume();
-      if (request.headers["x-leaving"] !== undefined) response.setHeader("connection", "close");
-      if (request.url === "/clean") response.writeCleanHead(202, HEADERS);
-      else response.writeHead(202, HEADERS);
-      assert.equal(response.headersSent, true);
+      response.writeHead(202, HEADERS);
       response.end("hello");
     },
-  );
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  });
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   return {
     /** Sends text, and reads until there are `answers` of them or the server hangs up. */
     async send(text: string, answers = 1): Promise<string> {
@@ -36,11 +41,7 @@ async function startServer() {
       socket.destroy();
       return seen.replaceAll(/Date: [^\r]+/g, "Date: now");
     },
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    [Symbol.asyncDispose]: () => server.close(0),
   };
 }
 
@@ -57,18 +58,19 @@ const REQUESTS = {
 };
 
 for (const [what, request] of Object.entries(REQUESTS)) {
-  test(`a clean head is the very head Node writes: ${what}`, async () => {
+  test(`a direct answer is the very answer Node writes: ${what}`, async () => {
     await using server = await startServer();
     const clean = await server.send(request("/clean"));
     assert.match(clean, /^HTTP\/1\.1 202 Accepted\r\n/);
     assert.equal(clean, await server.send(request("/node")));
+    assert.equal(clean, await server.send(request("/direct")));
   });
 }
 
-test("requests that come at once on one connection are answered in order", async () => {
+test("requests that come at once on one connection are answered in order, whoever answers", async () => {
   await using server = await startServer();
   const request = (path: string): string => REQUESTS["one on a connection that stays"](path);
-  const mixed = request("/clean") + request("/node") + request("/clean");
-  const seen = await server.send(mixed, 3);
-  assert.equal(seen, (await server.send(request("/clean"))).repeat(3));
+  const mixed = ["/clean", "/node", "/direct", "/node", "/node", "/clean", "/clean"].map(request).join("");
+  const seen = await server.send(mixed, 7);
+  assert.equal(seen, (await server.send(request("/clean"))).repeat(7));
 });

@@ -1,36 +1,137 @@
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
+import { type OutgoingHttpHeaders, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
+import type { DirectRequest } from "./direct-request.ts";
 
-/** What of Node's own response is written here. */
-interface Head {
-  _header: string;
-  _keepAliveTimeout: number;
+/** What a response knows of its connection. */
+export interface Line {
+  /** How long an idle one is kept, in seconds. */
+  readonly idleSeconds: number;
+  /** Whether the server is leaving. */
+  isClosing(): boolean;
+  /** Called once, when all of the answer has been handed to the system. */
+  onEnd(): void;
 }
 
 /**
- * A response whose head can be written as it is. Node looks at each name and value for what a header may not hold, and for
- * those that change how the connection goes on; for the few headers of our own answers, which hold neither, that costs more
- * than all else about the head.
+ * The answer to a `DirectRequest`: a head, a body, one write. Node's own is a stream with events, which costs as much as
+ * all else about a small answer.
  */
-export class DirectResponse<
-  Request extends IncomingMessage = IncomingMessage,
-> extends ServerResponse<Request> {
+export class DirectResponse {
+  /** Of what was sent, or will be if nobody says otherwise. */
+  statusCode = 200;
+  /** Whether all of it is out. Node's server leaves a connection alone until then. */
+  finished = false;
+  readonly #request: DirectRequest;
+  readonly #keepAlive: boolean;
+  readonly #line: Line;
+  #head: string | undefined;
+  #isAscii = false;
+  #hasLength = false;
+  #ended = false;
+
+  /** @param keepAlive whether the client lets the connection stay open */
+  constructor(request: DirectRequest, keepAlive: boolean, line: Line) {
+    this.#request = request;
+    this.#keepAlive = keepAlive;
+    this.#line = line;
+  }
+
+  /** Whether the head is settled; it goes out with the body. */
+  get headersSent(): boolean {
+    return this.#head !== undefined;
+  }
+
+  /** @throws ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR for what a header may not hold */
+  writeHead(status: number, headers: OutgoingHttpHeaders): void {
+    let text = statusLine(status);
+    for (const name in headers) {
+      const value = headers[name];
+      if (value === undefined) continue;
+      validateHeaderName(name);
+      for (const one of Array.isArray(value) ? value : [value]) {
+        validateHeaderValue(name, String(one));
+        text += `${name}: ${one}\r\n`;
+      }
+      this.#hasLength ||= name.toLowerCase() === "content-length";
+    }
+    this.statusCode = status;
+    this.#head = text;
+  }
+
   /**
    * As `writeHead`, for an answer with a body whose length is among the headers.
-   * @param headers names and values in turn, all known to be clean; none says how the connection goes on
+   * @param headers names and values in turn, all known to be clean and ASCII; none says how the connection goes on
    */
   writeCleanHead(status: number, headers: readonly string[]): void {
-    if (!this.shouldKeepAlive || this.getHeaderNames().length > 0) {
-      this.writeHead(status, [...headers]);
+    let text = statusLine(status);
+    for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
+    this.statusCode = status;
+    this.#head = text;
+    this.#isAscii = true;
+    this.#hasLength = true;
+  }
+
+  /** Sends it. @param encoding of a text; `latin1` if each of its characters is one byte */
+  end(body: string | Buffer = "", encoding: "latin1" | "utf8" = "utf8"): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#head === undefined) this.writeHead(this.statusCode, {});
+    const { socket, waits } = this.#request;
+    if (!socket.writable) {
+      this.#finish(false);
       return;
     }
-    const head = this as unknown as Head;
-    let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-    for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-    const seconds = Math.floor(head._keepAliveTimeout / 1000);
-    this.statusCode = status;
-    head._header = `${text}Date: ${dateText()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n\r\n`;
+    // A client that was not told to go on may send its body or not: what comes next on this connection nobody knows.
+    const stays = this.#keepAlive && !waits && !this.#line.isClosing();
+    this.#send(this.#headText(stays, body), this.#hasBody ? body : "", encoding);
+    this.#request.resume();
+    if (socket.writableLength === 0) this.#finish(stays);
+    else socket.write("", () => this.#finish(stays));
+  }
+
+  destroy(): void {
+    this.#request.socket.destroy();
+  }
+
+  /** Node's server tells of its timer so. @returns whether the connection is to stay: there is an answer to come */
+  emit(): boolean {
+    return !this.finished;
+  }
+
+  get #hasBody(): boolean {
+    return this.#request.method !== "HEAD" && this.statusCode !== 204 && this.statusCode !== 304;
+  }
+
+  #headText(stays: boolean, body: string | Buffer): string {
+    const length =
+      this.#hasLength || this.statusCode === 204 || this.statusCode === 304
+        ? ""
+        : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+    const connection = stays
+      ? `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#line.idleSeconds}`
+      : "Connection: close";
+    return `${this.#head}${length}Date: ${dateText()}\r\n${connection}\r\n\r\n`;
+  }
+
+  #send(head: string, body: string | Buffer, encoding: "latin1" | "utf8"): void {
+    const { socket } = this.#request;
+    if (typeof body === "string" && (this.#isAscii || encoding === "latin1" || body === "")) {
+      socket.write(head + body, this.#isAscii ? encoding : "latin1");
+      return;
+    }
+    socket.cork();
+    socket.write(head, "latin1");
+    socket.write(body, encoding);
+    socket.uncork();
+  }
+
+  #finish(stays: boolean): void {
+    this.finished = true;
+    if (!stays) this.#request.socket.destroySoon();
+    this.#line.onEnd();
   }
 }
+
+const statusLine = (status: number): string => `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
 
 let shown = { second: 0, text: "" };
 

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import { type ErrorCode, errorEnvelope, PlatformError } from "@sous/contract";
 import { API_SECURITY_HEADERS } from "./security-headers.ts";
 
@@ -53,12 +53,20 @@ export function errorHeaders(error: PlatformError): Record<string, string> {
   return headers;
 }
 
+/** A response of Node's, or a direct one. */
+export interface Answerable {
+  readonly headersSent: boolean;
+  writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
+  end(body: Buffer): unknown;
+  destroy(): unknown;
+}
+
 /**
  * Answers a raw request with the error envelope of SPEC 6; does nothing when the answer has begun, but ends it.
  * @param headers further headers, e.g. `x-queue-reject-reason`
  */
 export function sendError(
-  response: ServerResponse,
+  response: Answerable,
   error: PlatformError,
   requestId: string,
   headers: OutgoingHttpHeaders = {},

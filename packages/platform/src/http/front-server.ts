@@ -1,24 +1,31 @@
 import { once } from "node:events";
-import { createServer, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { errorEnvelope, LIMITS, newRequestId, PlatformError } from "@sous/contract";
-import { DirectMessage } from "./direct-message.ts";
-import { DirectResponse } from "./direct-response.ts";
+import { DirectConnection } from "./direct-connection.ts";
+import { DirectRequest } from "./direct-request.ts";
+import type { DirectResponse } from "./direct-response.ts";
 import { sendError, toPlatformError } from "./error-reply.ts";
 import { requestIdOf } from "./request-id.ts";
 import { API_SECURITY_HEADERS } from "./security-headers.ts";
 
 /** A route beside the framework, for the hot path. @returns `true` when it has taken the request */
-export type RawRoute = (request: DirectMessage, response: DirectResponse) => boolean;
+export type RawRoute = (request: DirectRequest, response: DirectResponse) => boolean;
 
 export interface FrontServerOptions {
   /** Asked in this order; the first that takes a request has it. */
   routes: readonly RawRoute[];
-  /** Gets every request that no route takes. */
-  fallback: (request: DirectMessage, response: DirectResponse) => void;
+  /** Gets every request that no route takes, as Node's own. */
+  fallback: (request: IncomingMessage, response: ServerResponse) => void;
   /** Looks at each request first; what it returns is the answer. */
-  guard?: (request: DirectMessage) => PlatformError | undefined;
+  guard?: (request: Pick<IncomingMessage, "headers">) => PlatformError | undefined;
   /** Hears of faults of our own. */
   onFault?: (error: unknown, requestId: string) => void;
   /** How long the headers of a request may take (10,000). */
@@ -56,49 +63,52 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   const { routes, fallback, guard, onFault } = options;
   let closing = false;
 
-  const handle = (request: DirectMessage, response: DirectResponse): void => {
-    if (closing) response.setHeader("connection", "close");
+  function refuse(response: DirectResponse | ServerResponse, error: unknown, requestId: string): void {
+    if (!(error instanceof PlatformError)) onFault?.(error, requestId);
+    sendError(response, toPlatformError(error), requestId);
+  }
+
+  function take(request: DirectRequest, response: DirectResponse): boolean {
     try {
-      const hosts = countHosts(request.rawHeaders);
-      const refusal =
-        hosts > 1 || (hosts === 0 && request.httpVersionMinor > 0)
-          ? wrongHosts(hosts)
-          : (toOriginForm(request) ?? guard?.(request));
-      if (refusal !== undefined) {
-        sendError(response, refusal, requestIdOf(request.headers["x-request-id"]));
-        return;
-      }
-      for (const route of routes) if (route(request, response)) return;
-      fallback(request, response);
+      const refusal = faultOf(request) ?? guard?.(request);
+      if (refusal !== undefined) throw refusal;
+      return routes.some((route) => route(request, response));
     } catch (error) {
-      const requestId = requestIdOf(request.headers["x-request-id"]);
-      onFault?.(error, requestId);
-      sendError(response, toPlatformError(error), requestId);
+      refuse(response, error, requestIdOf(request.header("x-request-id")));
+      return true;
     }
-  };
+  }
+
+  const keepAliveTimeout = options.keepAliveTimeoutMs ?? 65_000;
   const server = createServer(
     {
       maxHeaderSize: LIMITS.headersBytesMax + LIMITS.queryBytesMax + HEADER_MARGIN_BYTES,
       headersTimeout: options.headersTimeoutMs ?? 10_000,
       requestTimeout: options.requestTimeoutMs ?? 60_000,
-      keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
+      keepAliveTimeout,
       connectionsCheckingInterval: 1000,
       noDelay: true,
-      IncomingMessage: DirectMessage,
-      ServerResponse: DirectResponse,
+      // What nobody takes directly becomes a message of Node's own.
+      IncomingMessage: DirectRequest as unknown as typeof IncomingMessage,
       // Ours to refuse, in an envelope.
       requireHostHeader: false,
     },
-    handle,
+    (request, response) => {
+      if (closing) response.shouldKeepAlive = false;
+      try {
+        fallback(request, response);
+      } catch (error) {
+        refuse(response, error, requestIdOf(request.headers["x-request-id"]));
+      }
+    },
   );
   // Past a count Node drops headers silently; ours are bounded by bytes.
   server.maxHeadersCount = 0;
   server.on("clientError", answerClientError);
-  server.on("checkExpectation", (request: DirectMessage, response: ServerResponse) => {
-    request.resume();
-    const refusal = new PlatformError("CS_VALIDATION_FAILED", "the only Expect that is met is 100-continue");
-    sendError(response, refusal, requestIdOf(request.headers["x-request-id"]));
-  });
+  server.on(
+    "connection",
+    (socket) => new DirectConnection(socket, { take, isClosing: () => closing, idleMs: keepAliveTimeout }),
+  );
 
   return {
     server,
@@ -129,6 +139,16 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   };
 }
 
+/** @returns why a request cannot be served, whatever it asks for. Its target is of the usual form afterwards */
+function faultOf(request: DirectRequest): PlatformError | undefined {
+  const hosts = countHosts(request.rawHeaders);
+  if (hosts > 1 || (hosts === 0 && request.httpVersionMinor > 0)) return wrongHosts(hosts);
+  const expected = request.header("expect");
+  if (expected !== undefined && request.httpVersionMinor > 0 && !/\b100-continue\b/i.test(expected))
+    return new PlatformError("CS_VALIDATION_FAILED", "the only Expect that is met is 100-continue");
+  return toOriginForm(request);
+}
+
 /** @returns 0, 1, or 2 for more than one */
 function countHosts(rawHeaders: readonly string[]): number {
   let seen = 0;
@@ -146,11 +166,11 @@ function countHosts(rawHeaders: readonly string[]): number {
  * Brings a target of the absolute form (`GET http://host/path`), which every server must take, into the usual one.
  * @returns why not, when it names another host than `Host` does
  */
-function toOriginForm(request: DirectMessage): PlatformError | undefined {
-  const target = request.url ?? "/";
+function toOriginForm(request: DirectRequest): PlatformError | undefined {
+  const target = request.url;
   if (target.startsWith("/") || target === "*") return undefined;
   const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
-  if (authority === "" || authority.toLowerCase() !== request.headers.host?.toLowerCase()) {
+  if (authority === "" || authority.toLowerCase() !== request.header("host")?.toLowerCase()) {
     return new PlatformError(
       "CS_VALIDATION_FAILED",
       "the request's target and its Host header name different hosts",

@@ -1,25 +1,27 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, request, type ClientRequest } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request, type ClientRequest } from "node:http";
 import { test } from "node:test";
-import { PlatformError } from "@sous/contract";
-import { DirectMessage } from "./direct-message.ts";
+import { createFrontServer } from "./front-server.ts";
 import { createBodyReader, createBodyRoom } from "./read-body.ts";
 
 /** A server that answers with the length of a body, or with the code it was refused with. */
 async function serve(limits: { bytesMax: number; allBytesMax: number }) {
   const read = createBodyReader({ bytesMax: limits.bytesMax, room: createBodyRoom(limits.allBytesMax) });
-  const server = createServer({ IncomingMessage: DirectMessage }, (incoming, response) =>
-    read(
-      incoming,
-      (body) => response.end(String(body.length)),
-      (error) => response.end(error instanceof PlatformError ? error.code : "?"),
-    ),
-  );
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const server = createFrontServer({
+    routes: [
+      (incoming, response) => {
+        read(
+          incoming,
+          (body) => response.end(String(body.length)),
+          (error) => response.end(error.code),
+        );
+        return true;
+      },
+    ],
+    fallback: () => assert.fail("nothing is left to it"),
+  });
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   const open = (): ClientRequest => request({ port, host: "127.0.0.1", method: "POST" });
   const answer = async (sent: ClientRequest): Promise<string> => {
     const [response] = (await once(sent, "response")) as [NodeJS.ReadableStream];
@@ -30,11 +32,7 @@ async function serve(limits: { bytesMax: number; allBytesMax: number }) {
   return {
     open,
     answer,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    [Symbol.asyncDispose]: () => server.close(0),
   };
 }
 

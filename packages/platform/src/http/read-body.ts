@@ -1,5 +1,5 @@
 import { PlatformError } from "@sous/contract";
-import type { DirectMessage } from "./direct-message.ts";
+import type { DirectRequest } from "./direct-request.ts";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -21,7 +21,7 @@ export interface BodyLimits {
 
 /** Reads a request's body whole. One of `done` and `fail` is called, once. */
 export type ReadBody = (
-  request: DirectMessage,
+  request: DirectRequest,
   done: (body: Buffer) => void,
   fail: (error: PlatformError) => void,
 ) => void;

@@ -1,8 +1,9 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { PlatformError } from "@sous/contract";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { DirectMessage } from "./direct-message.ts";
-import { sendError, toPlatformError } from "./error-reply.ts";
+import type { DirectRequest } from "./direct-request.ts";
+import type { DirectResponse } from "./direct-response.ts";
+import { type Answerable, sendError, toPlatformError } from "./error-reply.ts";
 import type { RawRoute } from "./front-server.ts";
 import { metricsRefusal } from "./metrics-access.ts";
 import type { Readiness } from "./readiness.ts";
@@ -20,7 +21,7 @@ export interface ServiceEndpointsOptions {
 export function createServiceEndpoints(options: ServiceEndpointsOptions): RawRoute {
   const { readiness, metrics, metricsPublic } = options;
 
-  async function answer(path: string, request: DirectMessage, response: ServerResponse): Promise<void> {
+  async function answer(path: string, request: DirectRequest, response: DirectResponse): Promise<void> {
     if (path === "/healthz") {
       sendJson(request, response, 200, { status: "ok" });
       return;
@@ -36,11 +37,11 @@ export function createServiceEndpoints(options: ServiceEndpointsOptions): RawRou
   }
 
   return (request, response) => {
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "";
+    const path = request.url.split("?", 1)[0] ?? "";
     if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics") return false;
     request.resume();
     const refuse = (error: unknown): void =>
-      sendError(response, toPlatformError(error), requestIdOf(request.headers["x-request-id"]));
+      sendError(response, toPlatformError(error), requestIdOf(request.header("x-request-id")));
     if (request.method === "GET") answer(path, request, response).catch(refuse);
     else refuse(new PlatformError("CS_METHOD_NOT_ALLOWED", "this path takes GET"));
     return true;
@@ -53,7 +54,7 @@ export function createServiceEndpoints(options: ServiceEndpointsOptions): RawRou
  */
 export const answerNotServed =
   (served: string) =>
-  (request: DirectMessage, response: ServerResponse): void => {
+  (request: IncomingMessage, response: Answerable): void => {
     request.resume();
     const message = `this process is ${served}; ask the control plane for the API, a gateway to run functions`;
     sendError(
@@ -63,13 +64,13 @@ export const answerNotServed =
     );
   };
 
-function sendJson(request: DirectMessage, response: ServerResponse, status: number, body: object): void {
+function sendJson(request: DirectRequest, response: DirectResponse, status: number, body: object): void {
   send(request, response, status, JSON.stringify(body), "application/json; charset=utf-8");
 }
 
 function send(
-  request: DirectMessage,
-  response: ServerResponse,
+  request: DirectRequest,
+  response: DirectResponse,
   status: number,
   text: string,
   type: string,
@@ -78,7 +79,7 @@ function send(
     ...API_SECURITY_HEADERS,
     "content-type": type,
     "content-length": Buffer.byteLength(text),
-    "x-request-id": requestIdOf(request.headers["x-request-id"]),
+    "x-request-id": requestIdOf(request.header("x-request-id")),
   });
   response.end(text);
 }

@@ -86,7 +86,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
 /** @returns the check that keeps strangers out where there are no tokens; see SPEC 15, local safety */
 export function localGuard(
   auth: string,
-): ((request: IncomingMessage) => PlatformError | undefined) | undefined {
+): ((request: Pick<IncomingMessage, "headers">) => PlatformError | undefined) | undefined {
   if (auth !== "none") return undefined;
   return ({ headers }) => {
     const fetchSite = headers["sec-fetch-site"];

@@ -6,7 +6,6 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { BundleTiers } from "../bundle/bundle-tiers.ts";
 import { type Control, createControl } from "../control/create-control.ts";
 import { createTopicSweeper } from "../control/sweep-topics.ts";
-import type { RawRoute } from "../http/front-server.ts";
 import type { Readiness } from "../http/readiness.ts";
 import type { RunSubmitter } from "../schedules/submit-run.ts";
 import type { Timing } from "../schedules/timing.ts";
@@ -24,10 +23,7 @@ export interface OpenControlOptions {
   context: ProcessContext;
   core: Core;
   auth: Authenticator;
-  /** Of this process, where it has one. */
-  gateway: RawRoute | undefined;
-  /** The way in for webhooks, and the pollers of event sources, where this process has them. */
-  webhooks: RawRoute | undefined;
+  /** The pollers of event sources, where this process has them. */
   events: OpenEventSources | undefined;
   readiness: Readiness;
   timing: Timing;
@@ -43,7 +39,7 @@ export interface OpenControlOptions {
 
 /** Puts the control plane together; it also removes what has outlived its time, and tells what waits in the queue. */
 export async function openControl(options: OpenControlOptions): Promise<Control> {
-  const { context, core, gateway, webhooks, events, members, ...rest } = options;
+  const { context, core, events, members, ...rest } = options;
   const { config, metrics, logger, now, onFault } = context;
   const isShared = !isEmbedded(config.codeq);
   const control = await createControl({
@@ -54,8 +50,6 @@ export async function openControl(options: OpenControlOptions): Promise<Control>
     queued: createQueuedActivations({ ...core, activations: core.store.activations }),
     clock: now,
     randomBytes,
-    ...(gateway === undefined ? {} : { gateway }),
-    ...(webhooks === undefined ? {} : { webhooks }),
     onEventSourceChange: () => events?.wake(),
     eventSourceStatus: (uid) => events?.status(uid),
     metricsPublic: config.metrics_public,

@@ -166,8 +166,6 @@ async function openEntry(
             context,
             core,
             auth,
-            gateway,
-            webhooks,
             events,
             readiness,
             timing,

@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { type ClientRequest, createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type ClientRequest, request } from "node:http";
 import { test } from "node:test";
 import { createMemoryCodeQ } from "@sous/codeq";
 import { createMapJournal } from "@sous/codeq/contract";
 import { createSqliteStore } from "@sous/store";
 import { EVENT_SOURCE_KIND } from "../../events/event-resources.ts";
 import type { InboxBody } from "../../events/inbox.ts";
-import { DirectMessage } from "../../http/direct-message.ts";
-import { DirectResponse } from "../../http/direct-response.ts";
+import { createFrontServer } from "../../http/front-server.ts";
 import { createBodyRoom } from "../../http/read-body.ts";
 import { SOURCE } from "../testing/source-world.ts";
 import { createWebhookDoor } from "./webhook-door.ts";
@@ -43,18 +41,12 @@ async function openDoor(bodiesBytesMax: number) {
     clock: Date.now,
     onFault: (error) => assert.fail(String(error)),
   });
-  const server = createServer(
-    { IncomingMessage: DirectMessage, ServerResponse: DirectResponse },
-    (incoming, response) => assert.ok(door(incoming, response)),
-  );
-  stack.defer(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, "close");
+  const server = createFrontServer({
+    routes: [door],
+    fallback: () => assert.fail("all of it is the door's"),
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  stack.defer(() => server.close(0));
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   const owned = stack.move();
   return {
     room,

@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import {
   DEPTH_HEADER,
   type EventSourceRecord,
@@ -15,7 +14,8 @@ import { EVENT_SOURCE_KIND, readEventSource } from "../../events/event-resources
 import { type InboxBody, type InboxQueue, putIntoInbox } from "../../events/inbox.ts";
 import { type BodyRoom, createBodyReader, type ReadBody } from "../../http/read-body.ts";
 import { rateLimitKey } from "../../http/client-ip.ts";
-import type { DirectMessage } from "../../http/direct-message.ts";
+import type { DirectRequest } from "../../http/direct-request.ts";
+import type { DirectResponse } from "../../http/direct-response.ts";
 import { sendError, toPlatformError } from "../../http/error-reply.ts";
 import type { RawRoute } from "../../http/front-server.ts";
 import type { RateLimiter } from "../../http/rate-limiter.ts";
@@ -36,7 +36,7 @@ export interface WebhookDoorOptions {
   auth: Authenticator;
   /** Requests a second of a client (no bound). */
   clients: RateLimiter | undefined;
-  clientIp: (request: DirectMessage) => string;
+  clientIp: (request: DirectRequest) => string;
   bodies: BodyRoom;
   clock: () => number;
   onFault: (error: unknown, requestId: string) => void;
@@ -50,8 +50,8 @@ export function createWebhookDoor(options: WebhookDoorOptions): RawRoute {
   const { clients, clientIp, bodies, onFault } = options;
   const readBody = createBodyReader({ bytesMax: LIMITS.eventBodyBytesMax, room: bodies });
   return (request, response) => {
-    if (request.url?.startsWith(EVENTS_PATH) !== true) return false;
-    const requestId = requestIdOf(request.headers["x-request-id"]);
+    if (!request.url.startsWith(EVENTS_PATH)) return false;
+    const requestId = requestIdOf(request.header("x-request-id"));
     const refuse = (error: unknown): void => {
       const refusal = toPlatformError(error);
       if (refusal.status >= 500) onFault(error, requestId);
@@ -75,7 +75,7 @@ export function createWebhookDoor(options: WebhookDoorOptions): RawRoute {
 async function take(
   options: WebhookDoorOptions,
   readBody: ReadBody,
-  request: DirectMessage,
+  request: DirectRequest,
 ): Promise<string[]> {
   const { inboxes, clock } = options;
   const headers = plainHeaders(request);
@@ -111,7 +111,7 @@ async function take(
 /** Looks at all that can be judged without a body: nothing of one is kept before. @returns the source */
 async function admit(
   options: WebhookDoorOptions,
-  request: DirectMessage,
+  request: DirectRequest,
   headers: Record<string, string>,
 ): Promise<EventSourceRecord> {
   const source = await sourceOf(options, request);
@@ -126,9 +126,9 @@ async function admit(
 
 async function sourceOf(
   { resources }: WebhookDoorOptions,
-  request: DirectMessage,
+  request: DirectRequest,
 ): Promise<EventSourceRecord> {
-  const [, tenant = "", namespace = "", name = ""] = PATH.exec(request.url ?? "") ?? [];
+  const [, tenant = "", namespace = "", name = ""] = PATH.exec(request.url) ?? [];
   if (request.method !== "POST") {
     throw new PlatformError("CS_METHOD_NOT_ALLOWED", "this path takes POST; see /docs");
   }
@@ -139,7 +139,7 @@ async function sourceOf(
   throw new PlatformError("CS_NOT_FOUND", "there is no event source of type webhook at this path");
 }
 
-function plainHeaders(request: DirectMessage): Record<string, string> {
+function plainHeaders(request: DirectRequest): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
@@ -151,7 +151,7 @@ function plainHeaders(request: DirectMessage): Record<string, string> {
 const depthOf = (header: string | undefined): number =>
   header !== undefined && /^[0-9]{1,4}$/.test(header) ? Number(header) : 0;
 
-function answer(response: ServerResponse, requestId: string, accepted: string[]): void {
+function answer(response: DirectResponse, requestId: string, accepted: string[]): void {
   const body = Buffer.from(JSON.stringify({ accepted }));
   response.writeHead(202, {
     ...API_SECURITY_HEADERS,
