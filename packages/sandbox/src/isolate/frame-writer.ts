@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import type { Duplex } from "node:stream";
+import type { Writable } from "node:stream";
 
 const HEADER_BYTES = 5;
 const ARENA_BYTES = 64 * 1024;
@@ -16,7 +16,7 @@ export class FrameWriter {
    * for all of them. Where little is under way the first to come should not wait.
    */
   patient = false;
-  readonly #stream: Duplex;
+  readonly #stream: Writable;
   readonly #fd: number | undefined;
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
   #end = 0;
@@ -29,7 +29,7 @@ export class FrameWriter {
    * @param fd the non-blocking file of the stream, where it is known: frames then go to it directly while the stream has
    * nothing to write, which saves most of what a write of a stream costs
    */
-  constructor(stream: Duplex, fd?: number) {
+  constructor(stream: Writable, fd?: number) {
     this.#stream = stream;
     this.#fd = fd;
   }

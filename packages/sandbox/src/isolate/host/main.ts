@@ -22,12 +22,14 @@ import { createMarker } from "./marker.ts";
 import { GuestCode, type PlaceEvents, type PlaceMaker } from "./place.ts";
 import { createPlacePool } from "./place-pool.ts";
 import { Program } from "./program.ts";
+import { rehearse } from "./rehearse.ts";
 import { warmUp } from "./warm-up.ts";
 
 const ANY_LENGTH = TO_HOST_FRAME_BYTES_MAX;
 const IDLE_SWEEP_MS = 1000;
 const WARM_UP_FRESH_MS = 20;
 const WARM_UP_IDLE_MS = 2000;
+const REHEARSE_MS = 150;
 const CALL_BYTES_MAX = 1024 * 1024;
 const CORE = "core";
 const READ_BYTES = 64 * 1024;
@@ -149,6 +151,10 @@ function setup(cursor: FrameCursor): void {
   const closed: ClosedHost = closeHost(options, () => pool.fill());
   writer.begin(FROM_HOST.ready).string(JSON.stringify(closed)).end();
   if (options.caches === undefined) warmUpWhenIdle(maker);
+  // A host that is needed at once is not kept from its work.
+  setTimeout(() => {
+    if (engine?.lastWorkAt === 0) rehearse(maker, marker);
+  }, REHEARSE_MS);
 }
 
 /**
