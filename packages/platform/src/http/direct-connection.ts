@@ -28,15 +28,14 @@ interface Parser {
 
 /** Beyond what the client was told, so that it does not send a request into the end. Node allows as much. */
 const IDLE_MARGIN_MS = 1000;
-/** More requests than one read of a connection can bring; who sends more without waiting for answers is cut off. */
-const AHEAD_MAX = 4096;
+/** Requests that wait for an answer before theirs, past which the connection is read no further. */
+const AHEAD_MAX = 32;
 /** What the parser wants to hear: nothing special about this request. */
 const ORDINARY = 0;
 
 /**
- * The requests of one connection, one after the other: what comes ahead of an answer waits, and no more than one read of it
- * meanwhile. Node's parser frames them. A request that nobody takes here gets Node's own message and response, and goes
- * on where it would have gone.
+ * The requests of one connection, one after the other: what comes ahead of an answer waits. Node's parser frames them. A
+ * request that nobody takes here gets Node's own message and response, and goes on where it would have gone.
  */
 export class DirectConnection implements Line {
   readonly idleSeconds: number;
@@ -49,6 +48,8 @@ export class DirectConnection implements Line {
   #current: DirectRequest | undefined;
   #isBusy = false;
   #isBeginning = false;
+  /** Nothing more is begun here. */
+  #isOver = false;
   #hasTimer = false;
 
   /** @param socket one that Node's server has just taken, whose messages are `DirectRequest`s */
@@ -60,32 +61,56 @@ export class DirectConnection implements Line {
     this.idleSeconds = Math.floor(options.idleMs / 1000);
     this.isClosing = options.isClosing;
     this.#parser.onIncoming = (request, keepAlive) => this.#onRequest(request as DirectRequest, keepAlive);
-    socket.on("close", () => {
-      this.#ahead.length = 0;
-      this.#current?.break(new Error("the connection was closed"));
-    });
+    socket.on("close", () => this.cut(new Error("the connection was closed")));
+    // Node reads on when an answer has drained, whatever waits.
+    socket.on("drain", () => this.#hold());
+  }
+
+  /** Nothing that comes on this connection counts any more: it is gone, or not HTTP. */
+  cut(cause: Error): void {
+    this.#isOver = true;
+    this.#ahead.length = 0;
+    this.#current?.break(cause);
+  }
+
+  /** Whether the last request here is complete and waits for its answer: what comes behind it is nobody's business. */
+  get hasLast(): boolean {
+    return this.#isOver && this.#current?.complete === true && this.#socket.writable;
+  }
+
+  /** All of an answer is out. */
+  onEnd(): void {
+    this.#free();
+    this.#next();
   }
 
   #onRequest(request: DirectRequest, keepAlive: boolean): number {
-    if (!this.#isBusy) return this.#begin(request, keepAlive);
-    this.#ahead.push({ request, keepAlive });
-    if (this.#ahead.length > AHEAD_MAX) this.#socket.destroy();
-    else if (!this.#socket._paused) {
-      // Node's server pauses its parser too once it sees this.
-      this.#socket._paused = true;
-      this.#socket.pause();
+    if (this.#isOver) {
+      request.upgrade = false;
+      request.leave();
+      return ORDINARY;
     }
+    let stays = keepAlive;
+    if (request.upgrade) {
+      // The parser stops behind such a request, as another protocol may begin there. None does: it is the last one here.
+      this.#isOver = true;
+      stays = false;
+      request.upgrade = request.method === "CONNECT";
+    }
+    if (!this.#isBusy) return this.#begin(request, stays);
+    this.#ahead.push({ request, keepAlive: stays });
+    this.#hold();
     return ORDINARY;
   }
 
   #begin(request: DirectRequest, keepAlive: boolean): number {
-    // Nobody here changes protocols: such a request is an ordinary one, but for the method that can be nothing else.
-    if (request.method === "CONNECT") return this.#hand(request, keepAlive);
-    request.upgrade = false;
+    if (request.upgrade) return this.#hand(request, keepAlive);
     const response = new DirectResponse(request, keepAlive, this);
     this.#isBusy = true;
     this.#current = request;
     this.#socket._httpMessage = response;
+    if (!this.#hasTimer) this.#socket.setTimeout(this.#options.idleMs + IDLE_MARGIN_MS);
+    this.#hasTimer = true;
     if (this.#options.take(request, response)) return ORDINARY;
     this.#free();
     return this.#hand(request, keepAlive);
@@ -95,22 +120,14 @@ export class DirectConnection implements Line {
   #hand(request: DirectRequest, keepAlive: boolean): number {
     const message = request.toMessage();
     if (this.#parser.incoming === request) this.#parser.incoming = message;
-    if (this.#hasTimer) this.#socket.setTimeout(0);
+    this.#socket.setTimeout(0);
     this.#hasTimer = false;
     const verdict = this.#passOn.call(this.#parser, message, keepAlive);
+    this.#isBusy = true;
     // None where Node has ended the connection.
     const response = this.#socket._httpMessage as ServerResponse | null | undefined;
-    this.#isBusy = true;
     response?.once("close", () => this.#next());
     return verdict;
-  }
-
-  onEnd(): void {
-    this.#free();
-    if (!this.#hasTimer && this.#socket.writable)
-      this.#socket.setTimeout(this.#options.idleMs + IDLE_MARGIN_MS);
-    this.#hasTimer = true;
-    this.#next();
   }
 
   #free(): void {
@@ -123,19 +140,33 @@ export class DirectConnection implements Line {
 
   /** An answer is out: the next request may begin, unless the connection ends. */
   #next(): void {
-    this.#isBusy = !this.#socket.writable;
-    if (this.#isBusy) this.#ahead.length = 0;
+    this.#isBusy = false;
     // One that is answered at once comes back here before it has begun.
     if (this.#isBeginning) return;
     this.#isBeginning = true;
-    while (!this.#isBusy) {
-      const next = this.#ahead.shift();
-      if (next === undefined) break;
-      this.#begin(next.request, next.keepAlive);
+    try {
+      while (!this.#isBusy && this.#socket.writable) {
+        const next = this.#ahead.shift();
+        if (next === undefined) break;
+        this.#begin(next.request, next.keepAlive);
+      }
+    } finally {
+      this.#isBeginning = false;
     }
-    this.#isBeginning = false;
-    // The body of the one that has just begun may still be on its way.
-    if (this.#ahead.length > 0 || !this.#socket._paused) return;
+    if (this.#socket.writable) this.#readOn();
+    else this.#ahead.length = 0;
+  }
+
+  /** Stops reading where enough waits. */
+  #hold(): void {
+    if (this.#ahead.length < AHEAD_MAX || this.#socket._paused) return;
+    // Node's server pauses its parser too once it sees this.
+    this.#socket._paused = true;
+    this.#socket.pause();
+  }
+
+  #readOn(): void {
+    if (this.#ahead.length >= AHEAD_MAX || !this.#socket._paused) return;
     this.#socket._paused = false;
     this.#socket.parser?.resume();
     this.#socket.resume();

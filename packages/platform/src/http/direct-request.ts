@@ -4,8 +4,10 @@ import type { Socket } from "node:net";
 /** Gets the pieces of a body as they arrive, and `null` at its end. */
 export type BodySink = (chunk: Buffer | null) => void;
 
-/** Bytes of a body nobody has asked for yet, past which the connection is read no further. */
+/** Bytes and pieces of a body nobody has asked for yet, past which the connection is read no further. */
 const EARLY_BYTES_MAX = 64 * 1024;
+const EARLY_PIECES_MAX = 64;
+const NO_HEADERS: string[] = [];
 
 /** What Node's own message does with headers. */
 interface HeaderLines {
@@ -23,7 +25,7 @@ export class DirectRequest {
   method = "";
   url = "";
   /** Names and values in turn, as received. */
-  rawHeaders: string[] = [];
+  rawHeaders = NO_HEADERS;
   httpVersion = "1.1";
   httpVersionMajor = 1;
   httpVersionMinor = 1;
@@ -35,9 +37,12 @@ export class DirectRequest {
   /** What came of the body before anybody asked: the token had to be looked up first. */
   #early: Buffer[] = [];
   #earlyBytes = 0;
+  #isHeld = false;
   #hasBegun = false;
   #sink: BodySink | undefined;
   #onBroken: ((cause: unknown) => void) | undefined;
+  /** Why nothing more comes of it. */
+  #cause: unknown;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -84,6 +89,10 @@ export class DirectRequest {
 
   /** Sends the body to `sink`, whole, or says why it breaks off. To be called once. */
   receive(sink: BodySink, onBroken: (cause: unknown) => void): void {
+    if (this.#cause !== undefined) {
+      onBroken(this.#cause);
+      return;
+    }
     if (this.waits) {
       this.#hasBegun = true;
       this.socket.write("HTTP/1.1 100 Continue\r\n\r\n");
@@ -94,14 +103,24 @@ export class DirectRequest {
 
   /** What comes of the body is dropped, so that the connection can go on. */
   resume(): void {
-    if (this.#sink === undefined && !this.complete) this.#flow(() => {});
+    if (this.#sink === undefined && !this.complete) this.#flow(drop);
   }
 
-  /** The connection is gone. */
+  /** Nothing more comes of it: the connection is gone, or what it sends is not HTTP. */
   break(cause: unknown): void {
     const onBroken = this.#onBroken;
     this.#onBroken = undefined;
+    this.#cause = cause;
+    this.#early = [];
+    if (!this.complete) this.#sink = drop;
     onBroken?.(cause);
+  }
+
+  /** It is answered. The parser may hold it until the next one comes: it keeps nothing, and drops what is left of its body. */
+  leave(): void {
+    this.rawHeaders = NO_HEADERS;
+    this.#headers = undefined;
+    this.resume();
   }
 
   /** @returns it as Node's own message, a stream. Not after `receive` */
@@ -135,7 +154,8 @@ export class DirectRequest {
     if (chunk === null) return true;
     this.#early.push(chunk);
     this.#earlyBytes += chunk.length;
-    return this.#earlyBytes < EARLY_BYTES_MAX;
+    this.#isHeld = this.#earlyBytes >= EARLY_BYTES_MAX || this.#early.length >= EARLY_PIECES_MAX;
+    return !this.#isHeld;
   }
 
   /** Node's server tells of its timer so. @returns whether that was heard */
@@ -149,11 +169,14 @@ export class DirectRequest {
     this.#early = [];
     for (const chunk of early) sink(chunk);
     if (this.complete) this.#end(sink);
-    else if (this.#earlyBytes >= EARLY_BYTES_MAX) this.socket.resume();
+    else if (this.#isHeld) this.socket.resume();
   }
 
   #end(sink: BodySink): void {
     this.#onBroken = undefined;
+    this.#sink = drop;
     sink(null);
   }
 }
+
+const drop: BodySink = () => {};

@@ -43,6 +43,7 @@ export class DirectResponse {
   /** @throws ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR for what a header may not hold */
   writeHead(status: number, headers: OutgoingHttpHeaders): void {
     let text = statusLine(status);
+    let hasLength = false;
     for (const name in headers) {
       const value = headers[name];
       if (value === undefined) continue;
@@ -51,10 +52,9 @@ export class DirectResponse {
         validateHeaderValue(name, String(one));
         text += `${name}: ${one}\r\n`;
       }
-      this.#hasLength ||= name.toLowerCase() === "content-length";
+      hasLength ||= name.toLowerCase() === "content-length";
     }
-    this.statusCode = status;
-    this.#head = text;
+    this.#settle(status, text, hasLength);
   }
 
   /**
@@ -64,10 +64,8 @@ export class DirectResponse {
   writeCleanHead(status: number, headers: readonly string[]): void {
     let text = statusLine(status);
     for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-    this.statusCode = status;
-    this.#head = text;
+    this.#settle(status, text, true);
     this.#isAscii = true;
-    this.#hasLength = true;
   }
 
   /** Sends it. @param encoding of a text; `latin1` if each of its characters is one byte */
@@ -83,18 +81,26 @@ export class DirectResponse {
     // A client that was not told to go on may send its body or not: what comes next on this connection nobody knows.
     const stays = this.#keepAlive && !waits && !this.#line.isClosing();
     this.#send(this.#headText(stays, body), this.#hasBody ? body : "", encoding);
-    this.#request.resume();
+    this.#request.leave();
     if (socket.writableLength === 0) this.#finish(stays);
     else socket.write("", () => this.#finish(stays));
   }
 
+  /** Ends the connection, unless all of this answer is out: then it is others' by now. */
   destroy(): void {
-    this.#request.socket.destroy();
+    if (!this.finished) this.#request.socket.destroy();
   }
 
   /** Node's server tells of its timer so. @returns whether the connection is to stay: there is an answer to come */
   emit(): boolean {
-    return !this.finished;
+    return !this.#ended;
+  }
+
+  #settle(status: number, text: string, hasLength: boolean): void {
+    if (this.#head !== undefined) throw new Error("this answer has its head already");
+    this.statusCode = status;
+    this.#head = text;
+    this.#hasLength = hasLength;
   }
 
   get #hasBody(): boolean {
@@ -131,7 +137,7 @@ export class DirectResponse {
   }
 }
 
-const statusLine = (status: number): string => `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+const statusLine = (status: number): string => `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n`;
 
 let shown = { second: 0, text: "" };
 

@@ -54,6 +54,8 @@ export interface FrontServer {
 const HEADER_MARGIN_BYTES = 16 * 1024;
 
 const REAP_INTERVAL_MS = 20;
+/** How long a client has to read why its connection ends. */
+const LINGER_MS = 1000;
 
 /**
  * Makes the HTTP server of a process: raw routes first, the framework for the rest. Requests that are cut off,
@@ -104,11 +106,18 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   );
   // Past a count Node drops headers silently; ours are bounded by bytes.
   server.maxHeadersCount = 0;
-  server.on("clientError", answerClientError);
-  server.on(
-    "connection",
-    (socket) => new DirectConnection(socket, { take, isClosing: () => closing, idleMs: keepAliveTimeout }),
-  );
+  const connections = new WeakMap<Socket, DirectConnection>();
+  server.on("connection", (socket) => {
+    const isClosing = (): boolean => closing;
+    connections.set(socket, new DirectConnection(socket, { take, isClosing, idleMs: keepAliveTimeout }));
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const connection = connections.get(socket);
+    if (connection?.hasLast === true && error.code?.startsWith("HPE_") === true) return;
+    answerClientError(error, socket);
+    // After the answer: whoever waits for a body has nothing to add.
+    connection?.cut(error);
+  });
 
   return {
     server,
@@ -205,6 +214,9 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${head.join("")}\r\n${body}`);
+  // Ended at once it could lose the answer to what the client still sends; left alone it could stay for ever.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 function clientFault(code: string | undefined): { status: number; refusal: PlatformError } {

@@ -13,7 +13,7 @@ async function serve(limits: { bytesMax: number; allBytesMax: number }) {
       (incoming, response) => {
         read(
           incoming,
-          (body) => response.end(String(body.length)),
+          (body) => response.end(incoming.url === "/back" ? body : String(body.length)),
           (error) => response.end(error.code),
         );
         return true;
@@ -22,7 +22,7 @@ async function serve(limits: { bytesMax: number; allBytesMax: number }) {
     fallback: () => assert.fail("nothing is left to it"),
   });
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
-  const open = (): ClientRequest => request({ port, host: "127.0.0.1", method: "POST" });
+  const open = (path = "/"): ClientRequest => request({ port, host: "127.0.0.1", method: "POST", path });
   const answer = async (sent: ClientRequest): Promise<string> => {
     const [response] = (await once(sent, "response")) as [NodeJS.ReadableStream];
     let text = "";
@@ -66,4 +66,28 @@ test("slow senders together hold no more than the bound, and give back what they
   const taken = server.open();
   taken.end(Buffer.alloc(300_000));
   assert.equal(await server.answer(taken), "300000");
+});
+
+test("a body of pieces of any size comes out as it was sent", async () => {
+  await using server = await serve({ bytesMax: 2_000_000, allBytesMax: 4_000_000 });
+  const sent = server.open("/back");
+  const text: string[] = [];
+  // Chunked: each piece reaches the reader by itself.
+  for (const [size, times] of [
+    [1, 3000],
+    [50_000, 2],
+    [4096, 9],
+    [4097, 5],
+    [7, 5000],
+    [16_384, 3],
+    [1, 1],
+  ] as const) {
+    for (let at = 0; at < times; at++) {
+      const piece = String.fromCharCode(97 + (text.length % 26)).repeat(size);
+      text.push(piece);
+      sent.write(piece);
+    }
+  }
+  sent.end();
+  assert.equal(await server.answer(sent), text.join(""));
 });

@@ -2,6 +2,8 @@ import { PlatformError } from "@sous/contract";
 import type { DirectRequest } from "./direct-request.ts";
 
 const EMPTY = Buffer.alloc(0);
+/** Small pieces are gathered in blocks: each by itself would take more memory than what is in it. */
+const BLOCK_BYTES = 16 * 1024;
 
 /** What bodies that are on their way take of a process's memory, whoever reads them. */
 export interface BodyRoom {
@@ -34,6 +36,8 @@ export function createBodyReader({ bytesMax, room }: BodyLimits): ReadBody {
   return function readBody(request, done, fail) {
     let first: Buffer | undefined;
     let rest: Buffer[] | undefined;
+    let block: Buffer | undefined;
+    let blockBytes = 0;
     let bytes = 0;
     let settled = false;
 
@@ -46,7 +50,26 @@ export function createBodyReader({ bytesMax, room }: BodyLimits): ReadBody {
       settle();
       first = undefined;
       rest = undefined;
+      block = undefined;
       fail(error);
+    }
+
+    function closeBlock(pieces: Buffer[]): void {
+      if (block !== undefined) pieces.push(block.subarray(0, blockBytes));
+      block = undefined;
+      blockBytes = 0;
+    }
+
+    function append(pieces: Buffer[], chunk: Buffer): void {
+      if (blockBytes + chunk.length > BLOCK_BYTES) closeBlock(pieces);
+      if (chunk.length > BLOCK_BYTES / 4) {
+        closeBlock(pieces);
+        pieces.push(chunk);
+        return;
+      }
+      block ??= Buffer.allocUnsafe(BLOCK_BYTES);
+      chunk.copy(block, blockBytes);
+      blockBytes += chunk.length;
     }
 
     function take(chunk: Buffer): void {
@@ -58,7 +81,7 @@ export function createBodyReader({ bytesMax, room }: BodyLimits): ReadBody {
           rest = [first];
           room.held += bytes;
         }
-        rest.push(chunk);
+        append(rest, chunk);
         bytes += chunk.length;
         room.held += chunk.length;
       }
@@ -79,6 +102,7 @@ export function createBodyReader({ bytesMax, room }: BodyLimits): ReadBody {
           return;
         }
         settle();
+        if (rest !== undefined) closeBlock(rest);
         done(rest === undefined ? (first ?? EMPTY) : Buffer.concat(rest, bytes));
       },
       (cause) => {
