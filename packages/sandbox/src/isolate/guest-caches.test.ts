@@ -11,10 +11,10 @@ import { programOf, runOnce } from "../contract-suite.ts";
 import { createIsolateDriver } from "./driver.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { loadGuestBundle } from "./guest-bundle.ts";
-import { GuestCode, type PlaceMaker } from "./host/place.ts";
 import { warmUp } from "./host/warm-up.ts";
 import { HostMechanism } from "./host-sandbox.ts";
 import { FROM_HOST, type GuestCaches } from "./protocol.ts";
+import { quietMaker } from "./quiet-maker.fixture.ts";
 
 /** The far end of a link: what is pushed is what a host says. */
 class FarEnd extends Duplex {
@@ -61,21 +61,8 @@ function startMechanism() {
 }
 
 test("V8 takes the compiled guest of one host in another, and passes over what is damaged", async () => {
-  const { core, parts } = await loadGuestBundle();
-  const nothing = (): void => {};
-  const maker: PlaceMaker = {
-    core: new GuestCode(core, "sous:core"),
-    parts: new Map(Object.entries(parts).map(([name, text]) => [name, new GuestCode(text, `sous:${name}`)])),
-    events: {
-      reply: nothing,
-      fail: nothing,
-      call: nothing,
-      log: nothing,
-      timer: () => true,
-      clearTimer: nothing,
-    },
-    randomBytes: (length) => Buffer.alloc(length),
-  };
+  const { core } = await loadGuestBundle();
+  const maker = await quietMaker();
   warmUp(maker);
   const { cache } = maker.core;
   assert.ok(cache !== undefined && cache.byteLength > 10_000);
