@@ -267,9 +267,16 @@ function oneForAll(column: readonly unknown[]): unknown {
  */
 export function idMoment(id: string): number | undefined {
   if (id.length !== 36 || id.charCodeAt(14) !== 0x37) return undefined;
-  const moment = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
-  return Number.isNaN(moment) ? undefined : moment;
+  // Ids that end together often began in the same millisecond.
+  if (id.startsWith(lastMoment.prefix)) return lastMoment.moment;
+  const prefix = id.slice(0, 13);
+  const moment = Number.parseInt(prefix.slice(0, 8) + prefix.slice(9), 16);
+  if (Number.isNaN(moment)) return undefined;
+  lastMoment = { prefix, moment };
+  return moment;
 }
+
+let lastMoment = { prefix: "none", moment: 0 };
 
 function packed(common: number, baseMs: number, record: TerminalRecord, rare: Rare | 0): Packed {
   const { timings, start_ms, end_ms, enqueued_at_ms, result } = record;

@@ -18,8 +18,8 @@ export interface RequestHeaders {
   depth: number;
 }
 
-/** What a request without any of them asks for. */
-export const NO_REQUEST_HEADERS: RequestHeaders = {
+/** @returns what a request without any of them asks for; written out, as V8 copies by `...` slowly */
+const noRequestHeaders = (): RequestHeaders => ({
   authorization: undefined,
   idempotencyKey: undefined,
   timeoutMs: undefined,
@@ -28,7 +28,10 @@ export const NO_REQUEST_HEADERS: RequestHeaders = {
   traceId: undefined,
   respondAsync: false,
   depth: 0,
-};
+});
+
+/** What a request asks for until its headers are read. */
+export const NO_REQUEST_HEADERS: RequestHeaders = noRequestHeaders();
 
 /** Lengths of the names that count; most headers are passed by without a look at their letters. */
 const LENGTHS = new Set([6, 10, 11, 12, 13, 15]);
@@ -43,7 +46,7 @@ const TRACE_ID = /^[\x21-\x7e]{1,128}$/;
  * @throws CS_VALIDATION_FAILED for a key or timeout that cannot be; unusable trace headers are ignored
  */
 export function requestHeaders(rawHeaders: readonly string[]): RequestHeaders {
-  const found: RequestHeaders = { ...NO_REQUEST_HEADERS };
+  const found = noRequestHeaders();
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     const value = rawHeaders[i + 1] as string;

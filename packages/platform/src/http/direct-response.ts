@@ -73,14 +73,16 @@ export class DirectResponse {
     if (this.#ended) return;
     this.#ended = true;
     if (this.#head === undefined) this.writeHead(this.statusCode, {});
-    const { socket, waits } = this.#request;
+    const { socket, waits, method } = this.#request;
     if (!socket.writable) {
       this.#finish(false);
       return;
     }
     // A client that was not told to go on may send its body or not: what comes next on this connection nobody knows.
     const stays = this.#keepAlive && !waits && !this.#line.isClosing();
-    this.#send(this.#headText(stays, body), this.#hasBody ? body : "", encoding);
+    const mayHaveBody = this.statusCode !== 204 && this.statusCode !== 304;
+    const head = this.#headText(stays, mayHaveBody && !this.#hasLength ? Buffer.byteLength(body) : undefined);
+    this.#send(head, mayHaveBody && method !== "HEAD" ? body : "", encoding);
     this.#request.leave();
     if (socket.writableLength === 0) this.#finish(stays);
     else socket.write("", () => this.#finish(stays));
@@ -103,19 +105,13 @@ export class DirectResponse {
     this.#hasLength = hasLength;
   }
 
-  get #hasBody(): boolean {
-    return this.#request.method !== "HEAD" && this.statusCode !== 204 && this.statusCode !== 304;
-  }
-
-  #headText(stays: boolean, body: string | Buffer): string {
-    const length =
-      this.#hasLength || this.statusCode === 204 || this.statusCode === 304
-        ? ""
-        : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  /** @param length of the body, where the head has to say it still */
+  #headText(stays: boolean, length: number | undefined): string {
     const connection = stays
       ? `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#line.idleSeconds}`
       : "Connection: close";
-    return `${this.#head}${length}Date: ${dateText()}\r\n${connection}\r\n\r\n`;
+    const own = length === undefined ? "" : `Content-Length: ${length}\r\n`;
+    return `${this.#head}${own}Date: ${dateText()}\r\n${connection}\r\n\r\n`;
   }
 
   #send(head: string, body: string | Buffer, encoding: "latin1" | "utf8"): void {

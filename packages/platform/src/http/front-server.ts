@@ -74,7 +74,8 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
     try {
       const refusal = faultOf(request) ?? guard?.(request);
       if (refusal !== undefined) throw refusal;
-      return routes.some((route) => route(request, response));
+      for (const route of routes) if (route(request, response)) return true;
+      return false;
     } catch (error) {
       refuse(response, error, requestIdOf(request.header("x-request-id")));
       return true;
