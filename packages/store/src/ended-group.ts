@@ -276,7 +276,8 @@ export function idMoment(id: string): number | undefined {
   return moment;
 }
 
-let lastMoment = { prefix: "none", moment: 0 };
+// No id begins with what is longer than an id.
+let lastMoment = { prefix: "-".repeat(37), moment: 0 };
 
 function packed(common: number, baseMs: number, record: TerminalRecord, rare: Rare | 0): Packed {
   const { timings, start_ms, end_ms, enqueued_at_ms, result } = record;

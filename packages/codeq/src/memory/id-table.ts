@@ -8,7 +8,13 @@ export interface Identified<T> {
 }
 
 const BUCKETS_MIN = 256;
-/** Characters of an id that choose its bucket: ids made in one millisecond differ in the count before their last parts. */
+/**
+ * Characters of a UUID of version 7 that choose its bucket: of its millisecond, of the count within it, and of what is drawn
+ * at random. All of them would cost three times as much, on every way of every call.
+ */
+const UUID_HASHED = [10, 11, 12, 15, 16, 17, 34, 35];
+const UUID_LENGTH = 36;
+/** Characters at the end of any other id that choose its bucket. */
 const HASHED = 22;
 
 /**
@@ -87,6 +93,10 @@ const emptyBuckets = (length: number): undefined[] => Array.from({ length });
 
 function hashOf(id: string): number {
   let hash = id.length;
+  if (hash === UUID_LENGTH) {
+    for (const at of UUID_HASHED) hash = (Math.imul(hash, 31) + id.charCodeAt(at)) | 0;
+    return hash ^ (hash >>> 15);
+  }
   for (let at = Math.max(0, id.length - HASHED); at < id.length; at++)
     hash = (Math.imul(hash, 31) + id.charCodeAt(at)) | 0;
   return hash ^ (hash >>> 15);

@@ -54,6 +54,8 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
   // A Map keeps the order of insertion: the first entry is the one unused for longest.
   const entries = new Map<string, Entry>();
   const flights = new Map<string, Promise<PreparedProgram>>();
+  /** The last one of them. */
+  let newest: Entry | undefined;
   let bytes = 0;
   let hits = 0;
   let misses = 0;
@@ -62,6 +64,7 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
     const entry = entries.get(sha256);
     if (entry === undefined) return;
     entries.delete(sha256);
+    if (entry === newest) newest = undefined;
     bytes -= entry.bytes;
   }
 
@@ -72,6 +75,7 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
       staleAtMs: program.ok || program.settled ? Infinity : clock() + FAULT_TTL_MS,
     };
     entries.set(program.sha256, entry);
+    newest = entry;
     bytes += entry.bytes;
     for (const oldest of entries.keys()) {
       if (entries.size <= itemsMax && bytes <= bytesMax) break;
@@ -88,11 +92,16 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
   return {
     get({ sha256 }) {
       const entry = entries.get(sha256);
+      if (entry !== undefined && entry === newest && entry.staleAtMs === Infinity) {
+        hits += 1;
+        return entry.program;
+      }
       if (entry !== undefined) {
         entries.delete(sha256);
         if (clock() < entry.staleAtMs) {
           hits += 1;
           entries.set(sha256, entry);
+          newest = entry;
           return entry.program;
         }
         bytes -= entry.bytes;

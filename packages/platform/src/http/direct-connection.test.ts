@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { DirectResponse } from "./direct-response.ts";
@@ -59,22 +60,72 @@ test("thousands of answers at once to requests sent ahead need no deep stack", a
 });
 
 test("of what is sent ahead no more is read than its bound, also while answers drain", async () => {
-  const asked = Promise.withResolvers<DirectResponse>();
+  const one = get("/");
   let begun = 0;
-  await using server = await startDirect((request, response) => {
-    if (begun++ === 0) asked.resolve(response);
-    else setImmediate(() => response.end(request.url === "/last" ? "last." : "x".repeat(100_000)));
+  let arrived: Socket | undefined;
+  // A read brings 2,400 of them at most, and one more may come with each answer that drains.
+  const most = 10_000;
+  await using server = await startDirect((_request, response) => {
+    begun++;
+    if (begun > 1) setImmediate(() => response.end("x".repeat(100_000)));
+    else setTimeout(() => response.end("first."), 300);
   });
+  server.front.server.on("connection", (socket) => (arrived = socket));
   using client = server.open();
-  client.socket.pause();
-  const sent = get("/").repeat(400_000) + get("/last");
-  client.socket.write(sent);
-  const first = await asked.promise;
-  await pause(300);
-  assert.ok(client.socket.writableLength > sent.length / 4, "the rest of it waits at the client");
-  first.end("first.");
-  await pause(500);
-  assert.ok(client.socket.writableLength > sent.length / 4, "the rest of it waits still");
+  client.socket.removeAllListeners("data");
+  client.socket.resume();
+  client.socket.write(one.repeat(400_000));
+  while (begun < 300) {
+    await pause(10);
+    const waiting = (arrived?.bytesRead ?? 0) / one.length - begun;
+    assert.ok(waiting < most, `${waiting} wait after ${begun}`);
+  }
+});
+
+test("bodies sent ahead together hold no more than their bound", async () => {
+  let arrived: Socket | undefined;
+  const waiting = Promise.withResolvers<DirectResponse>();
+  await using server = await startDirect((request, response) => {
+    if (request.url === "/first") waiting.resolve(response);
+    else echo(request, response);
+  });
+  server.front.server.on("connection", (socket) => (arrived = socket));
+  using client = server.open();
+  const size = 60_000;
+  client.socket.write(get("/first"));
+  for (let at = 0; at < 20; at++) {
+    client.socket.write(post(`/b${at}`, "x".repeat(size)));
+    await pause(5);
+  }
+  client.socket.write(get("/last"));
+  const response = await waiting.promise;
+  await pause(200);
+  assert.ok((arrived?.bytesRead ?? 0) < 6 * size, `${arrived?.bytesRead} bytes were read`);
+  response.end("first.");
+  const answers = bodies(await client.until(/\/last 0\.$/));
+  assert.deepEqual(
+    answers.slice(1, -1),
+    Array.from({ length: 20 }, (_, at) => `/b${at} ${size}.`),
+  );
+});
+
+test("behind an answer that ends the connection nothing is begun", async () => {
+  const begun: string[] = [];
+  await using server = await startDirect((request, response) => {
+    begun.push(request.url);
+    if (request.url === "/leaving") server.front.announceClose();
+    response.end("answer.");
+  });
+  using refused = server.open();
+  refused.socket.write(
+    "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n" +
+      `ab${get("/b")}`,
+  );
+  assert.match(await refused.closed(), /Connection: close\r\n\r\nanswer\.$/);
+  using leaving = server.open();
+  leaving.socket.write(get("/leaving") + get("/b") + get("/node/b"));
+  assert.match(await leaving.closed(), /Connection: close\r\n\r\nanswer\.$/);
+  assert.deepEqual(begun, ["/refused", "/leaving"]);
 });
 
 test("many requests sent ahead, with answers that drain, are all answered", async () => {
@@ -98,10 +149,13 @@ test("many requests sent ahead, with answers that drain, are all answered", asyn
 
 test("a wish to change the protocol is passed over, and its request the last; CONNECT ends the connection", async () => {
   const begun: string[] = [];
-  await using server = await startDirect((request, response) => {
-    begun.push(request.url);
-    echo(request, response);
-  });
+  await using server = await startDirect(
+    (request, response) => {
+      begun.push(request.url);
+      echo(request, response);
+    },
+    { headersTimeoutMs: 200 },
+  );
   const upgrade =
     "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
   const withUpgrade = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`;
@@ -126,6 +180,14 @@ test("a wish to change the protocol is passed over, and its request the last; CO
   split.socket.write(get("/smuggled").padEnd(40));
   assert.deepEqual(bodies(await split.closed()), ["/a50 4."]);
   assert.ok(!begun.some((url) => /behind|victim|smuggled/.test(url)));
+  // Nor may what comes behind it, or the time that takes, stand in for its answer.
+  for (const path of ["/c1500", "/node/c"]) {
+    using last = server.open();
+    last.socket.write(withUpgrade(path));
+    await pause(20);
+    last.socket.write("X");
+    assert.match(await last.closed(), /^HTTP\/1\.1 200 [^]* 0\.?$/);
+  }
   using client = server.open();
   client.socket.write("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
   assert.equal(await client.closed(), "");
@@ -148,14 +210,20 @@ test("whoever is told that his request is not HTTP, or too slow, is gone soon, a
     {
       headersTimeoutMs: 200,
       requestTimeoutMs: 200,
-      fallback: (_request, response) => void setTimeout(() => response.end("x".repeat(300_000)), 2500),
+      fallback: (_request, response) => void setTimeout(() => response.end("x".repeat(20_000_000)), 100),
     },
   );
   const half = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc";
-  using slow = server.open();
+  using slow = server.open({ allowHalfOpen: true });
   slow.socket.write(half);
   assert.match(await slow.until(/\}$/), /^HTTP\/1\.1 408 [^]*\r\n\r\n\{[^{]*\{[^}]*\}\}$/);
+  const toldMs = performance.now();
   slow.socket.write("defghi");
+  const connections = (): Promise<number> =>
+    new Promise((resolve) => server.front.server.getConnections((_error, count) => resolve(count)));
+  while ((await connections()) > 0) await pause(50);
+  const leftMs = performance.now() - toldMs;
+  assert.ok(leftMs > 500, `hung up ${leftMs} ms after it was told`);
   using broken = server.open();
   broken.socket.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nZ\r\n");
   assert.match(await broken.until(/\}$/), /^HTTP\/1\.1 400 /);
@@ -163,11 +231,9 @@ test("whoever is told that his request is not HTTP, or too slow, is gone soon, a
   using handed = server.open();
   handed.socket.write(`${get("/node")}${get("/b")}X\r\n\r\n`);
   handed.socket.pause();
-  await Promise.all([slow.closed(), broken.closed()]);
+  await broken.closed();
   assert.deepEqual(ended, ["CS_VALIDATION_FAILED", "CS_VALIDATION_FAILED"]);
   assert.equal(room.held, 0);
-  const connections = (): Promise<number> =>
-    new Promise((resolve) => server.front.server.getConnections((_error, count) => resolve(count)));
   while ((await connections()) > 0) await pause(50);
 });
 
@@ -192,7 +258,9 @@ test("an idle connection ends after its time, one with work does not, whoever do
 
 test("a server that closes lets a direct answer out first, and ends idle connections", async () => {
   const running = Promise.withResolvers<DirectResponse>();
+  const begun: string[] = [];
   await using server = await startDirect((request, response) => {
+    begun.push(request.url);
     request.resume();
     if (request.url === "/running") running.resolve(response);
     else response.end("idle.");
@@ -210,5 +278,6 @@ test("a server that closes lets a direct answer out first, and ends idle connect
   const seen = await client.closed();
   // What was sent ahead is not begun: nobody would hear its answer.
   assert.match(seen, /Connection: close\r\n\r\ndone\.$/);
+  assert.deepEqual(begun, ["/idle", "/running"]);
   await closed;
 });

@@ -28,8 +28,9 @@ interface Parser {
 
 /** Beyond what the client was told, so that it does not send a request into the end. Node allows as much. */
 const IDLE_MARGIN_MS = 1000;
-/** Requests that wait for an answer before theirs, past which the connection is read no further. */
+/** Requests that wait for an answer before theirs, and what their bodies hold, past which the connection is read no further. */
 const AHEAD_MAX = 32;
+const AHEAD_BYTES_MAX = 64 * 1024;
 /** What the parser wants to hear: nothing special about this request. */
 const ORDINARY = 0;
 
@@ -50,6 +51,8 @@ export class DirectConnection implements Line {
   #isBeginning = false;
   /** Nothing more is begun here. */
   #isOver = false;
+  /** The one behind which the parser stops. */
+  #last: { readonly complete: boolean } | undefined;
   #hasTimer = false;
 
   /** @param socket one that Node's server has just taken, whose messages are `DirectRequest`s */
@@ -75,7 +78,7 @@ export class DirectConnection implements Line {
 
   /** Whether the last request here is complete and waits for its answer: what comes behind it is nobody's business. */
   get hasLast(): boolean {
-    return this.#isOver && this.#current?.complete === true && this.#socket.writable;
+    return this.#last?.complete === true && this.#socket.writable;
   }
 
   /** All of an answer is out. */
@@ -85,7 +88,7 @@ export class DirectConnection implements Line {
   }
 
   #onRequest(request: DirectRequest, keepAlive: boolean): number {
-    if (this.#isOver) {
+    if (this.#isOver || !this.#socket.writable) {
       request.upgrade = false;
       request.leave();
       return ORDINARY;
@@ -94,6 +97,7 @@ export class DirectConnection implements Line {
     if (request.upgrade) {
       // The parser stops behind such a request, as another protocol may begin there. None does: it is the last one here.
       this.#isOver = true;
+      this.#last = request;
       stays = false;
       request.upgrade = request.method === "CONNECT";
     }
@@ -120,6 +124,7 @@ export class DirectConnection implements Line {
   #hand(request: DirectRequest, keepAlive: boolean): number {
     const message = request.toMessage();
     if (this.#parser.incoming === request) this.#parser.incoming = message;
+    if (this.#last === request) this.#last = message;
     this.#socket.setTimeout(0);
     this.#hasTimer = false;
     const verdict = this.#passOn.call(this.#parser, message, keepAlive);
@@ -159,16 +164,23 @@ export class DirectConnection implements Line {
 
   /** Stops reading where enough waits. */
   #hold(): void {
-    if (this.#ahead.length < AHEAD_MAX || this.#socket._paused) return;
+    if (this.#socket._paused || !this.#hasEnough()) return;
     // Node's server pauses its parser too once it sees this.
     this.#socket._paused = true;
     this.#socket.pause();
   }
 
   #readOn(): void {
-    if (this.#ahead.length >= AHEAD_MAX || !this.#socket._paused) return;
+    if (!this.#socket._paused || this.#hasEnough()) return;
     this.#socket._paused = false;
     this.#socket.parser?.resume();
     this.#socket.resume();
+  }
+
+  #hasEnough(): boolean {
+    if (this.#ahead.length >= AHEAD_MAX) return true;
+    let bytes = 0;
+    for (const { request } of this.#ahead) bytes += request.earlyBytes;
+    return bytes >= AHEAD_BYTES_MAX;
   }
 }

@@ -4,9 +4,10 @@ import type { Socket } from "node:net";
 /** Gets the pieces of a body as they arrive, and `null` at its end. */
 export type BodySink = (chunk: Buffer | null) => void;
 
-/** Bytes and pieces of a body nobody has asked for yet, past which the connection is read no further. */
+/** Bytes of a body nobody has asked for yet, past which the connection is read no further. */
 const EARLY_BYTES_MAX = 64 * 1024;
-const EARLY_PIECES_MAX = 64;
+/** What a piece takes by itself, whatever is in it. */
+const PIECE_BYTES = 1024;
 const NO_HEADERS: string[] = [];
 
 /** What Node's own message does with headers. */
@@ -36,7 +37,8 @@ export class DirectRequest {
   #headers: IncomingHttpHeaders | undefined;
   /** What came of the body before anybody asked: the token had to be looked up first. */
   #early: Buffer[] = [];
-  #earlyBytes = 0;
+  /** What that takes. */
+  earlyBytes = 0;
   #isHeld = false;
   #hasBegun = false;
   #sink: BodySink | undefined;
@@ -153,8 +155,8 @@ export class DirectRequest {
     }
     if (chunk === null) return true;
     this.#early.push(chunk);
-    this.#earlyBytes += chunk.length;
-    this.#isHeld = this.#earlyBytes >= EARLY_BYTES_MAX || this.#early.length >= EARLY_PIECES_MAX;
+    this.earlyBytes += chunk.length + PIECE_BYTES;
+    this.#isHeld = this.earlyBytes >= EARLY_BYTES_MAX;
     return !this.#isHeld;
   }
 
@@ -167,6 +169,7 @@ export class DirectRequest {
     this.#sink = sink;
     const early = this.#early;
     this.#early = [];
+    this.earlyBytes = 0;
     for (const chunk of early) sink(chunk);
     if (this.complete) this.#end(sink);
     else if (this.#isHeld) this.socket.resume();

@@ -75,7 +75,8 @@ export class DirectResponse {
     if (this.#head === undefined) this.writeHead(this.statusCode, {});
     const { socket, waits, method } = this.#request;
     if (!socket.writable) {
-      this.#finish(false);
+      // Whoever ended it sees to the rest.
+      this.#finish(true);
       return;
     }
     // A client that was not told to go on may send its body or not: what comes next on this connection nobody knows.

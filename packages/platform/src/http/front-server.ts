@@ -108,13 +108,17 @@ export function createFrontServer(options: FrontServerOptions): FrontServer {
   // Past a count Node drops headers silently; ours are bounded by bytes.
   server.maxHeadersCount = 0;
   const connections = new WeakMap<Socket, DirectConnection>();
+  /** Those that were told what is wrong with them. */
+  const lingering = new WeakSet<Socket>();
   server.on("connection", (socket) => {
     const isClosing = (): boolean => closing;
     connections.set(socket, new DirectConnection(socket, { take, isClosing, idleMs: keepAliveTimeout }));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const connection = connections.get(socket);
-    if (connection?.hasLast === true && error.code?.startsWith("HPE_") === true) return;
+    const isOfBytes = error.code === "ERR_HTTP_REQUEST_TIMEOUT" || error.code?.startsWith("HPE_") === true;
+    if (isOfBytes && (connection?.hasLast === true || lingering.has(socket))) return;
+    lingering.add(socket);
     answerClientError(error, socket);
     // After the answer: whoever waits for a body has nothing to add.
     connection?.cut(error);

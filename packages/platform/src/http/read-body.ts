@@ -2,7 +2,7 @@ import { PlatformError } from "@sous/contract";
 import type { DirectRequest } from "./direct-request.ts";
 
 const EMPTY = Buffer.alloc(0);
-/** Small pieces are gathered in blocks: each by itself would take more memory than what is in it. */
+/** Small pieces are gathered in blocks of so much, or twice what has come: by itself each takes more than what is in it. */
 const BLOCK_BYTES = 16 * 1024;
 
 /** What bodies that are on their way take of a process's memory, whoever reads them. */
@@ -55,19 +55,21 @@ export function createBodyReader({ bytesMax, room }: BodyLimits): ReadBody {
     }
 
     function closeBlock(pieces: Buffer[]): void {
-      if (block !== undefined) pieces.push(block.subarray(0, blockBytes));
+      const used = block?.subarray(0, blockBytes);
+      // One that is mostly empty must not hold what nobody counts.
+      if (used !== undefined) pieces.push(blockBytes * 2 < (block?.length ?? 0) ? Buffer.from(used) : used);
       block = undefined;
       blockBytes = 0;
     }
 
     function append(pieces: Buffer[], chunk: Buffer): void {
-      if (blockBytes + chunk.length > BLOCK_BYTES) closeBlock(pieces);
+      if (blockBytes + chunk.length > (block?.length ?? BLOCK_BYTES)) closeBlock(pieces);
       if (chunk.length > BLOCK_BYTES / 4) {
         closeBlock(pieces);
         pieces.push(chunk);
         return;
       }
-      block ??= Buffer.allocUnsafe(BLOCK_BYTES);
+      block ??= Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, Math.max(chunk.length, 2 * bytes)));
       chunk.copy(block, blockBytes);
       blockBytes += chunk.length;
     }

@@ -3,6 +3,8 @@ import type { Writable } from "node:stream";
 
 const HEADER_BYTES = 5;
 const ARENA_BYTES = 64 * 1024;
+/** Frames that a patient writer keeps at most: with these the other side begins while more are written. */
+const PATIENT_FRAMES_MAX = 8;
 
 /**
  * Writes length-prefixed frames into one buffer and sends it at the end of the tick, of the turn or of the cork.
@@ -12,8 +14,8 @@ const ARENA_BYTES = 64 * 1024;
  */
 export class FrameWriter {
   /**
-   * Whether frames wait for what other sockets bring in the same turn of the loop: one write then wakes the other side
-   * for all of them. Where little is under way the first to come should not wait.
+   * Whether frames wait for what other sockets bring in the same turn of the loop, until there are some: one write then
+   * wakes the other side for all of them. Where little is under way the first to come should not wait.
    */
   patient = false;
   readonly #stream: Writable;
@@ -21,6 +23,7 @@ export class FrameWriter {
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
   #end = 0;
   #frameStart = 0;
+  #frames = 0;
   #scheduled = false;
   #corked = false;
   #closed = false;
@@ -79,7 +82,12 @@ export class FrameWriter {
   /** Ends the frame and sees to it that it leaves at the end of this tick, or of this turn of the loop. */
   end(): void {
     this.#arena.writeUInt32LE(this.#end - this.#frameStart - 4, this.#frameStart);
-    if (this.#scheduled || this.#corked) return;
+    if (this.#corked) return;
+    if (this.patient && ++this.#frames >= PATIENT_FRAMES_MAX) {
+      this.flush();
+      return;
+    }
+    if (this.#scheduled) return;
     this.#scheduled = true;
     if (this.patient) setImmediate(flushWriter, this);
     else process.nextTick(flushWriter, this);
@@ -98,6 +106,7 @@ export class FrameWriter {
   /** Hands everything written so far to the stream now. */
   flush(): void {
     this.#scheduled = false;
+    this.#frames = 0;
     if (this.#end === 0) return;
     const bytes = this.#end;
     this.#end = 0;

@@ -56,6 +56,27 @@ test("corked frames leave together, and at once when the cork is out", async () 
   assert.deepEqual([...(stream.read() as Buffer)], [1, 0, 0, 0, 1, 1, 0, 0, 0, 2]);
 });
 
+test("a patient writer keeps frames for the turn of the loop, but no more than eight", async () => {
+  const stream = new PassThrough();
+  const writer = new FrameWriter(stream);
+  const taken = (): number => {
+    let bytes = 0;
+    for (let chunk = stream.read() as Buffer | null; chunk !== null; chunk = stream.read() as Buffer | null)
+      bytes += chunk.length;
+    return bytes / 5;
+  };
+  writer.patient = true;
+  for (let frame = 0; frame < 7; frame++) writer.begin(1).end();
+  await Promise.resolve();
+  assert.equal(taken(), 0);
+  writer.begin(1).end();
+  assert.equal(taken(), 8);
+  for (let frame = 0; frame < 19; frame++) writer.begin(1).end();
+  assert.equal(taken(), 16);
+  await new Promise(setImmediate);
+  assert.equal(taken(), 3);
+});
+
 test("frames go to the file of the stream while it takes them, and keep their order when it does not", () => {
   const folder = mkdtempSync(join(tmpdir(), "sous-"));
   const path = join(folder, "pipe");

@@ -32,8 +32,9 @@ export async function startDirect(route: Route, options: Partial<FrontServerOpti
   const { port } = await front.listen({ host: "127.0.0.1", port: 0 });
   return {
     front,
-    open(): Client {
-      const socket = connect(port, "127.0.0.1");
+    /** @param options `allowHalfOpen`: the client does not end when the server does */
+    open(options: { allowHalfOpen?: boolean } = {}): Client {
+      const socket = connect({ port, host: "127.0.0.1", ...options });
       let seen = "";
       socket.setEncoding("latin1").on("data", (part: string) => (seen += part));
       socket.on("error", () => {});
@@ -42,7 +43,10 @@ export async function startDirect(route: Route, options: Partial<FrontServerOpti
         async until(pattern) {
           while (!pattern.test(seen)) {
             assert.ok(!socket.destroyed, `hung up after ${JSON.stringify(seen.slice(-200))}`);
-            await Promise.race([once(socket, "data"), once(socket, "close")]);
+            const waiting = new AbortController();
+            const { signal } = waiting;
+            await Promise.race([once(socket, "data", { signal }), once(socket, "close", { signal })]);
+            waiting.abort();
           }
           return seen;
         },
