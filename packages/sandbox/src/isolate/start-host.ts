@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex, Readable, Writable } from "node:stream";
@@ -12,6 +21,7 @@ import { readHostPid } from "./closing/read-host-pid.ts";
 import { filterArch } from "./closing/system-call-numbers.ts";
 import { killQuietly } from "./closing/kill-quietly.ts";
 import type { StartedHost } from "./host-sandbox.ts";
+import { MARKER_BYTES } from "./protocol.ts";
 
 export interface StartHostOptions {
   launcher: Launcher;
@@ -97,7 +107,26 @@ function childrenOf(pid: number | undefined): number[] {
 
 /** A small file without a name: the host writes it, we read it, nobody else can reach it. */
 function openMarker(): { writeFd: number; readFd: number } {
-  return withoutName((path) => ({ writeFd: openSync(path, "w", 0o600), readFd: openSync(path, "r") }));
+  return withoutName((path) => {
+    // What it will ever hold: there is room for it from here on, or none to begin with.
+    writeFileSync(path, new Uint8Array(MARKER_BYTES), { mode: 0o600 });
+    return { writeFd: openSync(path, "r+"), readFd: openSync(path, "r") };
+  });
+}
+
+/**
+ * Files in memory, where the system has such: on a disk both the start of a host, which this process waits for, and each slice
+ * in it could wait for what others write.
+ */
+const MEMORY_FOLDER = writableFolder("/dev/shm");
+
+function writableFolder(path: string): string | undefined {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return path;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The launch filter in a file without a name, for bubblewrap to read. */
@@ -111,7 +140,16 @@ function openFilter(): number {
 }
 
 function withoutName<T>(open: (path: string) => T): T {
-  const folder = mkdtempSync(join(tmpdir(), "sous-"));
+  try {
+    if (MEMORY_FOLDER !== undefined) return inFolderOf(MEMORY_FOLDER, open);
+  } catch {
+    // It is full: then on the disk.
+  }
+  return inFolderOf(tmpdir(), open);
+}
+
+function inFolderOf<T>(parent: string, open: (path: string) => T): T {
+  const folder = mkdtempSync(join(parent, "sous-"));
   try {
     return open(join(folder, "file"));
   } finally {
