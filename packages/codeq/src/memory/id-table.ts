@@ -10,7 +10,7 @@ export interface Identified<T> {
 const BUCKETS_MIN = 256;
 /**
  * Characters of a UUID of version 7 that choose its bucket: of its millisecond, of the count within it, and of what is drawn
- * at random. All of them would cost three times as much, on every way of every call.
+ * at random. They tell ids apart as well as all of them do, and are looked at several times a call.
  */
 const UUID_HASHED = [10, 11, 12, 15, 16, 17, 34, 35];
 const UUID_LENGTH = 36;
