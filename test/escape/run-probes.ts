@@ -72,7 +72,7 @@ process.stdout.write(JSON.stringify(report));
 async function probeOneHost(names: readonly string[]): Promise<void> {
   if (launcher === undefined) throw new Error(`${run.kind} is not there`);
   const uid = root ? UID + started++ : null;
-  const group = groups.create();
+  const group = await groups.create();
   const probed = await startHost({ launcher, uid, group });
   const lines = createInterface({ input: probed.link })[Symbol.asyncIterator]();
   const ended = once(probed.process, "exit");

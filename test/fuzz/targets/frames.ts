@@ -44,7 +44,7 @@ class HostileProcess extends EventEmitter {
 }
 
 const NO_GROUP: HostGroup = {
-  add() {},
+  add: async () => {},
   limitMemory() {},
   limitCpu() {},
   outOfMemory: () => false,

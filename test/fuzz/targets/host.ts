@@ -65,7 +65,7 @@ async function feed(
   setupJson: string,
   bytes: Buffer,
 ): Promise<string | undefined> {
-  const host = await startHost({ launcher, uid: null, group: groups.create() });
+  const host = await startHost({ launcher, uid: null, group: await groups.create() });
   const exited = once(host.process, "exit");
   host.process.stderr?.resume();
   host.link.on("error", () => {});

@@ -31,7 +31,13 @@ function startMechanism() {
   const pid = 2 ** 30;
   let killed = false;
   const process = Object.assign(new EventEmitter(), { pid, stderr: null, kill: () => (killed = true) });
-  const group = { add() {}, limitMemory() {}, limitCpu() {}, outOfMemory: () => false, remove() {} };
+  const group = {
+    add: async () => {},
+    limitMemory() {},
+    limitCpu() {},
+    outOfMemory: () => false,
+    remove() {},
+  };
   const started = { process: process as unknown as ChildProcess, pid, link, group };
   const mechanism = new HostMechanism({ ...started, markerFd: openSync(devNull, "r") }, 0);
   const ignore = (): void => {};

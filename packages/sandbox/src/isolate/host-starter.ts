@@ -81,7 +81,7 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
 
   async function startBy(launcher: Launcher): Promise<StartedMechanism> {
     const uid = root ? options.firstUid + (started++ % UIDS) : null;
-    const group = groups.create();
+    const group = await groups.create();
     const mechanism = new HostMechanism(await startHost({ launcher, uid, group }), GROUP_SLACK_BYTES);
     const setup: HostSetup = {
       core: options.guest.core,

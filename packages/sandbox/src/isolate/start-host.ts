@@ -17,7 +17,7 @@ import { bubblewrapArguments } from "./closing/bubblewrap.ts";
 import type { HostGroup } from "./closing/host-groups.ts";
 import { launchFilter } from "./closing/host-filters.ts";
 import type { Launcher } from "./closing/launchers.ts";
-import { readHostPid } from "./closing/read-host-pid.ts";
+import { letHostRun, readHostPid, whileAlive } from "./closing/read-host-pid.ts";
 import { filterArch } from "./closing/system-call-numbers.ts";
 import { killQuietly } from "./closing/kill-quietly.ts";
 import type { StartedHost } from "./host-sandbox.ts";
@@ -59,8 +59,8 @@ export async function startHost(options: StartHostOptions): Promise<StartedHost>
         `${program} could not be started; see the limits on processes and memory`,
       );
     }
-    const pid = filter === undefined ? child.pid : await readHostPid(child, (host) => group.add(host));
-    if (filter === undefined) group.add(pid);
+    const grouped = filter === undefined ? addTo(group, child.pid) : addHeld(group, child);
+    const pid = await whileAlive(child, grouped);
     return { process: child, pid, link: child.stdio[3] as Duplex, markerFd: marker.readFd, group };
   } catch (error) {
     killAll(child);
@@ -68,6 +68,18 @@ export async function startHost(options: StartHostOptions): Promise<StartedHost>
     group.remove();
     throw error;
   }
+}
+
+async function addTo(group: HostGroup, pid: number): Promise<number> {
+  await group.add(pid);
+  return pid;
+}
+
+/** bubblewrap holds the host back until it is in its group. */
+async function addHeld(group: HostGroup, bubblewrap: ChildProcess): Promise<number> {
+  const pid = await addTo(group, await readHostPid(bubblewrap));
+  letHostRun(bubblewrap);
+  return pid;
 }
 
 function launcherCommand(launcher: Launcher): readonly string[] {

@@ -1,12 +1,13 @@
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CgroupPlace, type Controller, findCgroupPlaces, readControllers } from "./cgroup-places.ts";
 
 /** The control group of one host. */
 export interface HostGroup {
-  /** Puts a process in, with all its threads. */
-  add(pid: number): void;
+  /** Puts a process in, with all its threads: the kernel may take tens of milliseconds. */
+  add(pid: number): Promise<void>;
   /** @param bytes of memory the host may hold, kernel and page cache included */
   limitMemory(bytes: number): void;
   /** Takes the processor time down to what a host may use; starting one may use more. */
@@ -17,10 +18,13 @@ export interface HostGroup {
   remove(): void;
 }
 
-/** Makes control groups for hosts, with the controllers this process may use. */
+/**
+ * Makes control groups for hosts, with the controllers this process may use. What makes, fills and removes a group waits for
+ * the kernel, and for each other, so none of it is done on the thread that serves calls.
+ */
 export interface HostGroups {
   readonly controllers: readonly Controller[];
-  create(): HostGroup;
+  create(): Promise<HostGroup>;
   /** Removes what is left, once the hosts have ended. */
   close(): Promise<void>;
 }
@@ -55,20 +59,23 @@ export function openHostGroups(limits: HostGroupLimits): HostGroups {
   const open = new Set<string>();
   return {
     controllers: bases.map((base) => base.controller),
-    create() {
+    async create() {
       const name = `host-${++made}`;
       const folders = new Map(
         bases.map((base) => [base.controller, { ...base, folder: join(base.folder, name) }]),
       );
       const paths = new Set([...folders.values()].map((base) => base.folder));
-      for (const path of paths) mkdirSync(path, { recursive: true });
-      for (const path of paths) open.add(path);
+      for (const path of paths) {
+        await mkdir(path, { recursive: true });
+        open.add(path);
+      }
       return createGroup(folders, [...paths], limits, (path) => open.delete(path));
     },
     async close() {
       for (let tries = 0; tries < CLOSE_TRIES; tries++) {
-        for (const path of open) if (removeQuietly(path)) open.delete(path);
-        if (bases.map(({ folder }) => removeQuietly(folder)).every(Boolean)) return;
+        for (const path of open) if (await isRemoved(path)) open.delete(path);
+        const removed = await Promise.all(bases.map(({ folder }) => isRemoved(folder)));
+        if (removed.every(Boolean)) return;
         await sleep(CLOSE_RETRY_MS);
       }
     },
@@ -113,8 +120,8 @@ function createGroup(
   limitMemory(limits.memoryBytes);
   write("pids", ["pids.max", "pids.max"], limits.pids);
   return {
-    add: (pid) => {
-      for (const path of paths) writeFileSync(join(path, "cgroup.procs"), String(pid));
+    async add(pid) {
+      for (const path of paths) await writeFile(join(path, "cgroup.procs"), String(pid));
     },
     limitMemory,
     limitCpu() {
@@ -136,24 +143,29 @@ function createGroup(
       }
     },
     remove: () => {
-      for (const path of paths) removeSoon(path, () => onRemoved(path));
+      for (const path of paths) void removeSoon(path).then(() => onRemoved(path));
     },
   };
 }
 
 /** A folder goes only when the kernel is done with the process, a little after its end. */
-function removeSoon(path: string, done: () => void, tries = REMOVE_TRIES): void {
-  if (removeQuietly(path) || tries === 0) done();
-  else setTimeout(removeSoon, REMOVE_RETRY_MS, path, done, tries - 1).unref();
+async function removeSoon(path: string): Promise<void> {
+  for (let tries = 0; tries < REMOVE_TRIES; tries++) {
+    if (await isRemoved(path)) return;
+    await sleep(REMOVE_RETRY_MS, undefined, { ref: false });
+  }
 }
 
-/** @returns whether it is gone */
-function removeQuietly(path: string): boolean {
+const isRemoved = (path: string): Promise<boolean> => rmdir(path).then(() => true, isGone);
+
+const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT";
+
+/** For what is left of others, before anybody is served. */
+function removeQuietly(path: string): void {
   try {
     rmdirSync(path);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT";
+  } catch {
+    // Somebody is in it still, or it is gone.
   }
 }
 
