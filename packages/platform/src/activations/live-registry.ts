@@ -43,10 +43,7 @@ export class LiveRegistry implements LiveActivations {
   }
 
   find(tenant: string, activationId: string): LiveActivation | undefined {
-    for (const activation of this.#live) {
-      if (activation.id === activationId && activation.invocation.tenant === tenant) return activation;
-    }
-    return undefined;
+    return this.#live.find(({ id, invocation }) => id === activationId && invocation.tenant === tenant);
   }
 
   /** Rare, and the groups are small: looked through rather than indexed. */

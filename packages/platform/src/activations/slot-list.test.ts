@@ -33,3 +33,18 @@ test("what is deleted while somebody looks is passed over", () => {
   assert.equal(seen, 10);
   assert.equal(list.size, 0);
 });
+
+test("the first item that matches is found, past slots that are empty", () => {
+  const list = new SlotList<{ n: number }>();
+  const items = Array.from({ length: 4 }, (_, n) => ({ n }));
+  for (const [slot, item] of items.entries()) assert.equal(list.add(item), slot);
+  list.delete(0, items[0] ?? { n: -1 });
+  assert.equal(
+    list.find(({ n }) => n >= 1),
+    items[1],
+  );
+  assert.equal(
+    list.find(({ n }) => n === 0),
+    undefined,
+  );
+});

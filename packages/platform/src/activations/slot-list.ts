@@ -29,6 +29,15 @@ export class SlotList<T extends object> {
     return true;
   }
 
+  /** Looks through the items without an iterator, which would cost each of them a call. */
+  find(matches: (item: T) => boolean): T | undefined {
+    for (let slot = 0; slot < this.#slots.length; slot++) {
+      const item = this.#slots[slot];
+      if (item !== undefined && matches(item)) return item;
+    }
+    return undefined;
+  }
+
   *[Symbol.iterator](): IterableIterator<T> {
     for (const item of this.#slots) if (item !== undefined) yield item;
   }
