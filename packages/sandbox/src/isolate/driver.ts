@@ -74,6 +74,8 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
   });
   const live = new Set<SupervisedSandbox>();
   const stems: Promise<StartedMechanism>[] = [];
+  /** Starts under way. */
+  const under = new Set<Promise<StartedMechanism>>();
   let lastStartMs = 0;
   let closed = false;
   let watcher: NodeJS.Timeout | undefined;
@@ -81,7 +83,9 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
 
   async function start(): Promise<StartedMechanism> {
     const begun = performance.now();
-    const started = await starter.start();
+    const starting = starter.start();
+    under.add(starting);
+    const started = await starting.finally(() => under.delete(starting));
     lastStartMs = performance.now() - begun;
     options.onReport?.(started.report);
     return started;
@@ -155,6 +159,10 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
     async create({ tenant }): Promise<Sandbox> {
       if (closed) throw new PlatformError("CS_DRAINING", "the sandbox driver is closed");
       const { mechanism } = await take();
+      if (closed) {
+        mechanism.kill();
+        throw new PlatformError("CS_DRAINING", "the sandbox driver is closed");
+      }
       restockSoon();
       const id = `host-${mechanism.pid}`;
       const sandbox = new SupervisedSandbox(mechanism, { id, tenant, memoryBytesMax, onActive: attend });
@@ -173,6 +181,7 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
         .splice(0)
         .map((stem) => stem.then(({ mechanism }) => mechanism.kill()).catch(() => {}));
       await Promise.all([...waiting, ...[...live].map((sandbox) => sandbox[Symbol.asyncDispose]())]);
+      await Promise.allSettled(under);
       await starter.close();
     },
   };

@@ -94,21 +94,27 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
     };
     mechanism.onCaches = (made) => void (caches ??= made);
     mechanism.setup(JSON.stringify(setup));
-    const closed = await ready(mechanism);
-    const account = readProcessAccount(mechanism.pid);
+    try {
+      const report = reportOf(launcher.kind, mechanism.pid, await ready(mechanism));
+      group.limitCpu();
+      return { mechanism, report };
+    } catch (error) {
+      mechanism.kill();
+      throw error;
+    }
+  }
+
+  function reportOf(kind: LauncherKind, pid: number, closed: ClosedHost): HostReport {
+    const account = readProcessAccount(pid);
     const layers = judgeLayers({
       closed,
       account,
-      launcher: launcher.kind,
+      launcher: kind,
       controllers: groups.controllers,
       ownUid: process.getuid?.() ?? -1,
       linux: process.platform === "linux",
     });
-    group.limitCpu();
-    const { kind } = launcher;
-    const level = levelOf(layers);
-    const report = { pid: mechanism.pid, uid: account?.uid ?? -1, launcher: kind, level, layers, failures };
-    return { mechanism, report };
+    return { pid, uid: account?.uid ?? -1, launcher: kind, level: levelOf(layers), layers, failures };
   }
 
   async function startClosed(): Promise<StartedMechanism> {
@@ -156,7 +162,6 @@ function ready(mechanism: HostMechanism): Promise<ClosedHost> {
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
       clearTimeout(timer);
-      mechanism.kill();
       reject(new PlatformError("CS_INTERNAL", `a sandbox host did not start: ${why}`));
     };
     const timer = setTimeout(() => fail(`not ready after ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);

@@ -36,50 +36,50 @@ export interface StartHostOptions {
  * @throws CS_INTERNAL with what the launcher said
  */
 export async function startHost(options: StartHostOptions): Promise<StartedHost> {
-  const { launcher, uid, group } = options;
+  const { launcher, group } = options;
+  using failed = new DisposableStack();
+  failed.defer(() => group.remove());
   const marker = openMarker();
-  const filter = launcher.kind === "bubblewrap" ? openFilter() : undefined;
-  const stdio: StdioOptions = ["ignore", "ignore", "pipe", "pipe", marker.writeFd];
-  if (filter !== undefined) stdio.push(filter, "pipe", "pipe");
+  failed.defer(() => closeSync(marker.readFd));
+  const child = launch(options, marker.writeFd);
+  let pid = child.pid;
+  failed.defer(() => killAll(child, pid));
+  if (pid === undefined) {
+    child.on("error", () => {});
+    throw new PlatformError(
+      "CS_INTERNAL",
+      `${child.spawnfile} could not be started; see the limits on processes and memory`,
+    );
+  }
+  const isHeld = launcher.kind === "bubblewrap";
+  const put = async (): Promise<number> => {
+    if (isHeld) pid = await readHostPid(child);
+    await group.add(pid as number);
+    if (isHeld) letHostRun(child);
+    return pid as number;
+  };
+  const host = { process: child, pid: await whileAlive(child, put()), markerFd: marker.readFd, group };
+  failed.move();
+  return { ...host, link: child.stdio[3] as Duplex };
+}
+
+function launch({ launcher, uid }: StartHostOptions, markerFd: number): ChildProcess {
+  using opened = new DisposableStack();
+  opened.defer(() => closeSync(markerFd));
+  const stdio: StdioOptions = ["ignore", "ignore", "pipe", "pipe", markerFd];
+  if (launcher.kind === "bubblewrap") {
+    const filter = openFilter();
+    opened.defer(() => closeSync(filter));
+    stdio.push(filter, "pipe", "pipe");
+  }
   const [program = "", ...args] = launcherCommand(launcher);
-  const child = spawn(program, args, {
+  return spawn(program, args, {
     env: {},
     cwd: "/",
     stdio,
     windowsHide: true,
     ...(launcher.kind === "bubblewrap" && uid !== null ? { uid, gid: uid } : {}),
   });
-  closeSync(marker.writeFd);
-  if (filter !== undefined) closeSync(filter);
-  try {
-    if (child.pid === undefined) {
-      child.on("error", () => {});
-      throw new PlatformError(
-        "CS_INTERNAL",
-        `${program} could not be started; see the limits on processes and memory`,
-      );
-    }
-    const grouped = filter === undefined ? addTo(group, child.pid) : addHeld(group, child);
-    const pid = await whileAlive(child, grouped);
-    return { process: child, pid, link: child.stdio[3] as Duplex, markerFd: marker.readFd, group };
-  } catch (error) {
-    killAll(child);
-    closeSync(marker.readFd);
-    group.remove();
-    throw error;
-  }
-}
-
-async function addTo(group: HostGroup, pid: number): Promise<number> {
-  await group.add(pid);
-  return pid;
-}
-
-/** bubblewrap holds the host back until it is in its group. */
-async function addHeld(group: HostGroup, bubblewrap: ChildProcess): Promise<number> {
-  const pid = await addTo(group, await readHostPid(bubblewrap));
-  letHostRun(bubblewrap);
-  return pid;
 }
 
 function launcherCommand(launcher: Launcher): readonly string[] {
@@ -98,8 +98,10 @@ function launcherCommand(launcher: Launcher): readonly string[] {
  * Ends a start that failed. A launcher that is killed before it has set its process up leaves that behind, and our end of
  * its files would stay open.
  */
-function killAll(child: ChildProcess): void {
+function killAll(child: ChildProcess, host: number | undefined): void {
   for (const pid of childrenOf(child.pid)) killQuietly(pid);
+  // Its launcher may have ended before it.
+  if (host !== undefined && host !== child.pid) killQuietly(host);
   child.kill("SIGKILL");
   const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio;
   for (const stream of streams) stream?.destroy();

@@ -66,7 +66,7 @@ export function openHostGroups(limits: HostGroupLimits): HostGroups {
       );
       const paths = new Set([...folders.values()].map((base) => base.folder));
       for (const path of paths) {
-        await mkdir(path, { recursive: true });
+        await mkdir(path);
         open.add(path);
       }
       return createGroup(folders, [...paths], limits, (path) => open.delete(path));
@@ -143,17 +143,18 @@ function createGroup(
       }
     },
     remove: () => {
-      for (const path of paths) void removeSoon(path).then(() => onRemoved(path));
+      for (const path of paths) void removeSoon(path).then((removed) => removed && onRemoved(path));
     },
   };
 }
 
-/** A folder goes only when the kernel is done with the process, a little after its end. */
-async function removeSoon(path: string): Promise<void> {
+/** A folder goes only when the kernel is done with the process, a little after its end. @returns whether it is gone */
+async function removeSoon(path: string): Promise<boolean> {
   for (let tries = 0; tries < REMOVE_TRIES; tries++) {
-    if (await isRemoved(path)) return;
+    if (await isRemoved(path)) return true;
     await sleep(REMOVE_RETRY_MS, undefined, { ref: false });
   }
+  return false;
 }
 
 const isRemoved = (path: string): Promise<boolean> => rmdir(path).then(() => true, isGone);

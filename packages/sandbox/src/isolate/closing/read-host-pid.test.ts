@@ -25,16 +25,34 @@ test("a process that ends meanwhile is told of with what it said", async () => {
   });
 });
 
-test("so is one that has ended when the work is done, though its end has not arrived", async () => {
-  // What it leaves holds the pipe open, so that its end is told late.
-  const child = shell("sleep 0.3 & echo gone >&2; exit 3");
-  await assert.rejects(
-    whileAlive(
-      child,
-      once(child, "exit").then(() => 7),
-    ),
-    { message: /gone/ },
-  );
+test(
+  "so is one that has ended when the work is done, whatever holds its pipe open",
+  { timeout: 5000 },
+  async () => {
+    const child = shell("sleep 30 & echo $! gone >&2; exit 3");
+    const left = Promise.withResolvers<number>();
+    child.stderr?.once("data", (said: Buffer) => left.resolve(Number.parseInt(said.toString(), 10)));
+    await assert.rejects(
+      whileAlive(
+        child,
+        once(child, "exit").then(() => 7),
+      ),
+      { message: /gone/ },
+    );
+    process.kill(await left.promise, "SIGKILL");
+  },
+);
+
+test("work that fails because the process ends is told of with what the process said", async () => {
+  const child = shell("echo no room >&2; exit 3");
+  const work = once(child, "exit").then(() => Promise.reject(new Error("no such process")));
+  await assert.rejects(whileAlive(child, work), { code: "CS_INTERNAL", message: /no room/ });
+});
+
+test("work on a process that says nothing takes no longer than it may", async () => {
+  const child = shell("exec sleep 30");
+  await assert.rejects(whileAlive(child, never, 50), { message: /not done after 50 ms/ });
+  child.kill("SIGKILL");
 });
 
 test("a refusal of the work is its own", async () => {
