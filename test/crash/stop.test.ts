@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createApi, manifest, until } from "../support/api.ts";
 import { scratchFolder } from "../support/scratch.ts";
 import { startServer } from "../support/server.ts";
@@ -62,3 +65,29 @@ test("work that a stop cuts off has not failed: it runs again as the same attemp
   const record = await api.activation(id);
   assert.deepEqual([record["attempt"], record["attempts"]], [1, []]);
 });
+
+test(
+  "a call whose body arrives after a stop has begun is refused at once, and does not hold the stop",
+  { timeout: 20_000 },
+  async () => {
+    using data = scratchFolder();
+    await using server = await startServer({ settings: { data: data.path, drain_ms: 60_000 } });
+    const api = createApi(server.url);
+    await api.deploy({ name: "late", files: { "function.js": SLOW, "manifest.json": manifest() } });
+    await api.invoke("late", 1);
+    const { port, host } = new URL(server.url);
+    const socket = connect(Number(port), "127.0.0.1");
+    await once(socket, "connect");
+    let answer = "";
+    socket.setEncoding("utf8").on("data", (text: string) => (answer += text));
+    socket.write(`POST /v1/functions/late:invoke HTTP/1.1\r\nhost: ${host}\r\ncontent-length: 4\r\n\r\n10`);
+    await sleep(200);
+    process.kill(server.pid, "SIGTERM");
+    await sleep(500);
+    socket.write("00");
+    await once(socket, "close");
+    assert.match(answer, /^HTTP\/1\.1 503 .*"CS_DRAINING"/s);
+    assert.match(answer, /retry-after: 1/i);
+    await server.ended;
+  },
+);

@@ -37,6 +37,8 @@ export interface IngressOptions {
   now: () => number;
   /** Chooses who runs a synchronous call; absent: whoever has room. */
   placement?: Placement | undefined;
+  /** Whether nobody would run a call any more: the process ends, and its queue with it (never). */
+  isEnding?: (() => boolean) | undefined;
 }
 
 /** A checked request to run a version once. */
@@ -100,7 +102,7 @@ interface OpenKey {
 }
 
 export function createIngress(options: IngressOptions): Ingress {
-  const { codeq, store, live, replies, limits, tier, now, placement } = options;
+  const { codeq, store, live, replies, limits, tier, now, placement, isEnding = () => false } = options;
   const open = new Map<string, OpenKey>();
   const callers = new SlotList<Caller>();
 
@@ -364,6 +366,10 @@ export function createIngress(options: IngressOptions): Ingress {
   return {
     sync(request, settle) {
       const { idempotencyKey } = request;
+      if (isEnding()) {
+        settle(ended());
+        return;
+      }
       if (idempotencyKey !== undefined) syncWithKey(request, idempotencyKey, settle);
       else submit(invocationOf(request, "sync", newActivationId()), request, settle);
     },
@@ -415,6 +421,11 @@ function checkDelay(delayMs: number, maxAgeMs: number): void {
   const message = `a delay of ${delayMs} ms is not within the version's retry.max_age_ms of ${maxAgeMs}; publish with a greater one`;
   throw new PlatformError("CS_VALIDATION_FAILED", message);
 }
+
+const ended = (): PlatformError =>
+  new PlatformError("CS_DRAINING", "this process is shutting down and begins no more calls; try again", {
+    retryAfterSeconds: 1,
+  });
 
 const conflict = (): PlatformError =>
   new PlatformError("CS_IDEMPOTENCY_CONFLICT", "this Idempotency-Key was used with another body");

@@ -131,14 +131,19 @@ export async function createInvoker(options: InvokerOptions): Promise<Invoker> {
   );
 
   async function drain(timeoutMs: number): Promise<void> {
+    const untilMs = performance.now() + timeoutMs;
     draining = true;
     await Promise.all([...subscriptions].map((subscription) => subscription.close()));
-    if (claimed.size === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    drained = resolve;
-    const timer = setTimeout(resolve, timeoutMs);
-    await promise;
-    clearTimeout(timer);
+    if (claimed.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      drained = resolve;
+      const timer = setTimeout(resolve, timeoutMs);
+      await promise;
+      clearTimeout(timer);
+    }
+    // A store that is away may be back in time for what was answered.
+    const leftMs = untilMs - performance.now();
+    if (leftMs > 0) await unwritten.settled(leftMs);
   }
 
   return {

@@ -24,6 +24,21 @@ test("no more is taken past the bound of ends or bytes, and again when half of i
   assert.deepEqual([unwritten.isFull, woken], [false, 2]);
 });
 
+test("whoever waits goes on when all is written, and after its time where it is not", async () => {
+  const unwritten = createUnwritten({ endsMax: 4, onRoom() {} });
+  await unwritten.settled(60_000);
+  unwritten.add(2, 10);
+  let isOver = false;
+  const waiting = unwritten.settled(60_000).then(() => (isOver = true));
+  unwritten.done(1, 5);
+  await new Promise(setImmediate);
+  assert.equal(isOver, false);
+  unwritten.done(1, 5);
+  await waiting;
+  unwritten.add(1, 10);
+  await unwritten.settled(10);
+});
+
 test("an end counts with its result, its error and the lines of its log", () => {
   const activation = new LiveActivation(sampleInvocation({}), 1, "isolate");
   const failed = activation.terminal(unrun({ type: "Exception", message: "x".repeat(100) }), Date.now());

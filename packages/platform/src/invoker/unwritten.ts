@@ -21,6 +21,8 @@ export interface Unwritten {
   readonly isFull: boolean;
   add(ends: number, bytes: number): void;
   done(ends: number, bytes: number): void;
+  /** Waits until all are on disk, for so long at most. */
+  settled(timeoutMs: number): Promise<void>;
 }
 
 export function createUnwritten(options: UnwrittenOptions): Unwritten {
@@ -28,6 +30,7 @@ export function createUnwritten(options: UnwrittenOptions): Unwritten {
   let ends = 0;
   let bytes = 0;
   let full = false;
+  let whenSettled: (() => void) | undefined;
   return {
     get isFull() {
       return full;
@@ -40,10 +43,19 @@ export function createUnwritten(options: UnwrittenOptions): Unwritten {
     done(lessEnds, lessBytes) {
       ends -= lessEnds;
       bytes -= lessBytes;
+      if (ends === 0) whenSettled?.();
       // Half of it: one at a time in and out would wake the queue for each.
       if (!full || ends > endsMax / 2 || bytes > bytesMax / 2) return;
       full = false;
       onRoom();
+    },
+    async settled(timeoutMs) {
+      if (ends === 0) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      whenSettled = resolve;
+      const timer = setTimeout(resolve, timeoutMs);
+      await promise;
+      clearTimeout(timer);
     },
   };
 }

@@ -34,6 +34,8 @@ export interface Execution extends AsyncDisposable {
   ensureClosed(): Promise<void>;
   /** @throws CS_SANDBOX_UNAVAILABLE, or why a sandbox host cannot be started */
   check(): Promise<HostReport>;
+  /** Whether it takes no more work. */
+  readonly isDraining: boolean;
   /** Takes no more work, and waits until what runs or is being delivered has ended, at most `timeoutMs` in all. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -137,7 +139,11 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
     }),
   );
   const owned = stack.move();
+  let isDraining = false;
   return {
+    get isDraining() {
+      return isDraining;
+    },
     bundles,
     fleet,
     invoker,
@@ -146,6 +152,7 @@ export async function openExecution(options: ExecutionOptions): Promise<Executio
       if (required !== "open") await driver.inspect();
     },
     async drain(timeoutMs) {
+      isDraining = true;
       const untilMs = performance.now() + timeoutMs;
       await invoker.drain(timeoutMs);
       // Ends of what just ran are told as long as there is time; the next process tells the rest.

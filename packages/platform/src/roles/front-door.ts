@@ -28,6 +28,8 @@ export interface FrontDoorOptions {
   auth: Authenticator;
   /** Chooses who runs a synchronous call; absent: whoever has room. */
   placement: Placement | undefined;
+  /** Whether this process runs its calls itself, and begins no more. */
+  isEnding: () => boolean;
   /** @returns among how many gateways the rate limits are shared out */
   sharers: () => number;
   /** Room for bodies of requests, shared with others that read such. */
@@ -42,7 +44,7 @@ export interface FrontDoorOptions {
  * @throws CS_CODEQ_PUBLISH_FAILED when the queue's server cannot be reached
  */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute> {
-  const { config, limits, core, auth, placement, sharers, bodies, metrics, now, onFault } = options;
+  const { config, limits, core, auth, placement, isEnding, sharers, bodies, metrics, now, onFault } = options;
   const { store, codeq, live, catalog, tier, spending } = core;
   const { enabled, tenant_rps, function_rps, client_rps } = config.rate_limits;
   const limiter = (ratePerSecond: number) =>
@@ -69,6 +71,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<RawRoute
     tier,
     now,
     placement,
+    isEnding,
   });
   return createGateway({
     admission,

@@ -35,8 +35,8 @@ export interface Services extends AsyncDisposable {
   readonly front: FrontServer;
   /** Whether others send requests here, and not only its operator. */
   readonly servesRequests: boolean;
-  /** The first token of a new installation. */
-  readonly firstToken: string | undefined;
+  /** Makes the first token of a new installation, of which the store keeps only a hash. @returns it, this once */
+  issueFirstToken(): Promise<string | undefined>;
   /** Becomes one of the cluster's processes, under an address. */
   join(url: string): Promise<void>;
   /** Tells the cluster that this process takes no more work. */
@@ -59,8 +59,6 @@ export async function openServices(context: ProcessContext, store: Store): Promi
   const { config, roles, now } = context;
   const stack = new AsyncDisposableStack();
   try {
-    const issued =
-      roles.has("control") && config.auth === "local:" ? await firstToken(store.tokens, now) : undefined;
     await recoverOwn(context, store);
     const core = stack.use(await openCore({ ...context, store }));
     if (core.codeq.isShared) await adoptJournal(context, core);
@@ -97,7 +95,10 @@ export async function openServices(context: ProcessContext, store: Store): Promi
     const owned = stack.move();
     return {
       ...entry,
-      firstToken: issued,
+      async issueFirstToken() {
+        if (roles.has("control") && config.auth === "local:") return await firstToken(store.tokens, now);
+        return undefined;
+      },
       join: (url) => members.join(url, execution),
       leave: () => members.leave(),
       async drain(timeoutMs) {
@@ -137,6 +138,7 @@ async function openEntry(
           core,
           auth,
           placement: members.placement,
+          isEnding: () => !core.codeq.isShared && execution?.isDraining === true,
           sharers: members.sharers("gateway"),
           bodies,
         })

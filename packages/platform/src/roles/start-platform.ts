@@ -84,6 +84,8 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
     const { front } = services;
     const { url } = await front.listen({ host: config.host, port: config.port });
     await services.join(url);
+    // Only its hash is kept: a start that fails must not have made it.
+    const firstToken = await services.issueFirstToken();
     const owned = stack.move();
     return {
       url,
@@ -91,7 +93,7 @@ export async function startPlatform({ mode, flags, env = environment() }: StartO
       data: config.data,
       role,
       warnings,
-      firstToken: services.firstToken,
+      firstToken,
       async close() {
         draining = true;
         const closed = drain(config, services, front).then(() => owned.disposeAsync());

@@ -32,13 +32,17 @@ export class RedisLink implements AsyncDisposable {
   readonly #client: Redis;
   readonly #options: RedisLinkOptions;
   readonly #onReady = new Set<() => void>();
+  /** Why the connection failed last: what is refused for that says only that it is closed. */
+  #lastError: Error | undefined;
   #closed = false;
   #reported = false;
 
   private constructor(client: Redis, options: RedisLinkOptions) {
     this.#client = client;
     this.#options = options;
-    client.on("error", () => {});
+    client.on("error", (error) => {
+      this.#lastError = error;
+    });
     client.on("close", () => {
       if (this.#closed || this.#reported) return;
       this.#reported = true;
@@ -58,7 +62,7 @@ export class RedisLink implements AsyncDisposable {
       await link.#client.connect();
     } catch (cause) {
       await link[Symbol.asyncDispose]();
-      throw link.#failure(cause);
+      throw link.#failure(link.#lastError ?? cause);
     }
     return link;
   }
