@@ -176,6 +176,8 @@ describe("the life of a function", () => {
       early: () => ({ statusCode: 103, body: "" }),
       split: () => ({ statusCode: 200, headers: { "x-bad": "a\\r\\nset-cookie: x=1" }, body: "" }),
       shape: () => ({ statusCode: "200" }),
+      base64: () => ({ statusCode: 200, body: "!!!", isBase64Encoded: true }),
+      wrapped: () => ({ statusCode: 200, body: "AAH\\r\\n_w==", isBase64Encoded: true }),
     };
     export default (event) => kinds[event.rawPath.split("/").pop()]();`;
     await api.deploy({ name: "kinds", files: { "function.js": code, "manifest.json": manifest() } });
@@ -194,9 +196,13 @@ describe("the life of a function", () => {
     assert.match(value.headers["content-type"] ?? "", /^application\/json/);
     assert.deepEqual((await call("nothing")).body.length, 0);
     assert.equal((await call("text")).body.toString(), '"plain text"');
-    for (const kind of ["thrown", "early", "split", "shape"]) {
+    assert.deepEqual([...(await call("wrapped")).body], [0, 1, 255]);
+    for (const kind of ["thrown", "early", "split", "shape", "base64"]) {
       const failed = await call(kind);
-      const { error } = JSON.parse(failed.body.toString()) as { error: { code: string; message: string } };
+      const { error } = JSON.parse(failed.body.toString()) as {
+        error: { code: string; message: string; details: { activation_id: string } };
+      };
+      assert.match(error.details.activation_id, /^[0-9a-f-]{36}$/);
       assert.deepEqual([failed.status, error.code], [502, "CS_RUNTIME_EXCEPTION"], kind);
       assert.equal(failed.headers["set-cookie"], undefined);
       if (kind === "thrown") assert.match(error.message, /broken on purpose/);

@@ -22,6 +22,8 @@ const DROPPED = new Set([
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // Tabs and the printable characters of Latin-1: what a header value may hold.
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** Lines may be broken, and the letters be those of URLs; anything else would be left out in silence. */
+const NOT_BASE64 = /[^A-Za-z0-9+/=_\-\s]/;
 
 export interface WebAnswerOptions {
   requestId: string;
@@ -31,7 +33,8 @@ export interface WebAnswerOptions {
 
 /**
  * Writes a function's result as the HTTP answer of a web call.
- * @throws CS_RUNTIME_EXCEPTION when the result cannot be one: a status of 1xx, a header that HTTP refuses
+ * @throws CS_RUNTIME_EXCEPTION when the result cannot be one: a status of 1xx, a header that HTTP refuses, a body that is
+ *   no base64 where it says so
  */
 export function sendWebResult(
   response: DirectResponse,
@@ -40,12 +43,8 @@ export function sendWebResult(
   options: WebAnswerOptions,
 ): void {
   const { statusCode, headers, body, isBase64Encoded } = result;
-  if (statusCode < 200) {
-    throw new PlatformError(
-      "CS_RUNTIME_EXCEPTION",
-      `the function answered with status ${statusCode}; 200–599 can be sent`,
-    );
-  }
+  if (statusCode < 200) throw unsendable(reply, `status ${statusCode}; 200–599 can be sent`);
+  if (isBase64Encoded && NOT_BASE64.test(body)) throw unsendable(reply, "a body that is not base64");
   const out: Record<string, string> = {};
   let typed = false;
   for (const name in headers) {
@@ -53,10 +52,7 @@ export function sendWebResult(
     if (DROPPED.has(lower)) continue;
     const value = headers[name] as string;
     if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) {
-      throw new PlatformError(
-        "CS_RUNTIME_EXCEPTION",
-        `the function answered with a header that cannot be sent: ${JSON.stringify(name.slice(0, 80))}`,
-      );
+      throw unsendable(reply, `a header that cannot be sent: ${JSON.stringify(name.slice(0, 80))}`);
     }
     if (lower === "content-type") typed = true;
     out[lower] = value;
@@ -79,6 +75,12 @@ export function sendWebResult(
   response.writeHead(statusCode, out);
   endWith(response, payload, length);
 }
+
+/** The activation ended well, and its result is no answer to the web. */
+const unsendable = ({ activation_id }: InvocationReply, what: string): PlatformError =>
+  new PlatformError("CS_RUNTIME_EXCEPTION", `the function answered with ${what}`, {
+    details: { activation_id },
+  });
 
 /**
  * Ends an answer with its body. Text of one byte a character goes out as such, head and body in one piece
