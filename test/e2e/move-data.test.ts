@@ -120,6 +120,14 @@ void describe("bringing data from engine to engine", () => {
     assert.ok(!existsSync(join(data.path, "other.db")));
   });
 
+  test("there is no backup of a store that holds nothing, as with a prefix that is not its own", async () => {
+    const file = join(data.path, "nothing.backup");
+    const { code, stderr } = await cs("backup", "--store", `${redis.url}?prefix=typo:`, "--to", file);
+    assert.equal(code, 1);
+    assert.match(stderr, /\(typo:\) holds nothing/);
+    assert.ok(!existsSync(file) && !existsSync(`${file}.partial`));
+  });
+
   test("backups made under load hold everything that had ended before, and run in any engine", async () => {
     const targets = {
       sqlite: postgres.database().url,

@@ -67,6 +67,7 @@ export async function backupData({ file, flags, onProgress }: BackupDataOptions)
         await using to = await openStoreEnd({ url: `sqlite:${partial}`, as: "target", now: Date.now });
         const isLive = from.engine === "redis";
         const report = await migrateStore({ from, to, isLive, onProgress });
+        if (report.kinds.every(({ rows }) => rows === 0)) throw holdsNothing(place);
         for (const sha256 of report.damaged_bundles)
           warnings.push(`bundle ${sha256} is damaged in the store, and not in the copy`);
       }
@@ -78,6 +79,12 @@ export async function backupData({ file, flags, onProgress }: BackupDataOptions)
   }
   return { store: place, file, size_bytes: statSync(file).size, warnings };
 }
+
+const holdsNothing = (place: string): PlatformError =>
+  new PlatformError(
+    "CS_NOT_FOUND",
+    `${place} holds nothing to back up; look at the store's URL and its prefix`,
+  );
 
 /**
  * Brings a backup into the configured store, and its bundles to where the configuration keeps them besides. The platform must be

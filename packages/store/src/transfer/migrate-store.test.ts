@@ -151,6 +151,15 @@ void describe("migration", () => {
     });
   }
 
+  test("a source that holds nothing is named, as with a prefix that is not its own", async (context) => {
+    if (!engines.available.includes("redis")) return context.skip();
+    const { url } = await filled("redis");
+    const at = new URL(url);
+    at.searchParams.set("prefix", "typo:");
+    const { warnings } = await migrate(at.href, engines.freshUrl("sqlite"));
+    assert.match(warnings.join(), /\(typo:\) holds nothing/);
+  });
+
   test("a dry run says what would be written, and writes nothing", async () => {
     const { url } = await filled("sqlite");
     const to = engines.freshUrl("sqlite");

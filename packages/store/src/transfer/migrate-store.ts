@@ -85,6 +85,8 @@ export async function migrateStore(options: MigrateOptions): Promise<MigrateRepo
   for (const kind of KIND_NAMES) {
     report.kinds.push(await bringKind(options, kind, isEmpty.get(kind) === true, report));
   }
+  if (report.kinds.every(({ rows }) => rows === 0))
+    report.warnings.push(`${from.place} holds nothing: is that its address, and its prefix?`);
   if (!dryRun) await to.settle();
   return report;
 }
