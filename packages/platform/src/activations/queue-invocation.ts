@@ -35,6 +35,6 @@ export async function queueInvocation(
   // The queue itself tells what waits in it.
   if (codeq.lookup !== undefined) return await codeq.publish(message, { depthMax, durable: true });
   const record = new LiveActivation(invocation, ref.version ?? 0, tier).record();
-  const together = (): Promise<void> => createQueued(store.activations, record);
+  const together = async (): Promise<void> => void (await createQueued(store.activations, record));
   await codeq.publish(message, { depthMax, durable: true, together });
 }

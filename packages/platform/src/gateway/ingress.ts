@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ReplyChannel } from "@sous/codeq";
 import {
+  type ActivationRecord,
   type FunctionRef,
   type Invocation,
   type Limits,
@@ -323,12 +324,23 @@ export function createIngress(options: IngressOptions): Ingress {
     }
     const record = new LiveActivation(invocation, version.version, tier).record();
     let isTaken = false;
-    const together = (): Promise<void> => {
+    let hadRecord = false;
+    const together = async (): Promise<void> => {
       isTaken = true;
-      return createQueued(store.activations, record);
+      hadRecord = !(await createQueued(store.activations, record));
     };
     await codeq.publish(message, { depthMax, durable: true, together });
+    if (hadRecord) await checkSame(record);
     return isTaken;
+  }
+
+  /**
+   * A record that is there already is this work's own, where it began before this, or that of the same key a moment ago: a queue
+   * forgets what has ended. Then the message does nothing, as its activation has ended.
+   */
+  async function checkSame({ tenant, activation_id, fingerprint }: ActivationRecord): Promise<void> {
+    const stored = await store.activations.get(tenant, activation_id);
+    if (stored !== undefined && stored.fingerprint !== fingerprint) throw conflict();
   }
 
   async function enqueueWithKey(request: IngressRequest, key: string) {

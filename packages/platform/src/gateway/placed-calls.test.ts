@@ -1,51 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createMemoryCodeQ, type Delivery } from "@sous/codeq";
-import { type Invocation, LIMITS, PlatformError, TOPICS, type VersionRecord } from "@sous/contract";
+import { type Invocation, LIMITS, PlatformError, TOPICS } from "@sous/contract";
 import { createSqliteStore } from "@sous/store";
 import type { InvocationCodeQ } from "../activations/invocation-queue.ts";
 import type { InvocationReply } from "../activations/invocation-reply.ts";
 import { LiveRegistry } from "../activations/live-registry.ts";
-import { mergeVersionConfig } from "../control/merge-version-config.ts";
-import { sampleFiles } from "../bundle/bundle-samples.fixture.ts";
-import { buildBundle } from "../bundle/build-bundle.ts";
 import { createPlacement, type PlacementDecision } from "../members/create-placement.ts";
 import { hashText } from "../members/hash-text.ts";
 import { member } from "../members/members.fixture.ts";
 import type { Member } from "../members/membership.ts";
 import { createIngress, type IngressRequest } from "./ingress.ts";
+import { ingressRequest } from "./ingress-request.fixture.ts";
 
-const KEY = { tenant: "t_default", namespace: "default", name: "work" };
-const bundle = buildBundle(sampleFiles({}));
-const VERSION: VersionRecord = {
-  version: 1,
-  sha256: bundle.sha256,
-  size_bytes: 1,
-  runtime: "cs-js",
-  entry: "function.js",
-  handler: "default",
-  config: mergeVersionConfig(bundle.manifest, {}, KEY),
-  published_at_ms: 1,
-  published_by: "nobody",
-};
 const WARM = { warm: new Set([hashText("t_default/default/work@1")]) };
-
-const request = (fields: Partial<IngressRequest> = {}): IngressRequest => ({
-  requestId: "req_1",
-  ...KEY,
-  refText: "latest",
-  target: undefined,
-  version: VERSION,
-  principal: { sub: "somebody", roles: [] },
-  trigger: { type: "api", source: {} },
-  eventJson: "1",
-  timeoutMs: 3000,
-  idempotencyKey: undefined,
-  delayMs: undefined,
-  traceparent: undefined,
-  depth: 0,
-  ...fields,
-});
 
 const reply = (body: string): InvocationReply =>
   ({ status: "success", duration_ms: 1, result: { statusCode: 200, headers: {}, body } }) as InvocationReply;
@@ -92,7 +60,7 @@ async function world(t: { after(run: () => Promise<void>): void }, members: Memb
     void delivery.ack();
   };
   const call = (fields: Partial<IngressRequest> = {}): Promise<InvocationReply | PlatformError> =>
-    new Promise((settle) => ingress.sync(request(fields), settle));
+    new Promise((settle) => ingress.sync(ingressRequest(fields), settle));
   return { codeq, decisions, consume, answer, call };
 }
 
@@ -165,7 +133,7 @@ describe("synchronous calls with a placement", () => {
         {
           id: `filler-${at}`,
           topic: TOPICS.invoke,
-          tenant: KEY.tenant,
+          tenant: "t_default",
           lane: "default/work",
           body: {} as Invocation,
           attempt: 1,

@@ -91,7 +91,7 @@ export function createRunSubmitter(options: RunSubmitterOptions): RunSubmitter {
     const destinations = destinationsOf(version.config);
     if (destinations !== undefined) invocation.destinations = destinations;
     const record = new LiveActivation(invocation, version.version, tier).record();
-    const create = (): Promise<void> => createQueued(activations, record);
+    const create = async (): Promise<void> => void (await createQueued(activations, record));
     let created = false;
     const together = (): Promise<void> => {
       created = true;
