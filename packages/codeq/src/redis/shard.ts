@@ -20,8 +20,8 @@ import { channelOfShard, keysOfShard } from "./shard-keys.ts";
 
 const BATCHES_IN_FLIGHT = 2;
 const BATCH_ITEMS_MAX = 64;
-/** Publishes that go while the turn still runs: of 64 callers at once 16 are worth a sync of the server's file. */
-const BATCH_WORTH = 16;
+/** Publishes that go while the turn still runs: of 64 callers at once half are worth a sync of the server's file. */
+const BATCH_WORTH = 32;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Messages let go of in one call. */
 const DISCARDED_AT_ONCE = 100;

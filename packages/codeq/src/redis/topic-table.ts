@@ -46,14 +46,14 @@ export class TopicTable {
 
   /** @returns the shard a tenant's message goes to; the topic is put on the cluster's list */
   publishing(name: string, tenant: string): Shard {
-    this.#note(name, this.#topic(name));
-    return this.shardOf(name, tenant);
+    const topic = this.#topic(name);
+    this.#note(name, topic);
+    return shardIn(topic, tenant);
   }
 
   /** @returns the shard a tenant's messages of a topic lie in */
   shardOf(name: string, tenant: string): Shard {
-    const { shards } = this.#topic(name);
-    return shards[shardOfTenant(tenant, shards.length)] as Shard;
+    return shardIn(this.#topic(name), tenant);
   }
 
   consuming(name: string): readonly Shard[] {
@@ -122,4 +122,9 @@ export class TopicTable {
       return;
     }
   }
+}
+
+function shardIn({ shards }: Topic, tenant: string): Shard {
+  const number = shards.length === 1 ? 0 : shardOfTenant(tenant, shards.length);
+  return shards[number] as Shard;
 }

@@ -2,6 +2,9 @@ import { PlatformError } from "@sous/contract";
 import type { Message } from "../codeq.ts";
 
 const NAME_LENGTH_MAX = 512;
+/** Tenants and lanes that were looked at: each stands in many messages. */
+const CHECKED_MAX = 10_000;
+const checked = new Set<string>();
 
 /** @throws CS_VALIDATION_FAILED for what no name in a server can be */
 export function checkTopic(topic: string): void {
@@ -13,12 +16,19 @@ export function checkTopic(topic: string): void {
 /** @throws CS_VALIDATION_FAILED for what a server's copy of it cannot hold */
 export function checkMessage(message: Message<unknown>): void {
   checkName("id", message.id);
-  checkName("tenant", message.tenant);
-  checkName("lane", message.lane);
+  checkOnce("tenant", message.tenant);
+  checkOnce("lane", message.lane);
   for (const field of ["attempt", "enqueued_at_ms", "due_at_ms", "expires_at_ms"] as const) {
     const value = message[field];
     if (!Number.isSafeInteger(value) || value < 0) throw invalid(field, "is no whole number from 0 on");
   }
+}
+
+function checkOnce(field: string, value: string): void {
+  if (checked.has(value)) return;
+  checkName(field, value);
+  if (checked.size >= CHECKED_MAX) checked.clear();
+  checked.add(value);
 }
 
 function checkName(field: string, value: string): void {

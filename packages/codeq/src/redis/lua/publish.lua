@@ -62,6 +62,17 @@ local function put_bodies(group)
   redis.call('HSET', BODY, unpack(bodies))
 end
 
+-- Lengths as texts: bodies of one function are often equally long.
+local lengths = {}
+local function length_of(body)
+  local text = lengths[#body]
+  if not text then
+    text = int(#body)
+    lengths[#body] = text
+  end
+  return text
+end
+
 -- Adds what is written of the messages that are taken of a group.
 local function take(group)
   local at, lane, first = group.at, group.lane, group.first
@@ -95,7 +106,7 @@ local function take(group)
       placed = placed + 2
     end
     entries_of[written + 1] = id
-    entries_of[written + 2] = before .. place .. after .. #body .. tail
+    entries_of[written + 2] = before .. place .. after .. length_of(body) .. tail
     moments[written + 1] = moment
     moments[written + 2] = id
     written = written + 2
