@@ -24,7 +24,7 @@ import { ConsumerLoop, type Settler } from "./consumer-loop.ts";
 import type { RedisCodeQOptions } from "./redis-options.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import { RedisReplies, type RepliesOptions, ReplySender } from "./replies.ts";
-import { readScripts } from "./scripts.ts";
+import { knowsFlags, readScripts } from "./scripts.ts";
 import { DEAD_PAGE, type Shard } from "./shard.ts";
 import { TopicTable } from "./topic-table.ts";
 import { TenantWeights } from "./tenant-weights.ts";
@@ -112,7 +112,6 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
   ): Promise<RedisCodeQ<Body, Result>> {
     const { clock, deadVolatileMax = 1000, random = Math.random, onError: report = () => {} } = options;
     const target = parseRedisUrl(options.url);
-    const scripts = readScripts();
     const { address } = target;
     const server = { address, subject: "the queue's server", code: "CS_CODEQ_PUBLISH_FAILED" } as const;
     const openLink = (blocks: boolean) => RedisLink.open({ ...server, blocks, random, report });
@@ -120,6 +119,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     let listener: RedisLink | undefined;
     try {
       listener = await openLink(false);
+      const scripts = readScripts(await knowsFlags(link));
       await loadScripts(link, [...Object.values(scripts.shard), scripts.reply]);
       const { prefix, shards } = target;
       const topics = new TopicTable({
