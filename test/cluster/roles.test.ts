@@ -104,7 +104,10 @@ if (missing === undefined) {
         assert.match(text, new RegExp(`this process is ${role}; ask the control plane`));
       }
       const invoke = createApi(processOf("control").url).call("POST", `${path}:invoke`, { event: 1 });
-      assert.match(await (await invoke).text(), /this process runs no functions; ask the gateway/);
+      assert.match(
+        await (await invoke).text(),
+        /this process runs no functions; ask a gateway, `cs cluster status`/,
+      );
     });
 
     test("without its servers a role is not ready, by name", async () => {

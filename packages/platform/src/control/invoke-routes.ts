@@ -121,7 +121,10 @@ export function registerInvokeRoutes(app: ControlApp): void {
 }
 
 async function refuse(): Promise<never> {
-  throw new PlatformError("CS_NOT_FOUND", "this process runs no functions; ask the gateway");
+  throw new PlatformError(
+    "CS_NOT_FOUND",
+    "this process runs no functions; ask a gateway, `cs cluster status` shows where they are",
+  );
 }
 
 function never(): never {
