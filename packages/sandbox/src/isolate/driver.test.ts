@@ -87,6 +87,22 @@ test("a program that is evicted while it runs and sent again is warm after the e
   assert.deepEqual([...sandbox.warmPrograms], []);
 });
 
+test("calls of one program that came together are answered one after another where they take their time", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+  const sandbox = await driver.create({ tenant: "t_contract" });
+  const program = programOf(
+    "export default (ms) => { const end = Date.now() + ms; while (Date.now() < end); }",
+  );
+  await runOnce(sandbox, program, { event: 1 });
+  const answers = [100, 100, 100, 100].map(async (event) => {
+    const { outcome } = await runOnce(sandbox, program, { event });
+    assert.equal(outcome.status, "success");
+    return performance.now();
+  });
+  const [first = 0, second = 0, third = 0, fourth = 0] = await Promise.all(answers);
+  for (const gapMs of [second - first, third - second, fourth - third]) assert.ok(gapMs > 50, `${gapMs} ms`);
+});
+
 test("a program that was always short is stopped in time when it no longer is, and its host lives on", async () => {
   await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
   const sandbox = await driver.create({ tenant: "t_contract" });

@@ -34,7 +34,6 @@ export interface EngineOptions {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #activations = new Map<number, Activation>();
-  #lastProgram: Program | undefined;
   lastWorkAt = 0;
 
   constructor(options: EngineOptions) {
@@ -158,7 +157,8 @@ export class Engine {
     let timeoutMs = leftMs;
     if (cpuLeftMs < leftMs) timeoutMs = Math.ceil(cpuLeftMs);
     else if (program.shortSlices >= PROVEN_SLICES) timeoutMs = onGrid(leftMs);
-    this.#flushBefore(program);
+    // What has ended does not wait behind user code that has not proved to be short, be it of the same program.
+    if (program.shortSlices < PROVEN_SLICES && this.#options.writer.pending) this.#options.writer.flush();
     this.#options.marker.enter(activation.number);
     const begun = performance.now();
     let failure: { error: unknown } | undefined;
@@ -175,14 +175,6 @@ export class Engine {
     if (spentMs < SHORT_SLICE_MS) program.shortSlices++;
     else program.shortSlices = 0;
     if (activation.answer !== undefined) this.#answer(activation, place, activation.answer);
-  }
-
-  /** Answers of other programs must not wait behind user code that has not proved to be short. */
-  #flushBefore(program: Program): void {
-    const { writer } = this.#options;
-    if (writer.pending && this.#lastProgram !== program && program.shortSlices < PROVEN_SLICES)
-      writer.flush();
-    this.#lastProgram = program;
   }
 
   #abnormal(activation: Activation, place: Place, error: unknown): void {
