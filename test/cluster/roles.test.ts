@@ -106,7 +106,7 @@ if (missing === undefined) {
       const invoke = createApi(processOf("control").url).call("POST", `${path}:invoke`, { event: 1 });
       assert.match(
         await (await invoke).text(),
-        /this process runs no functions; ask a gateway, `cs cluster status`/,
+        /this process runs no functions; ask a gateway \(`--gateway-url`/,
       );
     });
 

@@ -130,7 +130,10 @@ export async function createProgram(argv: readonly string[], deps: CliDeps): Pro
     .description("SOUS: functions for code nobody has reviewed")
     .option("--json", "JSON on stdout, on a terminal too; NDJSON for streams")
     .option("--api-url <url>", "control API (SOUS_API_URL, the last login, http://localhost:8080)")
-    .option("--gateway-url <url>", "where /v1/web answers, if not at the API's address (SOUS_GATEWAY_URL)")
+    .option(
+      "--gateway-url <url>",
+      "where functions are called, if not at the API's address (SOUS_GATEWAY_URL)",
+    )
     .option("--token <token>", "API token (SOUS_TOKEN, the last login)")
     .option("--tenant <tenant>", "tenant (SOUS_TENANT, the last login, t_default)")
     .option("--namespace <namespace>", "namespace (SOUS_NAMESPACE, the last login, default)")

@@ -236,6 +236,12 @@ export interface CodeQ<Body, Result> extends AsyncDisposable {
    * @returns `false` where it is known that nobody waited; a remote engine that cannot know says `true`
    */
   reply(address: string, requestId: string, result: Result): boolean;
+  /**
+   * Says which platform's work lies here, by a name of its own that its store keeps: the first one stays. Absent where the
+   * engine cannot keep it.
+   * @throws CS_CONFLICT when it is another one's
+   */
+  belongTo?(platform: string): Promise<void>;
   /** Weight of a tenant in the fair claim (1). @throws CS_VALIDATION_FAILED unless it is above 0 */
   setWeight(tenant: string, weight: number): void;
   /** @throws CS_CODEQ_PUBLISH_FAILED when the engine cannot take work now, or an open channel gets no replies */

@@ -56,6 +56,8 @@ import { type Page, readItems } from "./paging.ts";
 /** Where a command works: the server, who calls, and the tenant and namespace its names lie in. */
 export interface ApiScope {
   apiUrl: string;
+  /** Where functions are called. */
+  gatewayUrl: string;
   token: string | undefined;
   tenant: string;
   namespace: string;
@@ -190,6 +192,7 @@ export interface ApiClient {
 
 export function createApiClient(scope: ApiScope): ApiClient {
   const http = createHttpClient({ apiUrl: scope.apiUrl, token: scope.token });
+  const gateway = createHttpClient({ apiUrl: scope.gatewayUrl, token: scope.token });
   const tenant = `/v1/tenants/${encodeURIComponent(scope.tenant)}`;
   const namespace = `${tenant}/namespaces/${encodeURIComponent(scope.namespace)}`;
   const functions = `${namespace}/functions`;
@@ -236,7 +239,7 @@ export function createApiClient(scope: ApiScope): ApiClient {
       }),
     listAliases: (name) => get(`${functionPath(name)}/aliases`),
     invoke: ({ name, target, mode, event, idempotencyKey, delayMs }) =>
-      http.sendJson({
+      gateway.sendJson({
         method: "POST",
         path: `${functionPath(name)}:invoke`,
         json: {

@@ -47,12 +47,14 @@ test("http invoke takes method and body from options, in front of the path too",
   assert.equal(server.seen[0]?.path, "/v1/web/t_default/default/hello/latest");
 });
 
-test("http invoke goes to the gateway where that is another server", async () => {
+test("functions are called at the gateway where that is another server", async () => {
   await using api = await startSpecServer();
   await using gateway = await startSpecServer();
-  await runCommand(["http", "invoke", "hello", "--api-url", api.url, "--gateway-url", gateway.url]);
+  const servers = ["--api-url", api.url, "--gateway-url", gateway.url];
+  await runCommand(["http", "invoke", "hello", ...servers]);
+  await runCommand(["fn", "invoke", "hello", "--event", "{}", ...servers]);
   assert.equal(api.seen.length, 0);
-  assert.equal(gateway.seen.length, 1);
+  assert.equal(gateway.seen.length, 2);
 });
 
 test("login stores what it was given once the server took the token, and later commands use it", async () => {

@@ -24,7 +24,13 @@ async function start(
 ): Promise<Started> {
   const events: DevEvent[] = [];
   const emitter = new EventEmitter();
-  const scope = { apiUrl: server.url, token: undefined, tenant: "t_default", namespace: "default" };
+  const scope = {
+    apiUrl: server.url,
+    gatewayUrl: server.url,
+    token: undefined,
+    tenant: "t_default",
+    namespace: "default",
+  };
   const session = await startDevSession({
     api: createApiClient(scope),
     roots,

@@ -278,6 +278,10 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
     this.#weights.set(tenant, weight);
   }
 
+  async belongTo(platform: string): Promise<void> {
+    await this.#parts.topics.belongTo(platform);
+  }
+
   async check(): Promise<void> {
     if (this.#closed) throw queueClosed("CS_CODEQ_PUBLISH_FAILED");
     // A write, since a server may answer and yet take none: a full disk, no memory, a replica.

@@ -44,6 +44,18 @@ export class TopicTable {
     );
   }
 
+  /** @throws CS_CONFLICT when the server's messages are another platform's */
+  async belongTo(platform: string): Promise<void> {
+    const { link, prefix } = this.#options;
+    const key = `${prefix}platform`;
+    await link.send("SET", key, platform, "NX");
+    if ((await link.send("GET", key)) === platform) return;
+    throw new PlatformError(
+      "CS_CONFLICT",
+      `codeq holds the work of another platform, with another store: give this one a prefix of its own (?prefix=NAME:). If its store takes the place of the other one's, as after a restore, stop all processes and delete the key ${key} in the queue's server`,
+    );
+  }
+
   /** @returns the shard a tenant's message goes to; the topic is put on the cluster's list */
   publishing(name: string, tenant: string): Shard {
     const topic = this.#topic(name);

@@ -68,14 +68,20 @@ test("a missing manifest is refused", () => {
   assert.throws(() => parseManifest(files), withCode("CS_VALIDATION_MANIFEST_INVALID", /missing/));
 });
 
-test("only a cs-js entry has to be text", () => {
-  const bytes = new Uint8Array([0xff, 0xfe, 0]);
+test("an entry has to be text", () => {
   const files = sampleFiles();
-  files.set("function.js", bytes);
+  files.set("function.js", new Uint8Array([0xff, 0xfe, 0]));
   assert.throws(() => parseManifest(files), withCode("CS_VALIDATION_MANIFEST_INVALID", /UTF-8/));
-  const python = sampleFiles({}, { runtime: "python" });
-  python.set("function.js", bytes);
-  assert.equal(parseManifest(python).runtime, "python");
+});
+
+test("a runtime that is still to come is refused by name", () => {
+  for (const runtime of ["python", "nodejs"] as const) {
+    const expected = new RegExp(`/runtime asks for ${runtime}; this release runs cs-js`);
+    assert.throws(
+      () => parseManifest(sampleFiles({}, { runtime })),
+      withCode("CS_VALIDATION_MANIFEST_INVALID", expected),
+    );
+  }
 });
 
 test("the same key in different objects is no duplicate", () => {

@@ -5,6 +5,8 @@ import { parseStrictJson, StrictJsonError } from "./strict-json.ts";
 /** Where the manifest stands in every bundle. */
 export const MANIFEST_PATH = "manifest.json";
 
+/** The runtime of this release; the schema knows those that are to come. */
+const RUNTIME = "cs-js";
 // The largest manifest the schema allows stays below this.
 const MANIFEST_LIMITS = { charactersMax: 512 * 1024, depthMax: 16 };
 const parser = createParser(Manifest, "manifest.json", "CS_VALIDATION_MANIFEST_INVALID");
@@ -19,14 +21,20 @@ export function parseManifest(files: ReadonlyMap<string, Uint8Array>): Manifest 
   const bytes = files.get(MANIFEST_PATH);
   if (bytes === undefined) throw invalid("is missing from the bundle; add it beside the code");
   const manifest = parser.parse(parseText(bytes));
+  if (manifest.runtime !== RUNTIME) {
+    throw invalid(
+      `asks for ${manifest.runtime}; this release runs ${RUNTIME}, JavaScript and TypeScript`,
+      "/runtime",
+    );
+  }
   const pathProblem = bundlePathProblem(manifest.entry);
   if (pathProblem !== undefined) throw invalid(pathProblem, "/entry");
   const entry = files.get(manifest.entry);
   if (entry === undefined) {
     throw invalid(`names ${JSON.stringify(manifest.entry)}, which the bundle does not hold`, "/entry");
   }
-  if (manifest.runtime === "cs-js" && decodeText(entry) === undefined) {
-    throw invalid("names a file that is not valid UTF-8; runtime cs-js runs text", "/entry");
+  if (decodeText(entry) === undefined) {
+    throw invalid(`names a file that is not valid UTF-8; runtime ${RUNTIME} runs text`, "/entry");
   }
   return manifest;
 }

@@ -123,7 +123,7 @@ export function registerInvokeRoutes(app: ControlApp): void {
 async function refuse(): Promise<never> {
   throw new PlatformError(
     "CS_NOT_FOUND",
-    "this process runs no functions; ask a gateway, `cs cluster status` shows where they are",
+    "this process runs no functions; ask a gateway (`--gateway-url`, SOUS_GATEWAY_URL), `cs cluster status` shows where they are",
   );
 }
 

@@ -23,6 +23,7 @@ import { openControl } from "./open-control.ts";
 import { type Core, openCore } from "./open-core.ts";
 import { type OpenEventSources, openEventSources, openWebhookDoor } from "./open-event-sources.ts";
 import { openRunSubmitter, openScheduler } from "./open-scheduler.ts";
+import { checkIdentity } from "./platform-identity.ts";
 import { createMeter } from "./platform-meter.ts";
 import type { ProcessContext } from "./process-context.ts";
 import { recover } from "./recover.ts";
@@ -61,7 +62,10 @@ export async function openServices(context: ProcessContext, store: Store): Promi
   try {
     await recoverOwn(context, store);
     const core = stack.use(await openCore({ ...context, store }));
-    if (core.codeq.isShared) await adoptJournal(context, core);
+    if (core.codeq.isShared) {
+      await checkIdentity(context, core);
+      await adoptJournal(context, core);
+    }
     const vault =
       roles.has("control") || roles.has("invoker") || roles.has("event-sources")
         ? openVault(context, store)

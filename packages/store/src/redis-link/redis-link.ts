@@ -60,6 +60,9 @@ export class RedisLink implements AsyncDisposable {
     const link = new RedisLink(new Redis(clientOptions(options)), options);
     try {
       await link.#client.connect();
+      // The client goes on in database 0 where the one of the URL cannot be had.
+      const { db } = options.address;
+      if (db !== 0) await link.send("SELECT", db);
     } catch (cause) {
       await link[Symbol.asyncDispose]();
       throw link.#failure(link.#lastError ?? cause);
