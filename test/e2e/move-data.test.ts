@@ -67,7 +67,9 @@ void describe("bringing data from engine to engine", () => {
   /** Runs a platform over a store, in the given folder or one that only has its caches. */
   async function serving<T>(store: string, body: (api: Api) => Promise<T>): Promise<T> {
     using other = scratchFolder();
-    const codeq = store.startsWith("redis") ? { codeq: redis.url } : {};
+    // A queue belongs to one store.
+    const prefix = `queue-of-${new URL(store).searchParams.get("prefix")}`;
+    const codeq = store.startsWith("redis") ? { codeq: `${redis.url}?prefix=${prefix}` } : {};
     await using server = await startServer({ settings: { data: other.path, store, secrets_key, ...codeq } });
     return await body(createApi(server.url));
   }

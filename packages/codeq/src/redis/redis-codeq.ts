@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { PlatformError } from "@sous/contract";
-import { hasNoLog, loadScripts, RedisLink } from "@sous/store/redis-link";
+import { lossWarnings, loadScripts, RedisLink } from "@sous/store/redis-link";
 import type {
   CodeQ,
   Consumer,
@@ -33,8 +33,6 @@ import { WakeBus } from "./wake-bus.ts";
 /** Loops over pages of dead letters end here, however many come meanwhile. */
 const DEAD_PAGES_MAX = 10_000;
 const DISPOSE_PATIENCE_MS = 2000;
-const NO_LOG =
-  "the queue's server keeps no append-only file: what was accepted is lost when it ends; set appendonly yes and appendfsync always";
 
 /** What only tests ask for. */
 export interface RedisCodeQInternals {
@@ -139,7 +137,7 @@ export class RedisCodeQ<Body, Result> implements CodeQ<Body, Result> {
       const replies = { link, openLink: () => openLink(true), prefix, script: scripts.reply, codec, report };
       const queue = new RedisCodeQ<Body, Result>({ options, link, listener, topics, replies, report });
       await queue.#weights.load();
-      if (await hasNoLog(link)) options.onWarning?.(NO_LOG);
+      for (const text of await lossWarnings(link, server.subject)) options.onWarning?.(text);
       return queue;
     } catch (error) {
       await Promise.all([link[Symbol.asyncDispose](), listener?.[Symbol.asyncDispose]()]);

@@ -232,6 +232,17 @@ withRedis({}, (server) => {
     assert.match(opened.warnings.join(), /append-only/);
   });
 
+  test("a server that throws keys away when it is full is named in a warning", async () => {
+    await server().configure("maxmemory", "200mb");
+    await server().configure("maxmemory-policy", "allkeys-lru");
+    await using opened = await open(server().url);
+    assert.match(opened.warnings.join(), /the store's server throws keys away .*noeviction/);
+    await server().configure("maxmemory-policy", "noeviction");
+    await using again = await open(server().url);
+    assert.doesNotMatch(again.warnings.join(), /throws keys away/);
+    await server().configure("maxmemory", "0");
+  });
+
   test("past its bound what waits is refused, and what was taken is written", async () => {
     const url = `${server().url}?prefix=${randomUUID()}:`;
     await using store = await createRedisStore({ url, unwrittenMax: 10 });

@@ -1,5 +1,5 @@
 import { LIMITS, type PlatformError } from "@sous/contract";
-import { hasNoLog, invalidUrl, loadScripts, RedisLink } from "../redis-link/index.ts";
+import { lossWarnings, invalidUrl, loadScripts, RedisLink } from "../redis-link/index.ts";
 import type { Store } from "../store.ts";
 import type { Access } from "./access.ts";
 import { createAuditStore } from "./audit-store.ts";
@@ -47,8 +47,6 @@ export interface RedisStoreOptions {
 
 const UNWRITTEN_MAX = 50_000;
 const UNWRITTEN_BYTES_MAX = 256 * 1024 * 1024;
-const NO_LOG =
-  "the store's server keeps no append-only file: what was stored is lost when it ends; set appendonly yes and appendfsync always";
 
 /**
  * Opens the store that lies in a Redis or KVRocks server, for any number of processes.
@@ -88,7 +86,7 @@ async function checkServer(link: RedisLink, prefix: string, options: RedisStoreO
   if (isCluster && !prefix.includes("{")) {
     throw invalidUrl("the store's URL", "names a cluster: put all keys into one slot with ?prefix={cs}:");
   }
-  if (await hasNoLog(link)) options.onWarning?.(NO_LOG);
+  for (const text of await lossWarnings(link, "the store's server")) options.onWarning?.(text);
 }
 
 function storeOf(access: Access, options: RedisStoreOptions, link: RedisLink): Store {
