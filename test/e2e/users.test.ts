@@ -127,7 +127,7 @@ void describe("users in every store", () => {
   test("a user disabled at the control plane is refused by every gateway within the time of its cache", async () => {
     await using cluster = await startCluster({
       store: `${redis.url}?prefix=disabled:`,
-      codeq: redis.url,
+      codeq: `${redis.url}?prefix=queue-of-disabled:`,
       counts: { gateway: 2, invoker: 1, scheduler: 0 },
       settings: { auth: "local:", auth_cache_seconds: 2 },
     });
