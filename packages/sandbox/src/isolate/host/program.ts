@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import type ivm from "isolated-vm";
 import type { ProgramHeader } from "../protocol.ts";
 import type { Activation } from "./activation.ts";
+import { asWritten } from "./as-written.ts";
 import type { Place } from "./place.ts";
 
 /** Sources below this size compile faster than their cache is read. */
@@ -56,7 +57,7 @@ export class Program {
     try {
       entry.instantiateSync(place.context, (specifier, referrer) => {
         const from = paths.get(referrer) ?? this.header.entry;
-        const path = this.#resolve(specifier, from);
+        const path = this.#resolve(asWritten(specifier), from);
         const module = compile(path);
         paths.set(module, path);
         return module;
@@ -82,7 +83,8 @@ export class Program {
         `cannot import ${shown} from ${from}: only files of the bundle can be imported, by a relative path such as "./lib.js"`,
       );
     }
-    const path = posix.join(posix.dirname(from), specifier);
+    // As the paths of a bundle are.
+    const path = posix.join(posix.dirname(from), specifier).normalize("NFC");
     if (!this.#files.has(path)) {
       throw new ProgramError(
         `cannot import ${shown} from ${from}: the bundle has no file ${JSON.stringify(path.slice(0, 255))}`,
