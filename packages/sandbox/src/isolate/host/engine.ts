@@ -5,6 +5,7 @@ import type { Marker } from "./marker.ts";
 import type { Place } from "./place.ts";
 import type { PlacePool } from "./place-pool.ts";
 import { type Program, ProgramError } from "./program.ts";
+import { usersStack } from "./users-stack.ts";
 import { writeAnswer } from "./write-answer.ts";
 
 const MEMORY_SAMPLE_EVERY = 64;
@@ -195,7 +196,7 @@ export class Engine {
     } else if (timedOut && activation.cpuLeftMs() <= CLOCK_SLACK_MS) {
       activation.answer = undefined;
       this.#exceedCpu(activation);
-    } else answer("Exception", message, error instanceof Error ? (error.stack ?? "") : "");
+    } else answer("Exception", message, error instanceof Error ? usersStack(error.stack ?? "") : "");
   }
 
   #exceedCpu(activation: Activation): void {

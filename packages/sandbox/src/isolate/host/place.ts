@@ -168,7 +168,7 @@ export class Place {
 
   /**
    * The callbacks of `GuestHost`, in its order. The guest's bootstrap keeps them from user code, but they
-   * still take nothing on trust: wrong types are dropped, and none of them throws.
+   * still take nothing on trust: wrong types are dropped, and none of them throws but where there is no stack left.
    */
   #callbacks(): ivm.Callback[] {
     const { events, parts, randomBytes } = this.#maker;
@@ -192,8 +192,22 @@ export class Place {
       randomBytes(Math.min(Math.max(whole(length), 0), 65_536)).toString("latin1");
     const now = (): number => (this.current === undefined ? 0 : performance.now() - this.current.startedAt);
     const load = (name: unknown): void => parts.get(text(name))?.run(this.isolate, this.#context);
-    return [reply, fail, call, log, timer, clearTimer, random, now, load].map((run) => new ivm.Callback(run));
+    return [reply, fail, call, log, timer, clearTimer, random, now, load].map(
+      (run) => new ivm.Callback(quiet(run)),
+    );
   }
+}
+
+/** What is thrown in a callback goes on in user code, which may read its stack: the host's frames are not for it. */
+function quiet<A extends unknown[], R>(run: (...args: A) => R): (...args: A) => R {
+  return (...args) => {
+    try {
+      return run(...args);
+    } catch (error) {
+      if (error instanceof Error) error.stack = `${error.name}: ${error.message}`;
+      throw error;
+    }
+  };
 }
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
