@@ -12,6 +12,7 @@ function redact(secrets: string[], text: string, size: number): string {
 }
 
 const bytes = Buffer.from(SECRET);
+const latin1 = Buffer.from(SECRET, "latin1");
 const spellings: [string, string][] = [
   ["as it is", SECRET],
   ["URL-encoded", encodeURIComponent(SECRET)],
@@ -22,6 +23,7 @@ const spellings: [string, string][] = [
   ["inside JSON", JSON.stringify({ key: SECRET }).slice(8, -2)],
   ["hexadecimal", bytes.toString("hex")],
   ["HEXADECIMAL", bytes.toString("hex").toUpperCase()],
+  ["hexadecimal, as Latin-1", latin1.toString("hex")],
 ];
 for (const [name, spelling] of spellings) {
   test(`a secret ${name} is redacted wherever the pieces are cut`, () => {
@@ -45,6 +47,28 @@ test("a secret in base64 cannot be read back, whatever stands around it", () => 
       }
     }
   }
+});
+
+test("a secret of Latin-1 characters cannot be read back from what btoa makes of it", () => {
+  for (const secret of ['s3cr3t/välue+"x', "þÿþÿþÿþ", "ü".repeat(300)]) {
+    for (const before of ["", "a", "ab", "abc", "user:"]) {
+      for (const after of ["", "z", "zz", "zzz"]) {
+        const padded = btoa(before + secret + after);
+        const bare = padded.replaceAll("=", "");
+        for (const text of [padded, bare, bare.replaceAll("+", "-").replaceAll("/", "_")]) {
+          const out = redact([secret], text, 5);
+          assert.match(out, /\[redacted\]/);
+          const rest = out.replaceAll("[redacted]", "");
+          assert.ok(rest.length <= 16, `${rest} of ${text} is left`);
+        }
+      }
+    }
+  }
+});
+
+test("a secret with wider characters has no Latin-1 spelling", () => {
+  const text = Buffer.from("secret-漢-value", "latin1").toString("base64");
+  assert.equal(redact(["secret-漢-value"], text, 1000), text);
 });
 
 test("text without a secret comes through unchanged, near misses too", () => {
