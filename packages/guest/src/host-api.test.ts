@@ -52,6 +52,46 @@ test("wrong arguments reject before the host hears of them", async () => {
   }
 });
 
+test("an option there is not is refused with the names of those there are", async () => {
+  const ofHttp = "method, headers, body, isBase64Encoded, timeoutMs, redirect";
+  const calls: readonly [call: string, message: string][] = [
+    ["cs.kv.set('a', 1, { ttl: 5 })", 'cs.kv.set: there is no option "ttl"; the options are: ttlSeconds'],
+    [
+      "cs.kv.set('a', 1, { ttlSeconds: 5, ['__proto__']: 1 })",
+      'cs.kv.set: there is no option "__proto__"; the options are: ttlSeconds',
+    ],
+    [
+      "(Object.prototype.ttl = true, cs.kv.set('a', 1, { ttl: 5 }))",
+      'cs.kv.set: there is no option "ttl"; the options are: ttlSeconds',
+    ],
+    ["cs.kv.set('a', 1, 5)", "cs.kv.set: options must be an object"],
+    ["cs.http.fetch('https://x/', 'POST')", "cs.http.fetch: options must be an object"],
+    [
+      "cs.http.fetch('https://x/', { timeout: 5 })",
+      `cs.http.fetch: there is no option "timeout"; the options are: ${ofHttp}`,
+    ],
+  ];
+  for (const [call, message] of calls) {
+    const run = await runGuest(`export default () => ${call}.catch((e) => [e.name, e.message]);`);
+    assert.deepEqual(bodyOf(run.ending), ["TypeError", message], call);
+    assert.deepEqual(run.calls, [], call);
+  }
+});
+
+test("options may be left out, and be nothing", async () => {
+  const code = `export default async () => {
+    for (const none of [undefined, null, {}, { ttlSeconds: undefined }]) await cs.kv.set("a", 1, none);
+    for (const none of [undefined, null, {}, { method: undefined }]) await cs.http.fetch("https://x/", none);
+    return 1;
+  }`;
+  const run = await runGuest(code, { answer: () => ({ json: "null" }) });
+  assert.equal(bodyOf(run.ending), 1);
+  assert.deepEqual(
+    run.calls.map((call) => call.arguments),
+    [...Array<unknown>(4).fill(["a", 1]), ...Array<unknown>(4).fill(["https://x/", {}])],
+  );
+});
+
 test("more calls than fit wait for their turn, in order", async () => {
   const code = `export default async () => {
     const keys = Array.from({ length: 200 }, (_, index) => String(index));

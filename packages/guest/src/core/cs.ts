@@ -2,7 +2,8 @@ import type { HostOperation } from "../abi.ts";
 import type { HostCalls } from "./host-calls.ts";
 import { httpFetchArguments } from "./http-arguments.ts";
 import { LEVEL, type Level, logText, type WriteLine } from "./log.ts";
-import { freeze, isFinite, NativeTypeError, quote, stringify } from "./primordials.ts";
+import { freeze, isFinite, NativeTypeError, quote, stringify, type Table } from "./primordials.ts";
+import { readOptions } from "./read-options.ts";
 
 type Encode = (first: unknown, second: unknown, third: unknown) => string;
 
@@ -53,11 +54,13 @@ export function createCs(calls: HostCalls, write: WriteLine): object {
   });
 }
 
+const KV_SET_OPTIONS = { __proto__: null, ttlSeconds: true } as unknown as Table<true>;
+
 const branch = (members: object): object => freeze({ __proto__: null, ...members });
 
 function kvSetArguments(key: unknown, value: unknown, options: unknown): string {
   const head = `${textArgument("cs.kv.set: key", key)},${jsonArgument("cs.kv.set: value", value)}`;
-  const ttlSeconds = (options as { ttlSeconds?: unknown } | null | undefined)?.ttlSeconds;
+  const ttlSeconds = readOptions("cs.kv.set", options, KV_SET_OPTIONS)?.["ttlSeconds"];
   if (ttlSeconds === undefined) return `[${head}]`;
   if (typeof ttlSeconds !== "number" || !isFinite(ttlSeconds)) {
     throw new NativeTypeError("cs.kv.set: ttlSeconds must be a number");

@@ -6,30 +6,33 @@ import {
   NativeUint8Array,
   objectKeys,
   quote,
+  type Table,
   toText,
   typedArrayName,
 } from "./primordials.ts";
+import { readOptions } from "./read-options.ts";
 
 /** What `cs.http.fetch` takes after the address. */
-interface HttpOptions {
-  method?: unknown;
-  headers?: unknown;
-  body?: unknown;
-  isBase64Encoded?: unknown;
-  timeoutMs?: unknown;
-  redirect?: unknown;
-}
+const OPTIONS = {
+  __proto__: null,
+  method: true,
+  headers: true,
+  body: true,
+  isBase64Encoded: true,
+  timeoutMs: true,
+  redirect: true,
+} as unknown as Table<true>;
 
 /**
  * Writes the arguments of `cs.http.fetch` as JSON: the address, then method, headers, body and timeout, as far as
  * they were given. Bytes become base64.
- * @throws TypeError naming the option that has the wrong type
+ * @throws TypeError naming the option that has the wrong type, or that there is not
  */
 export function httpFetchArguments(url: unknown, options: unknown): string {
   const address = quote(typeof url === "string" ? url : toText(url));
-  if (options === undefined || options === null) return `[${address},{}]`;
-  if (typeof options !== "object") throw wrong("options must be an object");
-  const { method, headers, body, isBase64Encoded, timeoutMs, redirect } = options as HttpOptions;
+  const given = readOptions("cs.http.fetch", options, OPTIONS);
+  if (given === undefined) return `[${address},{}]`;
+  const { method, headers, body, isBase64Encoded, timeoutMs, redirect } = given;
   let json = "";
   const put = (name: string, text: string): void => {
     json += `${json === "" ? "" : ","}"${name}":${text}`;
