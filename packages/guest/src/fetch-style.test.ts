@@ -40,6 +40,8 @@ test("a web event becomes the request it was, and the response becomes the resul
   assert.deepEqual(loads, ["fetch", "url", "bytes"]);
 });
 
+/** Without the stack, which tells where the handler stands. */
+const endOf = (ending: Ending): object => ({ ...ending, stack: "" });
 const shown = (ending: Ending): string => (ending.kind === "reply" ? ending.body : "");
 
 test("a get request has no body, and other triggers come as a POST of JSON", async () => {
@@ -73,6 +75,35 @@ test("bodies that are not text come out as base64", async () => {
     if (ending.kind !== "reply") continue;
     assert.deepEqual([ending.body, ending.isBase64Encoded], [body, isBase64Encoded], expression);
   }
+});
+
+test("a Response of a plain handler becomes the result it becomes in fetch style", async () => {
+  for (const expression of [
+    "new Response('hi', { status: 201, headers: { 'X-A': '1' } })",
+    "Response.json({ a: 'ü' })",
+    "new Response(null, { status: 204 })",
+    "new Response(new Uint8Array([255, 0]))",
+    "new (class extends Response {})('sub')",
+    "Response.error()",
+  ]) {
+    const styled = await runGuest(`export default { fetch: () => ${expression} };`, web);
+    for (const handler of [`() => ${expression}`, `async () => ${expression}`]) {
+      const plain = await runGuest(`export default ${handler};`, web);
+      assert.deepEqual(endOf(plain.ending), endOf(styled.ending), handler);
+    }
+  }
+  const passed = await runGuest('export default async () => await fetch("https://x.test/");', {
+    answer: () => ({ json: '{"status":404,"headers":{"x-a":"b"},"body":"/w==","isBase64Encoded":true}' }),
+  });
+  assert.deepEqual(passed.ending, {
+    kind: "reply",
+    statusCode: 404,
+    headers: { "x-a": "b" },
+    body: "/w==",
+    isBase64Encoded: true,
+  });
+  const none = await runGuest("export default () => ({ status: 201, headers: {} });", web);
+  assert.deepEqual(none.loads, []);
 });
 
 test("what is no Response, and a body that was read already, is an exception", async () => {

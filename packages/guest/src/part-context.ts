@@ -21,6 +21,8 @@ export interface PartContext {
 export interface FetchFace {
   /** @param isWeb whether the event has the shape of an HTTP call; others become a POST with a JSON body */
   toRequest(event: unknown, isWeb: boolean): object;
+  /** @returns whether it is a Response of this context */
+  isResponse(value: object): boolean;
   /**
    * @returns an envelope of SPEC 3
    * @throws TypeError when it is not a Response

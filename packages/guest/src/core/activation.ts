@@ -11,6 +11,8 @@ export interface ActivationOptions {
   host: GuestHost;
   /** Loads what fetch-style handlers need. */
   fetchFace(): FetchFace;
+  /** The same where something has loaded it; before, there is no Response that a handler could return. */
+  loadedFace(): FetchFace | undefined;
   /** Runs just before the host hears how the activation ended. */
   beforeEnd(): void;
 }
@@ -29,7 +31,7 @@ export interface Activation {
  * has started is not heard: each run carries its number.
  */
 export function createActivation(options: ActivationOptions): Activation {
-  const { host, fetchFace, beforeEnd } = options;
+  const { host, fetchFace, loadedFace, beforeEnd } = options;
   let handler: Handler | undefined;
   let running = 0;
   let runs = 0;
@@ -75,7 +77,9 @@ export function createActivation(options: ActivationOptions): Activation {
       if (handler === undefined) return fail("BundleError", "no handler was adopted", "");
       const context = createContext(contextJson, shared);
       const returned = handler(parseJson(eventJson), context);
-      finish(run, isObject(returned) ? await returned : returned);
+      const value = isObject(returned) ? await returned : returned;
+      const face = isObject(value) ? loadedFace() : undefined;
+      finish(run, face?.isResponse(value as object) === true ? await face.toResult(value) : value);
     } catch (thrown) {
       crashed(run, thrown);
     }

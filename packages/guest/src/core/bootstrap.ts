@@ -34,10 +34,11 @@ function bootstrap(
   const write = createLineWriter(host);
   const calls = createHostCalls(host);
   const cs = createCs(calls, write);
-  const part = createParts(host, () => context);
+  const { part, loadedPart } = createParts(host, () => context);
   const activation = createActivation({
     host,
     fetchFace: () => part("fetch")["face"] as FetchFace,
+    loadedFace: () => loadedPart("fetch")?.["face"] as FetchFace | undefined,
     beforeEnd: () => timers.clearBackground(),
   });
   const timers = createTimers(host, activation.crash);

@@ -9,12 +9,20 @@ const PART_GLOBAL = "__sous_part__";
 /** @param scope stands for `globalThis` in the libraries of the part: they look for a platform that is not there */
 type PartFactory = (context: PartContext, scope: object) => PartExports;
 
+/** The way to the parts of the web platform. */
+export interface Parts {
+  /** @returns what the part gives, loaded when needed */
+  part(name: string): PartExports;
+  /** @returns what the part gives if something has loaded it */
+  loadedPart(name: string): PartExports | undefined;
+}
+
 /**
  * Loads parts of the web platform on first use. The host runs the part's script inside the callback; all the
  * script does is hand its factory to the core, so that the part's own code runs in the slice that asked for
  * it, under that slice's timeout.
  */
-export function createParts(host: GuestHost, context: () => PartContext): (name: string) => PartExports {
+export function createParts(host: GuestHost, context: () => PartContext): Parts {
   const loaded = { __proto__: null } as unknown as Table<PartExports>;
   const loading = { __proto__: null } as unknown as Table<boolean>;
   const scope = freeze({ __proto__: null });
@@ -27,7 +35,7 @@ export function createParts(host: GuestHost, context: () => PartContext): (name:
     },
     { writable: false, enumerable: false },
   );
-  return (name) => {
+  const part = (name: string): PartExports => {
     const known = loaded[name];
     if (known !== undefined) return known;
     // A part that reads its own globals while it is made finds nothing, as on a platform without them.
@@ -43,6 +51,7 @@ export function createParts(host: GuestHost, context: () => PartContext): (name:
       loading[name] = false;
     }
   };
+  return { part, loadedPart: (name) => loaded[name] };
 }
 
 /** Which part each lazy global comes from. */

@@ -42,7 +42,7 @@ export function answerOf(value: unknown): Answer {
   if (typeof value === "object" && isEnvelope(value)) return openEnvelope(value);
   if (typeof value === "object" && isStreamed(value)) {
     return invalid(
-      "the handler returned a generator or a stream, which has no JSON: collect it and return the whole, or make it the body of a Response in a fetch-style handler",
+      "the handler returned a generator or a stream, which has no JSON: collect it and return the whole, or return it as the body of a Response",
     );
   }
   let json: unknown;

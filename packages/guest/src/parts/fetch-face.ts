@@ -31,11 +31,12 @@ const TEXT_TYPE =
 /** The two translations of fetch-style handlers. */
 export const face: FetchFace = {
   toRequest: (event, isWeb) => (isWeb ? webRequest(event as WebEvent) : syntheticRequest(event)),
+  isResponse: (value) => value instanceof Response,
   async toResult(response) {
     if (!(response instanceof Response)) {
       throw new TypeError("the handler's fetch must return a Response, like new Response('ok')");
     }
-    if (response.type === "error") throw new TypeError("the handler's fetch returned Response.error()");
+    if (response.type === "error") throw new TypeError("the handler returned Response.error()");
     const headers: Record<string, string> = Object.create(null) as Record<string, string>;
     for (const [name, value] of response.headers) {
       // One string a name is what a result can say; a second cookie would not survive it.
