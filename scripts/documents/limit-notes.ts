@@ -86,6 +86,8 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   },
   responseHeadersMax: { what: "headers of a result", past: "`ResultTooLarge`", test: RESULT },
   responseHeadersBytesMax: { what: "headers of a result together", past: "`ResultTooLarge`", test: RESULT },
+  responseCookiesMax: { what: "cookies of a result", past: "`ResultTooLarge`", test: RESULT },
+  responseCookieCharactersMax: { what: "a cookie of a result", past: "`ResultTooLarge`", test: RESULT },
   errorBytesMax: { what: "message of a thrown error", past: "cut", test: THROWN },
   stackBytesMax: { what: "stack of a thrown error", past: "cut", test: THROWN },
   logBytesMax: {

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { Destinations } from "./destination.ts";
+import { LIMITS } from "./limits.ts";
 import { AliasName, ResourceName, TenantId, VersionNumber } from "./names.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -91,6 +92,12 @@ export const FunctionResult = Type.Object(
   {
     statusCode: Type.Integer({ minimum: 100, maximum: 599 }),
     headers: Type.Record(Type.String(), Type.String()),
+    /** Each a `Set-Cookie` of its own; absent when there are none. */
+    cookies: Type.Optional(
+      Type.Array(Type.String({ maxLength: LIMITS.responseCookieCharactersMax }), {
+        maxItems: LIMITS.responseCookiesMax,
+      }),
+    ),
     body: Type.String(),
     isBase64Encoded: Type.Boolean(),
   },

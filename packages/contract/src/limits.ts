@@ -18,6 +18,8 @@ export const LIMITS = {
   resultAnswerBytesMax: 6 * MiB,
   responseHeadersMax: 64,
   responseHeadersBytesMax: 16 * KiB,
+  responseCookiesMax: 50,
+  responseCookieCharactersMax: 4096,
   errorBytesMax: 64 * KiB,
   stackBytesMax: 8 * KiB,
   logBytesMax: 1 * MiB,

@@ -6,8 +6,17 @@
 
 /** What the host gives the bootstrap: synchronous callbacks, each returns at once. */
 export interface GuestHost {
-  /** The handler's answer. Called at most once an activation. */
-  reply(statusCode: number, headersJson: string, body: string, isBase64Encoded: boolean): void;
+  /**
+   * The handler's answer. Called at most once an activation.
+   * @param cookiesJson an array of strings; empty when there are none
+   */
+  reply(
+    statusCode: number,
+    headersJson: string,
+    body: string,
+    isBase64Encoded: boolean,
+    cookiesJson: string,
+  ): void;
   /** The handler failed. Called at most once an activation, never after `reply`. */
   fail(
     type: "Exception" | "CapabilityDenied" | "BudgetExceeded" | "ResultTooLarge" | "BundleError",

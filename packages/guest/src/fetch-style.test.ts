@@ -77,6 +77,20 @@ test("bodies that are not text come out as base64", async () => {
   }
 });
 
+test("each cookie of a response becomes one of the result's", async () => {
+  const code = `export default { fetch() {
+    const headers = new Headers({ "x-a": "1" });
+    headers.append("set-cookie", "a=1; Path=/");
+    headers.append("set-cookie", "b=2");
+    return new Response("ok", { headers });
+  } };`;
+  const { ending } = await runGuest(code, web);
+  assert.equal(ending.kind, "reply");
+  if (ending.kind !== "reply") return;
+  assert.deepEqual(ending.cookies, ["a=1; Path=/", "b=2"]);
+  assert.deepEqual(ending.headers, { "content-type": "text/plain;charset=UTF-8", "x-a": "1" });
+});
+
 test("a Response of a plain handler becomes the result it becomes in fetch style", async () => {
   for (const expression of [
     "new Response('hi', { status: 201, headers: { 'X-A': '1' } })",

@@ -4,7 +4,12 @@ import { type Ending, runGuest } from "./testing/run-guest.ts";
 
 const returned = async (expression: string): Promise<Ending> =>
   (await runGuest(`export default async () => (${expression});`)).ending;
-const reply = (statusCode: number, body: string, headers = {}, isBase64Encoded = false): Ending => ({
+const reply = (
+  statusCode: number,
+  body: string,
+  headers = {},
+  isBase64Encoded = false,
+): Extract<Ending, { kind: "reply" }> => ({
   kind: "reply",
   statusCode,
   headers,
@@ -31,6 +36,13 @@ test("each kind of return value becomes the result the contract says", async () 
       reply(418, "YQ==", { A: "b" }, true),
     ],
     ["({ statusCode: undefined, body: undefined })", reply(200, "")],
+    [
+      '({ headers: { "set-cookie": "z=0" }, cookies: ["a=1", "b=ü"] })',
+      { ...reply(200, "", { "set-cookie": "z=0" }), cookies: ["a=1", "b=ü"] },
+    ],
+    ["({ statusCode: 201, cookies: [] })", reply(201, "")],
+    ["({ statusCode: 201, cookies: undefined })", reply(201, "")],
+    ['({ cookies: ["a=1"] })', reply(200, '{"cookies":["a=1"]}')],
     ["({ then(resolve) { resolve({ statusCode: 202 }); resolve(1); } })", reply(202, "")],
     ["Object.create({ statusCode: 500 })", reply(200, "{}")],
   ];
@@ -52,6 +64,9 @@ test("a result with a wrong shape fails and names the field", async () => {
     ['({ headers: { "x-n": true } })', /result\.headers\["x-n"\]/],
     ['({ headers: { "": "a" } })', /without a name/],
     ["({ isBase64Encoded: 1 })", /isBase64Encoded/],
+    ['({ body: "", cookies: "a=1" })', /result\.cookies must be an array of strings, not string/],
+    ['({ body: "", cookies: { a: 1 } })', /result\.cookies must be an array of strings, not object/],
+    ['({ body: "", cookies: ["a=1", 2] })', /result\.cookies\[1\] must be a string, not number/],
     ["10n", /JSON/],
     ["(() => { const a = {}; a.a = a; return a; })()", /JSON/],
     ["() => 1", /JSON/],
@@ -72,7 +87,10 @@ test("a result over its bounds is too large, at the bound it is not", async () =
     (await runGuest(`${body} export default () => ${expression};`, { memoryMb: 256 })).ending;
   assert.equal((await run('body(6 * 1024 * 1024, "a")')).kind, "reply");
   assert.equal((await run('body(3 * 1024 * 1024, "é")')).kind, "reply");
+  assert.equal((await run('({ body: "", cookies: Array(50).fill("x".repeat(4096)) })')).kind, "reply");
   for (const expression of [
+    '({ body: "", cookies: Array(51).fill("a=1") })',
+    '({ body: "", cookies: ["x".repeat(4097)] })',
     'body(6 * 1024 * 1024 + 1, "a")',
     'body(3 * 1024 * 1024 + 1, "é")',
     'body(3e8, "a")',

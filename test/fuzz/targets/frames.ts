@@ -193,6 +193,7 @@ async function sampleStreams(): Promise<Buffer[]> {
         .u32(200)
         .u8(0)
         .string('{"content-type":"text/plain"}')
+        .string(number === 1 ? "" : '["a=1","b=2"]')
         .string("ok")
         .end(),
     );

@@ -63,7 +63,8 @@ export function createActivation(options: ActivationOptions): Activation {
     if (answer.kind === "too-large") return fail("ResultTooLarge", answer.message, "");
     running = 0;
     beforeEnd();
-    host.reply(answer.statusCode, answer.headersJson, answer.body, answer.isBase64Encoded);
+    const { statusCode, headersJson, body, isBase64Encoded, cookiesJson } = answer;
+    host.reply(statusCode, headersJson, body, isBase64Encoded, cookiesJson);
   };
 
   const execute = async (

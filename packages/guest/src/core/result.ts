@@ -14,13 +14,22 @@ import {
 
 /** A handler's answer, ready for the border. */
 export type Answer =
-  | { kind: "reply"; statusCode: number; headersJson: string; body: string; isBase64Encoded: boolean }
+  | {
+      kind: "reply";
+      statusCode: number;
+      headersJson: string;
+      body: string;
+      isBase64Encoded: boolean;
+      /** Empty when there are none. */
+      cookiesJson: string;
+    }
   | { kind: "invalid"; message: string }
   | { kind: "too-large"; message: string };
 
 interface Envelope {
   statusCode?: unknown;
   headers?: unknown;
+  cookies?: unknown;
   body?: unknown;
   isBase64Encoded?: unknown;
 }
@@ -33,8 +42,8 @@ interface Streamed {
 }
 
 /**
- * Makes the answer of whatever a handler returned: an envelope when one of its four keys is there, nothing
- * for null and undefined, JSON for the rest.
+ * Makes the answer of whatever a handler returned: an envelope when one of its four keys is there (`cookies` alone is data
+ * like any other), nothing for null and undefined, JSON for the rest.
  * Getters of the value run; it throws what they throw.
  */
 export function answerOf(value: unknown): Answer {
@@ -94,7 +103,13 @@ function openEnvelope(value: Envelope): Answer {
   if (typeof headers !== "object" || headers === null || isArray(headers)) {
     return invalid(`result.headers must be an object of strings, not ${nameOf(headers)}`);
   }
-  return withHeaders(headers, (headersJson) => reply(statusCode, headersJson, body, isBase64Encoded));
+  const cookies = own(value, "cookies") ?? [];
+  if (!isArray(cookies)) {
+    return invalid(`result.cookies must be an array of strings, not ${nameOf(cookies)}`);
+  }
+  return withHeaders(headers, (headersJson) =>
+    withCookies(cookies, (cookiesJson) => reply(statusCode, headersJson, body, isBase64Encoded, cookiesJson)),
+  );
 }
 
 function withHeaders(headers: object, proceed: (headersJson: string) => Answer): Answer {
@@ -123,16 +138,38 @@ function withHeaders(headers: object, proceed: (headersJson: string) => Answer):
   return proceed(json);
 }
 
+function withCookies(cookies: readonly unknown[], proceed: (cookiesJson: string) => Answer): Answer {
+  const { length } = cookies;
+  if (length > LIMITS.responseCookiesMax) {
+    return tooLarge(`result.cookies holds more than ${LIMITS.responseCookiesMax} cookies`);
+  }
+  let json = "";
+  for (let index = 0; index < length; index++) {
+    const cookie = cookies[index];
+    if (typeof cookie !== "string") {
+      return invalid(`result.cookies[${index}] must be a string, not ${nameOf(cookie)}`);
+    }
+    if (cookie.length > LIMITS.responseCookieCharactersMax) {
+      return tooLarge(
+        `result.cookies[${index}] takes more than ${LIMITS.responseCookieCharactersMax} characters`,
+      );
+    }
+    json += `${index === 0 ? "[" : ","}${quote(cookie)}`;
+  }
+  return proceed(json === "" ? "" : `${json}]`);
+}
+
 export function reply(
   statusCode: number,
   headersJson: string,
   body: string,
   isBase64Encoded: boolean,
+  cookiesJson = "",
 ): Answer {
   if (!fits(body, LIMITS.resultAnswerBytesMax)) {
     return tooLarge(`the result's body takes more than ${LIMITS.resultAnswerBytesMax} bytes`);
   }
-  return { kind: "reply", statusCode, headersJson, body, isBase64Encoded };
+  return { kind: "reply", statusCode, headersJson, body, isBase64Encoded, cookiesJson };
 }
 
 const invalid = (message: string): Answer => ({ kind: "invalid", message });

@@ -19,6 +19,7 @@ interface WebEvent {
 interface Envelope {
   statusCode: number;
   headers: Record<string, string>;
+  cookies: string[];
   body: string;
   isBase64Encoded: boolean;
 }
@@ -39,10 +40,16 @@ export const face: FetchFace = {
     if (response.type === "error") throw new TypeError("the handler returned Response.error()");
     const headers: Record<string, string> = Object.create(null) as Record<string, string>;
     for (const [name, value] of response.headers) {
-      // One string a name is what a result can say; a second cookie would not survive it.
-      headers[name] ??= value;
+      // The one header that several values cannot be joined in.
+      if (name !== "set-cookie") headers[name] = value;
     }
-    return { statusCode: response.status, headers, ...(await bodyText(response)) } satisfies Envelope;
+    const cookies = response.headers.getSetCookie();
+    return {
+      statusCode: response.status,
+      headers,
+      cookies,
+      ...(await bodyText(response)),
+    } satisfies Envelope;
   },
 };
 

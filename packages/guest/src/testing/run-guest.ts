@@ -10,6 +10,8 @@ export type Ending =
       kind: "reply";
       statusCode: number;
       headers: Record<string, string>;
+      /** Absent when the guest told of none. */
+      cookies?: string[];
       body: string;
       isBase64Encoded: boolean;
     }
@@ -101,10 +103,11 @@ async function play(
     return step;
   };
   const host: GuestHost = {
-    reply(statusCode, headersJson, body, isBase64Encoded) {
+    reply(statusCode, headersJson, body, isBase64Encoded, cookiesJson) {
       run.endings++;
       const headers = JSON.parse(headersJson) as Record<string, string>;
       run.ending = { kind: "reply", statusCode, headers, body, isBase64Encoded };
+      if (cookiesJson !== "") run.ending.cookies = JSON.parse(cookiesJson) as string[];
     },
     fail(type, message, stack, budget) {
       run.endings++;

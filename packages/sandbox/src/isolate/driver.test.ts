@@ -49,6 +49,19 @@ test("what a way to start a host cannot do is known from the host, and the next 
   if (process.platform === "linux") assert.match(report.failures[0] ?? "", /^bubblewrap: /);
 });
 
+test("cookies of a result arrive as they are, and none as no field", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+  const sandbox = await driver.create({ tenant: "t_contract" });
+  const program = programOf('export default (cookies) => ({ statusCode: 201, body: "ü", cookies })');
+  const answer = { statusCode: 201, headers: {}, body: "ü", isBase64Encoded: false };
+  const most = Array.from({ length: 50 }, () => "\u0001".repeat(4096));
+  for (const cookies of [["a=1; Path=/", 'b="ü"'], most]) {
+    const { outcome } = await runOnce(sandbox, program, { event: cookies });
+    assert.deepEqual(outcome.result, { ...answer, cookies });
+  }
+  assert.deepEqual((await runOnce(sandbox, program, { event: [] })).outcome.result, answer);
+});
+
 test("a stem that died is not handed out", async () => {
   await using driver = await createIsolateDriver({ stems: 1, pairs: 1 });
   const first = await driver.create({ tenant: "t_contract" });

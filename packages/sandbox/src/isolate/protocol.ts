@@ -26,7 +26,7 @@ export const TO_HOST = {
 export const FROM_HOST = {
   /** JSON of `ClosedHost`. */
   ready: 16,
-  /** Activation number, facts, then status code, base64 flag, headers JSON, body. */
+  /** Activation number, facts, then status code, base64 flag, headers JSON, cookies JSON or nothing, body. */
   reply: 17,
   /** Activation number, facts, then failure type, budget, message, stack. */
   fail: 18,
@@ -124,6 +124,7 @@ const MiB = 1024 * 1024;
 /** Bounds of single fields on the way from a host, in bytes. */
 export const FIELD_BYTES_MAX = {
   headers: 64 * 1024,
+  cookies: 2 * MiB,
   body: 6 * MiB,
   message: 64 * 1024 * 3,
   stack: 8 * 1024 * 3,

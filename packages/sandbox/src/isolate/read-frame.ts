@@ -9,7 +9,7 @@ import {
   FROM_HOST,
   LOG_LEVELS,
 } from "./protocol.ts";
-import { readHeaders } from "./read-headers.ts";
+import { readCookies, readHeaders } from "./read-headers.ts";
 
 /**
  * Turns one frame of a host into a call of the listener, checking every field.
@@ -91,11 +91,13 @@ function readReply(cursor: FrameCursor): MechanismOutcome {
   const statusCode = cursor.u32();
   const isBase64Encoded = cursor.u8() === 1;
   const headersJson = cursor.string(FIELD_BYTES_MAX.headers);
+  const cookiesJson = cursor.string(FIELD_BYTES_MAX.cookies);
   const body = cursor.string(FIELD_BYTES_MAX.body);
   cursor.done();
   if (statusCode < 100 || statusCode > 599) throw new FrameError(`status code ${statusCode}`);
   const headers = readHeaders(headersJson);
   const result: FunctionResult = { statusCode, headers, body, isBase64Encoded };
+  if (cookiesJson !== "") result.cookies = readCookies(cookiesJson);
   return { status: "success", result, ...facts };
 }
 

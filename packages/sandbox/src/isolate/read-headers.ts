@@ -10,12 +10,7 @@ const NO_HEADERS: Record<string, string> = {};
  */
 export function readHeaders(json: string): Record<string, string> {
   if (json === "{}" || json === "") return NO_HEADERS;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch (error) {
-    throw new FrameError("headers are not JSON", { cause: error });
-  }
+  const parsed = parse(json, "headers");
   if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) {
     throw new FrameError("headers are not an object");
   }
@@ -27,4 +22,27 @@ export function readHeaders(json: string): Record<string, string> {
     if (name !== "__proto__") headers[name] = value;
   }
   return headers;
+}
+
+/**
+ * Reads the cookies of a function's answer.
+ * @throws FrameError when they are not an array of strings within bounds: the guest checked that before
+ */
+export function readCookies(json: string): string[] {
+  const parsed = parse(json, "cookies");
+  if (!Array.isArray(parsed)) throw new FrameError("cookies are not an array");
+  if (parsed.length > LIMITS.responseCookiesMax) throw new FrameError(`${parsed.length} cookies`);
+  for (const cookie of parsed as unknown[]) {
+    if (typeof cookie !== "string") throw new FrameError("cookie is not a string");
+    if (cookie.length > LIMITS.responseCookieCharactersMax) throw new FrameError("cookie is too long");
+  }
+  return parsed as string[];
+}
+
+function parse(json: string, what: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new FrameError(`${what} are not JSON`, { cause: error });
+  }
 }

@@ -13,10 +13,10 @@ test("a rehearsal goes all the way to an answer, in nobody's name, and leaves no
   const holders: number[] = [];
   const places: unknown[] = [];
   const maker = await quietMaker({
-    reply(activation, statusCode, headersJson, body, base64) {
+    reply(activation, statusCode, headersJson, body, base64, cookiesJson) {
       answered.push(activation);
       places.push(activation.place?.isolate);
-      activation.answer = { kind: "reply", statusCode, headersJson, body, base64 };
+      activation.answer = { kind: "reply", statusCode, headersJson, body, base64, cookiesJson };
     },
     fail: (_activation, _type, message) => assert.fail(message),
   });

@@ -5,7 +5,15 @@ import type { Program } from "./program.ts";
 
 /** How user code answered. */
 export type Answer =
-  | { kind: "reply"; statusCode: number; headersJson: string; body: string; base64: boolean }
+  | {
+      kind: "reply";
+      statusCode: number;
+      headersJson: string;
+      body: string;
+      base64: boolean;
+      /** Empty when there are none. */
+      cookiesJson: string;
+    }
   | { kind: "fail"; type: Failure; message: string; stack: string; budget: FailedBudget | "none" };
 
 /** One activation inside a host, from its `start` frame to its answer. */

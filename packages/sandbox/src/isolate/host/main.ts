@@ -60,14 +60,14 @@ let idleTtlMs = 60_000;
 
 /** What user code does outside its place; every bound that holds across calls is kept here. */
 const events: PlaceEvents = {
-  reply(activation, statusCode, headersJson, body, base64) {
+  reply(activation, statusCode, headersJson, body, base64, cookiesJson) {
     const { result_bytes: most } = activation.program.header.budgets;
     // No character takes more than three bytes: most bodies need no counting.
     if (body.length * 3 > most && Buffer.byteLength(body) > most) {
       activation.exceed("result_bytes", `the result's body takes more than ${most} bytes`, "ResultTooLarge");
       return;
     }
-    activation.answer ??= { kind: "reply", statusCode, headersJson, body, base64 };
+    activation.answer ??= { kind: "reply", statusCode, headersJson, body, base64, cookiesJson };
   },
   fail(activation, type, message, stack, named) {
     const known = FAILURES.includes(type as Failure) ? (type as Failure) : "Exception";

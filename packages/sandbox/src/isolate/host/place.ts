@@ -45,7 +45,14 @@ export class GuestCode {
 
 /** What user code can cause outside its place; each is called inside a slice and returns at once. */
 export interface PlaceEvents {
-  reply(activation: Activation, statusCode: number, headersJson: string, body: string, base64: boolean): void;
+  reply(
+    activation: Activation,
+    statusCode: number,
+    headersJson: string,
+    body: string,
+    base64: boolean,
+    cookiesJson: string,
+  ): void;
   fail(activation: Activation, type: string, message: string, stack: string, budget: string): void;
   call(activation: Activation, callId: number, operation: string, argumentsJson: string): void;
   log(activation: Activation, level: number, text: string): void;
@@ -176,8 +183,16 @@ export class Place {
       const activation = this.current;
       if (activation !== undefined) act(activation);
     };
-    const reply = (status: unknown, headers: unknown, body: unknown, base64: unknown): void =>
-      during((a) => events.reply(a, Number(status), text(headers), text(body), base64 === true));
+    const reply = (
+      status: unknown,
+      headers: unknown,
+      body: unknown,
+      base64: unknown,
+      cookies: unknown,
+    ): void =>
+      during((a) =>
+        events.reply(a, Number(status), text(headers), text(body), base64 === true, text(cookies)),
+      );
     const fail = (type: unknown, message: unknown, stack: unknown, budget: unknown): void =>
       during((a) => events.fail(a, text(type), text(message), text(stack), text(budget)));
     const call = (id: unknown, operation: unknown, args: unknown): void =>

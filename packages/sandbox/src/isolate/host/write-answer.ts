@@ -26,6 +26,7 @@ export function writeAnswer(writer: FrameWriter, activation: Activation, answer:
       .u32(answer.statusCode)
       .u8(answer.base64 ? 1 : 0)
       .string(answer.headersJson)
+      .string(answer.cookiesJson)
       .string(answer.body);
   } else {
     writer
