@@ -163,7 +163,7 @@ describe("the life of a function", () => {
     }
   });
 
-  test("results become HTTP: statuses, bytes, empty answers, plain values, failures", async () => {
+  test("results become HTTP: statuses, bytes, cookies, empty answers, plain values, failures", async () => {
     const code = `const kinds = {
       bytes: () => ({ statusCode: 200, headers: { "content-type": "image/x-test" }, body: "AAH/", isBase64Encoded: true }),
       gone: () => ({ statusCode: 204, body: "" }),
@@ -177,6 +177,12 @@ describe("the life of a function", () => {
       split: () => ({ statusCode: 200, headers: { "x-bad": "a\\r\\nset-cookie: x=1" }, body: "" }),
       shape: () => ({ statusCode: "200" }),
       base64: () => ({ statusCode: 200, body: "!!!", isBase64Encoded: true }),
+      cookies: () => ({ statusCode: 200, headers: { "Set-Cookie": "z=0" }, cookies: ["a=1; Path=/", "b=2"], body: "" }),
+      response: () => {
+        const headers = new Headers([["set-cookie", "a=1"], ["set-cookie", "b=2"]]);
+        return new Response("hi", { status: 201, headers });
+      },
+      torn: () => ({ statusCode: 200, cookies: ["a=1", "b=2\\r\\nx-bad: 1"], body: "" }),
       wrapped: () => ({ statusCode: 200, body: "AAH\\r\\n_w==", isBase64Encoded: true }),
     };
     export default (event) => kinds[event.rawPath.split("/").pop()]();`;
@@ -197,7 +203,11 @@ describe("the life of a function", () => {
     assert.deepEqual((await call("nothing")).body.length, 0);
     assert.equal((await call("text")).body.toString(), '"plain text"');
     assert.deepEqual([...(await call("wrapped")).body], [0, 1, 255]);
-    for (const kind of ["thrown", "early", "split", "shape", "base64"]) {
+    assert.deepEqual((await call("cookies")).headers["set-cookie"], ["z=0", "a=1; Path=/", "b=2"]);
+    const response = await call("response");
+    assert.deepEqual([response.status, response.body.toString()], [201, "hi"]);
+    assert.deepEqual(response.headers["set-cookie"], ["a=1", "b=2"]);
+    for (const kind of ["thrown", "early", "split", "torn", "shape", "base64"]) {
       const failed = await call(kind);
       const { error } = JSON.parse(failed.body.toString()) as {
         error: { code: string; message: string; details: { activation_id: string } };

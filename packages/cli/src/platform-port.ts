@@ -48,7 +48,13 @@ export interface LocalRunOptions {
 /** One activation of a function in the very runtime the platform uses, without a platform. */
 export interface LocalRun {
   status: "success" | "error" | "timeout" | "cancelled";
-  result?: { statusCode: number; headers: Record<string, string>; body: string; isBase64Encoded: boolean };
+  result?: {
+    statusCode: number;
+    headers: Record<string, string>;
+    cookies?: string[];
+    body: string;
+    isBase64Encoded: boolean;
+  };
   error?: {
     type: string;
     message: string;

@@ -22,7 +22,7 @@ test("a group finds what was added to it, for its tenant alone", () => {
   );
 });
 
-test("a group keeps what few ends have: budgets that were used or passed, the depth of calls", () => {
+test("a group keeps what few ends have: budgets that were used or passed, the depth of calls, cookies", () => {
   const group = new EndedGroup();
   const usage = { timers: 2, open_fetches: 3, external_memory_bytes: 4 };
   const error = {
@@ -30,7 +30,9 @@ test("a group keeps what few ends have: budgets that were used or passed, the de
     message: "too much",
     details: { budget: "cpu_ms", limit: 5 },
   };
+  const result = { statusCode: 200, headers: {}, cookies: ["a=1", "b=2"], body: "", isBase64Encoded: false };
   const records = [end({ usage }), end({ depth: 3 }), { ...finished(end(), "error"), error }];
+  records.push({ ...end(), result });
   for (const record of records) assert.equal(group.add(record, []), true);
   for (const record of records) {
     assert.deepEqual(group.find("t_default", record.activation_id)?.record, record);
@@ -70,6 +72,7 @@ test("a group full of text is full, however few its ends, wherever the text is",
   const full = {
     body: () => ({ ...end(), result: { ...result, body: text } }),
     headers: () => ({ ...end(), result: { ...result, headers: { "x-a": text } } }),
+    cookies: () => ({ ...end(), result: { ...result, cookies: [text] } }),
     error: () => ({ ...finished(end(), "error"), error }),
   };
   for (const [where, big] of Object.entries(full)) {

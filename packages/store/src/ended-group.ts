@@ -35,6 +35,7 @@ type Common = Pick<
 type Rare = Partial<Omit<TerminalRecord, keyof Common>> & {
   /** Whether the body is base64, where there is a result. */
   base64?: boolean;
+  cookies?: string[];
   source?: Record<string, unknown>;
   lines?: readonly string[];
 };
@@ -335,6 +336,7 @@ function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]
     record.status === "success" &&
     !record.result_truncated &&
     record.result?.isBase64Encoded === false &&
+    record.result.cookies === undefined &&
     record.traceparent === undefined &&
     record.fingerprint === undefined &&
     record.usage === undefined &&
@@ -352,6 +354,7 @@ function rareOf(shared: Common, record: TerminalRecord, lines: readonly string[]
   if (!sameSource) rare.source = record.trigger.source;
   if (lines.length > 0) rare.lines = lines;
   if (record.result !== undefined) rare.base64 = record.result.isBase64Encoded;
+  if (record.result?.cookies !== undefined) rare.cookies = record.result.cookies;
   return rare;
 }
 
@@ -359,7 +362,8 @@ function unpacked(end: Packed, baseMs: number, commons: readonly Common[]): End 
   const [common, activation_id, request_id, sinceBase, waited, took, duration_ms, deadlineAfter] = end;
   const [, , , , , , , , queue, placement, boot, fetch, init, handler, calls, cpu, ...rest] = end;
   const [memory_peak_bytes, log_bytes, host_calls, egress_bytes, statusCode, headers, body, rare] = rest;
-  const { source, lines = [], base64 = rare === 0 ? false : undefined, ...fields } = rare === 0 ? NONE : rare;
+  const seldom = rare === 0 ? NONE : rare;
+  const { source, lines = [], cookies, base64 = rare === 0 ? false : undefined, ...fields } = seldom;
   const shared = commons[common] as Common;
   const enqueued_at_ms = baseMs + sinceBase;
   const record: TerminalRecord = {
@@ -397,6 +401,7 @@ function unpacked(end: Packed, baseMs: number, commons: readonly Common[]): End 
   };
   if (base64 !== undefined) {
     record.result = { statusCode, headers: headers === 0 ? {} : headers, body, isBase64Encoded: base64 };
+    if (cookies !== undefined) record.result.cookies = cookies;
   }
   return { record, lines };
 }

@@ -170,10 +170,18 @@ test("test runs the folder in the platform's runtime and exits with 3 when the f
   const cwd = folder.path;
   await runCommand(["fn", "init", "hello"], { cwd });
   const asked: unknown[] = [];
+  const result = {
+    statusCode: 201,
+    headers: { "x-a": "1" },
+    cookies: ["a=1", "b=2"],
+    body: "ok",
+    isBase64Encoded: false,
+  };
   const run = (status: "success" | "error") => ({
     async runLocally(options: unknown) {
       asked.push(options);
-      return { status, logs: ["[info] hi"], duration_ms: 1, timings: {} };
+      const run = { status, logs: ["[info] hi"], duration_ms: 1, timings: {} };
+      return status === "error" ? run : { ...run, result };
     },
   });
   const argv = ["fn", "test", "hello", "--event", "[1]", "--timeout-ms", "50"];
@@ -181,6 +189,8 @@ test("test runs the folder in the platform's runtime and exits with 3 when the f
   assert.equal(good.code, 0);
   assert.deepEqual(JSON.parse(good.stdout).logs, ["[info] hi"]);
   assert.deepEqual(asked, [{ folder: join(cwd, "hello"), name: "hello", event: [1], timeoutMs: 50 }]);
+  const shown = await runCommand(argv, { cwd, platform: run("success"), tty: true });
+  assert.match(shown.stdout, /201\nx-a: 1\nset-cookie: a=1\nset-cookie: b=2\n\nok/);
   const bad = await runCommand(argv, { cwd, platform: run("error"), tty: true });
   assert.equal(bad.code, 3);
   assert.match(bad.stdout, /^\[info\] hi\nerror in 1\.0 ms/);

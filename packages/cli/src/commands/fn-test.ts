@@ -90,6 +90,7 @@ function describe(run: LocalRun, output: Output): string {
     lines.push(String(run.result.statusCode));
     for (const [name, value] of Object.entries(run.result.headers))
       lines.push(printable(`${name}: ${value}`));
+    for (const cookie of run.result.cookies ?? []) lines.push(printable(`set-cookie: ${cookie}`));
     if (run.result.body !== "") lines.push("", printable(run.result.body));
   }
   if (run.observed !== undefined) lines.push("", describeObserved(run.observed));

@@ -10,7 +10,7 @@ const REPLY: InvocationReply = {
   status: "success",
   duration_ms: 1.5,
   cold: true,
-  result: { statusCode: 200, headers: { "x-a": "b" }, body: "ü\n", isBase64Encoded: false },
+  result: { statusCode: 200, headers: { "x-a": "b" }, cookies: ["a=ü"], body: "ü\n", isBase64Encoded: false },
   error: undefined,
   replayed: false,
 };

@@ -33,8 +33,8 @@ export interface WebAnswerOptions {
 
 /**
  * Writes a function's result as the HTTP answer of a web call.
- * @throws CS_RUNTIME_EXCEPTION when the result cannot be one: a status of 1xx, a header that HTTP refuses, a body that is
- *   no base64 where it says so
+ * @throws CS_RUNTIME_EXCEPTION when the result cannot be one: a status of 1xx, a header or a cookie that HTTP refuses, a
+ *   body that is no base64 where it says so
  */
 export function sendWebResult(
   response: DirectResponse,
@@ -42,10 +42,10 @@ export function sendWebResult(
   result: FunctionResult,
   options: WebAnswerOptions,
 ): void {
-  const { statusCode, headers, body, isBase64Encoded } = result;
+  const { statusCode, headers, body, isBase64Encoded, cookies = [] } = result;
   if (statusCode < 200) throw unsendable(reply, `status ${statusCode}; 200–599 can be sent`);
   if (isBase64Encoded && NOT_BASE64.test(body)) throw unsendable(reply, "a body that is not base64");
-  const out: Record<string, string> = {};
+  const out: Record<string, string | string[]> = {};
   let typed = false;
   for (const name in headers) {
     const lower = name.toLowerCase();
@@ -57,6 +57,9 @@ export function sendWebResult(
     if (lower === "content-type") typed = true;
     out[lower] = value;
   }
+  const wrong = cookies.findIndex((cookie) => !HEADER_VALUE.test(cookie));
+  if (wrong !== -1) throw unsendable(reply, `a cookie that cannot be sent: cookies[${wrong}]`);
+  if (cookies.length > 0) out["set-cookie"] = [out["set-cookie"] ?? [], cookies].flat();
   const empty = statusCode === 204 || statusCode === 304;
   if (!typed && !empty) out["content-type"] = "application/json; charset=utf-8";
   out["x-request-id"] = options.requestId;

@@ -45,4 +45,6 @@ test("an end counts with its result, its error and the lines of its log", () => 
   const result = { statusCode: 200, headers: {}, body: "y".repeat(1000), isBase64Encoded: false };
   assert.equal(bytesOfEnd(failed, ["a".repeat(20), "b".repeat(30)]), 150);
   assert.equal(bytesOfEnd({ ...failed, result }, []), 1100);
+  const cookies = ["c".repeat(200), "d".repeat(300)];
+  assert.equal(bytesOfEnd({ ...failed, result: { ...result, cookies } }, []), 1600);
 });

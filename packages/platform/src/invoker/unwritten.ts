@@ -63,6 +63,7 @@ export function createUnwritten(options: UnwrittenOptions): Unwritten {
 /** @returns about how much memory an end takes beside its fields: what the function gave, said and failed with */
 export function bytesOfEnd({ result, error }: TerminalRecord, lines: readonly string[]): number {
   let bytes = (result?.body.length ?? 0) + (error?.message.length ?? 0) + (error?.stack?.length ?? 0);
+  for (const cookie of result?.cookies ?? []) bytes += cookie.length;
   for (const line of lines) bytes += line.length;
   return bytes;
 }

@@ -240,11 +240,18 @@ test("a bound value that comes back is taken out of results, logs and errors", a
   const resultOf = (body: string, isBase64Encoded: boolean) =>
     guard.outcome({
       status: "success",
-      result: { statusCode: 200, headers: { "x-echo": VALUE }, body, isBase64Encoded },
+      result: {
+        statusCode: 200,
+        headers: { "x-echo": VALUE },
+        cookies: ["a=1", `k=${VALUE}`],
+        body,
+        isBase64Encoded,
+      },
     } as unknown as SandboxOutcome).result;
   assert.deepEqual(resultOf(`{"k":"${VALUE}"}`, false), {
     statusCode: 200,
     headers: { "x-echo": "[redacted]" },
+    cookies: ["a=1", "k=[redacted]"],
     body: '{"k":"[redacted]"}',
     isBase64Encoded: false,
   });

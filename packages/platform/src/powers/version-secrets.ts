@@ -96,10 +96,11 @@ function cleanResult(result: FunctionResult, redact: (text: string) => string): 
   const headers = Object.fromEntries(
     Object.entries(result.headers).map(([name, value]) => [name, redact(value)]),
   );
-  if (!result.isBase64Encoded) return { ...result, headers, body: redact(result.body) };
+  const clean: FunctionResult = { ...result, headers };
+  if (result.cookies !== undefined) clean.cookies = result.cookies.map(redact);
+  if (!result.isBase64Encoded) return { ...clean, body: redact(result.body) };
   // A letter a byte: what a header can carry is found, and everything else stays as it is.
   const text = Buffer.from(result.body, "base64").toString("latin1");
-  const clean = redact(text);
-  const body = clean === text ? result.body : Buffer.from(clean, "latin1").toString("base64");
-  return { ...result, headers, body };
+  const kept = redact(text);
+  return kept === text ? clean : { ...clean, body: Buffer.from(kept, "latin1").toString("base64") };
 }

@@ -173,7 +173,13 @@ function end(afterMs: number, change: Partial<ActivationRecord> = {}, status: Te
 const full: Partial<ActivationRecord> = {
   request_id: 'req "quoted"\\',
   deadline_ms: NOW_MS + 3000,
-  result: { statusCode: 418, headers: { "x-a": "b" }, body: '{"a":"ü"}', isBase64Encoded: false },
+  result: {
+    statusCode: 418,
+    headers: { "x-a": "b" },
+    cookies: ["a=1", "b=2"],
+    body: '{"a":"ü"}',
+    isBase64Encoded: false,
+  },
   cold: true,
   cold_reason: "first_use",
   tier: "isolate",
