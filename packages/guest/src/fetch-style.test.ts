@@ -186,6 +186,16 @@ test("fetch is cs.http.fetch with another face", async () => {
   ]);
 });
 
+test("several cookies of an answer stay apart, also where a handler passes it on", async () => {
+  const { ending } = await runGuest('export default () => fetch("https://x.test/");', {
+    answer: () => ({
+      json: '{"status":200,"headers":{"set-cookie":"a=1, b=2"},"cookies":["a=1","b=2"],"body":"","isBase64Encoded":true}',
+    }),
+  });
+  assert.equal(ending.kind, "reply");
+  if (ending.kind === "reply") assert.deepEqual([ending.headers, ending.cookies], [{}, ["a=1", "b=2"]]);
+});
+
 test("fetch takes requests, URLs and bytes", async () => {
   const { value, calls } = await fetching(
     `(async () => { await fetch(new Request("https://x.test/", { method: "PUT", body: new Uint8Array([255]), redirect: "manual" }));

@@ -10,6 +10,8 @@ import { isEmptyStatus, Response, ResponseSeed } from "./response.ts";
 interface HttpAnswer {
   status: number;
   headers: Record<string, string | string[]>;
+  /** Each `Set-Cookie`, where there are several. */
+  cookies?: string[];
   body: string;
   isBase64Encoded: boolean;
   /** The address after redirects. */
@@ -67,8 +69,10 @@ async function bodyOptions(request: Request): Promise<{ body?: string; isBase64E
 
 function responseOf(answer: HttpAnswer, asked: string): Response {
   const headers = new Headers();
-  for (const name of Object.keys(answer.headers ?? {})) {
-    for (const value of [answer.headers[name] ?? ""].flat()) {
+  const told: HttpAnswer["headers"] = { ...answer.headers };
+  if (answer.cookies !== undefined) told["set-cookie"] = answer.cookies;
+  for (const name of Object.keys(told)) {
+    for (const value of [told[name] ?? ""].flat()) {
       try {
         headers.append(name, value);
       } catch {

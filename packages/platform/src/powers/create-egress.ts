@@ -45,6 +45,8 @@ export interface EgressResponse {
   status: number;
   /** Lower-case names. */
   headers: Headers;
+  /** Each `Set-Cookie`, where there are several: joined, as `headers` has them, nobody can tell them apart. */
+  cookies?: string[];
   body: Buffer;
   /** Where the answer came from, redirects followed. */
   url: string;
@@ -178,7 +180,10 @@ export function createEgress(options: EgressOptions = {}): Egress {
     const limits = { gzip, bytesMax: responseBytesMax, onBytes: policy.onBytes };
     const body = await readCappedBody(answer.body, limits);
     const headers = flattenResponseHeaders(answer.headers, gzip);
-    return { status: answer.statusCode, headers, body, url: journey.url.href };
+    const whole: EgressResponse = { status: answer.statusCode, headers, body, url: journey.url.href };
+    const cookies = answer.headers["set-cookie"];
+    if (Array.isArray(cookies)) whole.cookies = cookies;
+    return whole;
   }
 
   return {

@@ -226,6 +226,24 @@ test("http answers with status, headers and a base64 body, and counts what passe
   assert.ok(scope.egressBytes > 200, `${scope.egressBytes} bytes`);
 });
 
+test("several cookies of an answer are told one by one too, a single one among the headers alone", async (t) => {
+  const { powers, scopeOf } = await open(t);
+  let cookies = ["a=1; Path=/", "b=2"];
+  await using server = await startLocalServer((_request, response) => {
+    response.writeHead(200, { "Set-Cookie": cookies }).end();
+  });
+  const answered = async () => {
+    const argumentsJson = JSON.stringify([server.origin]);
+    const answer = await powers.call(scopeOf(), { operation: "http.fetch", argumentsJson });
+    assert.ok(answer.ok, JSON.stringify(answer));
+    const { headers, cookies: told } = JSON.parse(answer.json);
+    return [headers["set-cookie"], told];
+  };
+  assert.deepEqual(await answered(), ["a=1; Path=/, b=2", cookies]);
+  cookies = ["a=1"];
+  assert.deepEqual(await answered(), ["a=1", undefined]);
+});
+
 test("http calls that the capabilities do not cover are refused and name the line that would", async (t) => {
   const { call } = await open(t);
   const line = /capabilities\.http\.allowHosts/;

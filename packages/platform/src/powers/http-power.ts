@@ -28,7 +28,7 @@ const REDIRECTS = ["follow", "manual", "error"] as const;
 
 /**
  * Answers `cs.http.fetch(url, {method, headers, body, isBase64Encoded, timeoutMs, redirect})` with
- * `{status, headers, body, isBase64Encoded: true, url}` as JSON text.
+ * `{status, headers, cookies, body, isBase64Encoded: true, url}` as JSON text; `cookies` only where there are several.
  */
 export async function callHttp(
   options: HttpPowerOptions,
@@ -102,10 +102,11 @@ async function send(
       fillHeaders: (url, headers, hop) => fillSecrets({ secrets: bound, reader, url, headers, hop }),
     }),
   });
-  const { status, headers, body } = answer;
+  const { status, headers, cookies, body } = answer;
   return JSON.stringify({
     status,
     headers,
+    cookies,
     body: body.toString("base64"),
     isBase64Encoded: true,
     url: answer.url,
