@@ -2,6 +2,9 @@ import { PlatformError } from "@sous/contract";
 import type { FunctionKey, ResourceStore } from "@sous/store";
 import { MEMBER_KIND, type MemberRecord, MEMBERS_MAX } from "./member-record.ts";
 
+/** Heartbeats after which the last one that was written is no longer of late: the next may be slow. */
+const BEATS_OF_LATE = 2;
+
 /** What a member says of itself anew with each heartbeat. */
 export type MemberReport = Pick<MemberRecord, "running" | "waiting" | "warm" | "cached">;
 
@@ -22,6 +25,8 @@ export interface AnnounceOptions {
 
 /** Tells the cluster that this process lives, until it is disposed of. */
 export interface Announcement extends AsyncDisposable {
+  /** Whether the store took a heartbeat lately, and refused none since. */
+  canBeat(): boolean;
   /** Says that it takes no more work, now and with each heartbeat from now on. Settles when it was tried. */
   drain(): Promise<void>;
   /** Takes the announcement back, so that nobody has to find out; best when nothing is left for this member. */
@@ -44,6 +49,8 @@ export async function announceMember(options: AnnounceOptions): Promise<Announce
   let draining = false;
   let closed = false;
   let failing = false;
+  /** When the last heartbeat was written; none was yet. */
+  let writtenMs = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> | undefined;
 
@@ -84,6 +91,7 @@ export async function announceMember(options: AnnounceOptions): Promise<Announce
     try {
       await write();
       failing = false;
+      writtenMs = now();
     } catch (error) {
       if (!failing && !closed) onFault(error);
       failing = true;
@@ -110,6 +118,7 @@ export async function announceMember(options: AnnounceOptions): Promise<Announce
   await beat();
   again();
   return {
+    canBeat: () => !failing && now() - writtenMs <= BEATS_OF_LATE * heartbeatMs,
     async drain() {
       draining = true;
       if (!closed) await beat();

@@ -52,8 +52,9 @@ const NO_WORK: MemberReport = { running: 0, waiting: 0, warm: "", cached: "" };
 export async function openClusterMember(options: ClusterMemberOptions): Promise<ClusterMember> {
   const { id, resources, topic, depth, heartbeatMs, now, random, onFault } = options;
   const common = { resources, heartbeatMs, now, random, onFault };
-  const watch: MemberWatch = createMemberWatch(common);
   let announcement: Announcement | undefined;
+  const canBeat = (): boolean => announcement?.canBeat() ?? true;
+  const watch: MemberWatch = createMemberWatch({ ...common, canBeat });
   let adoption: Adoption | undefined;
   let leaving = false;
 

@@ -29,13 +29,13 @@ const EMPTY: ReadonlySet<number> = new Set();
 
 /**
  * Makes a membership of what is read from the store. A member's age is told by when its record changed, not by
- * anybody's clock, and only time in which the store could be read counts: after an outage nobody is old because nobody
- * could write.
+ * anybody's clock, and only time in which the store could be read and written counts: in an outage, or while the store
+ * takes no writes, nobody grows old because nobody could write.
  */
 export class MemberTable {
   readonly #options: MemberTableOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Milliseconds of time in which the store could be read. */
+  /** Milliseconds of time in which the store could be read and written. */
   #time = 0;
   #membership: Membership = NO_MEMBERS;
 
@@ -56,11 +56,13 @@ export class MemberTable {
 
   /**
    * Takes in all records there are.
+   * @param canBeat whether members could write their records since the last reading: else nobody has grown older
    * @returns whether somebody came, went, changed its state or said something new
    */
-  absorb(resources: readonly StoredResource[], nowMs: number): boolean {
+  absorb(resources: readonly StoredResource[], nowMs: number, canBeat = true): boolean {
     const { readMs, revision, members: before } = this.#membership;
-    if (readMs !== undefined) this.#time += Math.min(Math.max(0, nowMs - readMs), this.#options.gapMs);
+    if (readMs !== undefined && canBeat)
+      this.#time += Math.min(Math.max(0, nowMs - readMs), this.#options.gapMs);
     const present = new Set<string>();
     for (const resource of resources.slice(0, MEMBERS_MAX)) {
       present.add(resource.key.name);

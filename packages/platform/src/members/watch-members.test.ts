@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createSqliteStore, type ResourceStore } from "@sous/store";
-import { announceMember, memberKey } from "./announce-member.ts";
+import { type Announcement, announceMember, memberKey } from "./announce-member.ts";
 import { MEMBER_KIND, MEMBERS_MAX, readMember } from "./member-record.ts";
 import { createMemberWatch } from "./watch-members.ts";
 
@@ -10,13 +10,13 @@ const BEAT_MS = 1000;
 const NEVER_MS = 3_600_000;
 const NO_LOAD = { running: 0, waiting: 0, warm: "", cached: "" };
 
-/** A store that can be taken away, with a clock that stands still. */
+/** A store that can be taken away, or its writes alone, with a clock that stands still; the first announced is this process. */
 async function world(t: { after(run: () => Promise<void>): void }, heartbeatMs = NEVER_MS) {
   const stack = new AsyncDisposableStack();
   t.after(() => stack.disposeAsync());
   const { resources: real } = stack.use(await createSqliteStore({ path: ":memory:" }));
   const time = { nowMs: 1_000_000 };
-  const away = { is: false };
+  const away = { is: false, forWrites: false };
   const faults: unknown[] = [];
   const through = <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) => {
     return async (...args: Args): Promise<T> => {
@@ -24,13 +24,18 @@ async function world(t: { after(run: () => Promise<void>): void }, heartbeatMs =
       return await call(...args);
     };
   };
+  const write = <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) =>
+    through(async (...args: Args): Promise<T> => {
+      if (away.forWrites) throw new TypeError("the store takes no writes");
+      return await call(...args);
+    });
   const resources: ResourceStore = {
-    create: through(real.create.bind(real)),
+    create: write(real.create.bind(real)),
     get: through(real.get.bind(real)),
     list: through(real.list.bind(real)),
     all: through(real.all.bind(real)),
-    replace: through(real.replace.bind(real)),
-    delete: through(real.delete.bind(real)),
+    replace: write(real.replace.bind(real)),
+    delete: write(real.delete.bind(real)),
   };
   const common = {
     resources,
@@ -38,16 +43,19 @@ async function world(t: { after(run: () => Promise<void>): void }, heartbeatMs =
     random: () => 0.5,
     onFault: (error: unknown) => void faults.push(error),
   };
-  const watch = stack.use(createMemberWatch({ ...common, heartbeatMs: BEAT_MS }));
-  const announce = async (id: string, report: () => typeof NO_LOAD = () => NO_LOAD) =>
-    stack.use(
-      await announceMember({
-        ...common,
-        heartbeatMs,
-        report,
-        self: { id, roles: ["invoker"], address: "", version: "1", started_at_ms: 1, capacity: 9, cpus: 1 },
-      }),
-    );
+  let self: Announcement | undefined;
+  const canBeat = (): boolean => self?.canBeat() ?? true;
+  const watch = stack.use(createMemberWatch({ ...common, canBeat, heartbeatMs: BEAT_MS }));
+  const announce = async (id: string, report: () => typeof NO_LOAD = () => NO_LOAD) => {
+    const announced = await announceMember({
+      ...common,
+      heartbeatMs,
+      report,
+      self: { id, roles: ["invoker"], address: "", version: "1", started_at_ms: 1, capacity: 9, cpus: 1 },
+    });
+    self ??= announced;
+    return stack.use(announced);
+  };
   const states = (): string =>
     watch
       .current()
@@ -115,6 +123,36 @@ describe("membership in the store", () => {
       await watch.look();
     }
     assert.equal(states(), "m-a:draining m-b:lost", "from then on a silent member is lost");
+  });
+
+  test("while the store is read but takes no writes nobody grows old, and from the first heartbeat on time counts again", async (t) => {
+    const { watch, announce, states, away, time } = await world(t);
+    const self = await announce("m-a");
+    await announce("m-b");
+    await watch.look();
+    away.forWrites = true;
+    const beat = async (): Promise<void> => {
+      time.nowMs += BEAT_MS;
+      await self.drain();
+      await watch.look();
+    };
+    for (let at = 0; at < 50; at++) await beat();
+    assert.equal(states(), "m-a:live m-b:live");
+    away.forWrites = false;
+    for (let at = 0; at < 5; at++) await beat();
+    assert.equal(states(), "m-a:draining m-b:late");
+    await beat();
+    assert.equal(states(), "m-a:draining m-b:lost");
+  });
+
+  test("a heartbeat that hangs is none that was written lately", async (t) => {
+    const { announce, time } = await world(t);
+    const member = await announce("m-a");
+    assert.equal(member.canBeat(), true);
+    time.nowMs += 2 * NEVER_MS + 1;
+    assert.equal(member.canBeat(), false);
+    await member.drain();
+    assert.equal(member.canBeat(), true);
   });
 
   test("a member that was taken for gone comes back with its next beat", async (t) => {

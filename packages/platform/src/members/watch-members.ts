@@ -18,6 +18,8 @@ export interface MemberWatchOptions {
   now: () => number;
   /** From 0 to 1: spreads the readings of many processes. */
   random: () => number;
+  /** Whether this process could write its own heartbeat lately; time in which it could not makes nobody old (always). */
+  canBeat?: (() => boolean) | undefined;
   /** Hears of the beginning of each outage. */
   onFault: (error: unknown) => void;
 }
@@ -34,11 +36,11 @@ export interface MemberWatch extends AsyncDisposable {
 }
 
 /**
- * Reads the membership again and again. While nothing can be read it stays as it was last seen, and nobody grows older:
- * who decides by it goes on (static stability).
+ * Reads the membership again and again. While nothing can be read it stays as it was last seen, and nobody grows older,
+ * nor while the store is read but takes no heartbeats: who decides by it goes on (static stability).
  */
 export function createMemberWatch(options: MemberWatchOptions): MemberWatch {
-  const { resources, heartbeatMs, now, random, onFault } = options;
+  const { resources, heartbeatMs, now, random, canBeat, onFault } = options;
   const table = new MemberTable({
     lateMs: LATE_BEATS * heartbeatMs,
     lostMs: LOST_BEATS * heartbeatMs,
@@ -54,7 +56,7 @@ export function createMemberWatch(options: MemberWatchOptions): MemberWatch {
     try {
       const found = await readAll(resources);
       failing = false;
-      if (!table.absorb(found, now())) return true;
+      if (!table.absorb(found, now(), canBeat?.())) return true;
     } catch (error) {
       if (!failing && !closed) onFault(error);
       failing = true;
