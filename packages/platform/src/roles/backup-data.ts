@@ -3,6 +3,7 @@ import { PlatformError } from "@sous/contract";
 import { backupSqlite, migrateStore, openStoreEnd } from "@sous/store";
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
+import { MOMENTARY_KINDS } from "./members-at-work.ts";
 import { bringTo, type DataProgress, type DataReport } from "./migrate-data.ts";
 import { readIfThere } from "./read-if-there.ts";
 
@@ -66,7 +67,7 @@ export async function backupData({ file, flags, onProgress }: BackupDataOptions)
       {
         await using to = await openStoreEnd({ url: `sqlite:${partial}`, as: "target", now: Date.now });
         const isLive = from.engine === "redis";
-        const report = await migrateStore({ from, to, isLive, onProgress });
+        const report = await migrateStore({ from, to, isLive, momentaryKinds: MOMENTARY_KINDS, onProgress });
         if (report.kinds.every(({ rows }) => rows === 0)) throw holdsNothing(place);
         for (const sha256 of report.damaged_bundles)
           warnings.push(`bundle ${sha256} is damaged in the store, and not in the copy`);

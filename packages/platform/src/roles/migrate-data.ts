@@ -12,6 +12,7 @@ import {
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { lockStore } from "./lock-store.ts";
+import { MOMENTARY_KINDS } from "./members-at-work.ts";
 import { openBundleStore } from "./open-bundles.ts";
 import { readIfThere } from "./read-if-there.ts";
 
@@ -71,7 +72,15 @@ export async function bringTo(
   using _target = lockStore(url, "target");
   await using to = await openStoreEnd({ url, as: "target", now: Date.now });
   const findBundle = elsewhere && ((sha256: string) => elsewhere.get(sha256));
-  const report: DataReport = await migrateStore({ ...rest, from, to, dryRun, findBundle, onProgress });
+  const report: DataReport = await migrateStore({
+    ...rest,
+    from,
+    to,
+    dryRun,
+    momentaryKinds: MOMENTARY_KINDS,
+    findBundle,
+    onProgress,
+  });
   if (from.engine === "redis" || to.engine === "redis") {
     report.warnings.push(
       "a Redis server cannot tell whether a platform works on it: both platforms must have been stopped",

@@ -151,6 +151,29 @@ void describe("migration", () => {
     });
   }
 
+  for (const target of ALL) {
+    test(`to ${target}: what is of the moment is neither brought over nor counted`, async (context) => {
+      if (!engines.available.includes(target)) return context.skip();
+      const momentary = { momentaryKinds: ["member"] };
+      const { url } = await filled("sqlite");
+      const to = engines.freshUrl(target);
+      const theirs = { tenant: "t_cluster", namespace: "members", name: "m-killed" };
+      await within(to, (store) => store.resources.create("member", theirs, "{}", 10));
+      await assert.rejects(migrate(url, to), { code: "CS_CONFLICT" }, "without a word it is like any other");
+      const report = await migrate(url, to, momentary);
+      assert.equal(report.kinds.find(({ kind }) => kind === "resources")?.rows, 1, "the event source");
+      assert.deepEqual(
+        await within(to, async ({ resources }) =>
+          (await resources.all("member", { limit: 9 })).items.map(({ key }) => key.name),
+        ),
+        ["m-killed"],
+      );
+      for (const merge of [false, true]) {
+        assert.equal(sumOf(await migrate(url, to, { ...momentary, merge }), "written"), 0);
+      }
+    });
+  }
+
   test("a source that holds nothing is named, as with a prefix that is not its own", async (context) => {
     if (!engines.available.includes("redis")) return context.skip();
     const { url } = await filled("redis");

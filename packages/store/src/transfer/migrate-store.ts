@@ -11,6 +11,8 @@ export interface MigrateOptions {
   sinceMs?: number | undefined;
   /** Leaves activations and their logs behind (no). */
   withoutActivations?: boolean | undefined;
+  /** Kinds of resources that are of the moment, as who works on a store: neither brought over nor counted (none). */
+  momentaryKinds?: readonly string[] | undefined;
   /** Whether the target may hold something else; what has the same name there stays as it is (no). */
   merge?: boolean | undefined;
   /** Looks, and writes nothing (no). */
@@ -58,8 +60,8 @@ export interface MigrateReport {
 const SHOWN_MAX = 20;
 
 /**
- * Brings everything a store holds into another, and proves it: afterwards both have the same rows, by count and hash. It may be
- * run again at any time, after a crash too: what is there is not written again.
+ * Brings everything a store holds into another, and proves it: afterwards both have the same rows, by count and hash, but for what
+ * is of the moment. It may be run again at any time, after a crash too: what is there is not written again.
  * @throws CS_CONFLICT where the target holds something else; CS_STORE_WRITE_FAILED where the target does not hold what was written
  */
 export async function migrateStore(options: MigrateOptions): Promise<MigrateReport> {
@@ -115,6 +117,7 @@ async function foreignRows(options: MigrateOptions, kind: Kind): Promise<string[
   for await (const kept of to.read(kind)) {
     const origins = await from.find(kind, kept);
     for (const [at, row] of kept.entries()) {
+      if (isMomentary(options, kind, row)) continue;
       const origin = origins[at];
       const isWanted = origin !== undefined && passes(options, kind, origin);
       if (!isWanted || rowHash(kind, origin) !== rowHash(kind, row))
@@ -198,16 +201,23 @@ const MOMENTS: Partial<Record<Kind, string>> = {
   logs: "at_ms",
 };
 
-function passes({ sinceMs, withoutActivations }: MigrateOptions, kind: Kind, row: Row): boolean {
+const isMomentary = ({ momentaryKinds }: MigrateOptions, kind: Kind, row: Row): boolean =>
+  kind === "resources" && momentaryKinds?.includes(String(row["kind"])) === true;
+
+function passes(options: MigrateOptions, kind: Kind, row: Row): boolean {
+  if (isMomentary(options, kind, row)) return false;
+  const { sinceMs, withoutActivations } = options;
   const moment = MOMENTS[kind];
   if (moment === undefined) return true;
   return withoutActivations !== true && Number(row[moment]) >= (sinceMs ?? 0);
 }
 
-async function verify({ to, onProgress }: MigrateOptions, kind: Kind, wanted: Fingerprint): Promise<void> {
+async function verify(options: MigrateOptions, kind: Kind, wanted: Fingerprint): Promise<void> {
+  const { to, onProgress } = options;
   let there = NO_ROWS;
   for await (const rows of to.read(kind)) {
     for (const row of rows) {
+      if (isMomentary(options, kind, row)) continue;
       // Bytes count by their length in a fingerprint.
       if (kind === "bundles" && !hasHash(row["bytes"] as Uint8Array, String(row["sha256"]))) {
         throw notAsWritten(kind, `bundle ${String(row["sha256"])} is damaged there`);
