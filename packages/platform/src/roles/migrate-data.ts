@@ -12,7 +12,7 @@ import {
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { lockStore } from "./lock-store.ts";
-import { MOMENTARY_KINDS } from "./members-at-work.ts";
+import { MOMENTARY_KINDS, refuseAtWork } from "./members-at-work.ts";
 import { openBundleStore } from "./open-bundles.ts";
 import { readIfThere } from "./read-if-there.ts";
 
@@ -58,6 +58,7 @@ export interface DataReport {
 export async function migrateData(options: MigrateDataOptions): Promise<DataReport> {
   using _source = lockStore(options.from, "source");
   await using from = await openStoreEnd({ url: options.from, as: "source", now: Date.now });
+  await refuseAtWork(from, Date.now());
   return await bringTo(from, options);
 }
 
@@ -71,6 +72,7 @@ export async function bringTo(
   await using place = await openPlace(bundlesTo, options.config);
   using _target = lockStore(url, "target");
   await using to = await openStoreEnd({ url, as: "target", now: Date.now });
+  await refuseAtWork(to, Date.now());
   const findBundle = elsewhere && ((sha256: string) => elsewhere.get(sha256));
   const report: DataReport = await migrateStore({
     ...rest,
@@ -81,11 +83,6 @@ export async function bringTo(
     findBundle,
     onProgress,
   });
-  if (from.engine === "redis" || to.engine === "redis") {
-    report.warnings.push(
-      "a Redis server cannot tell whether a platform works on it: both platforms must have been stopped",
-    );
-  }
   if (place !== undefined) {
     report.bundles = await copyBundles({
       from: everyBundle(from, elsewhere),

@@ -19,8 +19,8 @@ const UNWRITTEN_MAX = 50_000;
 const UNWRITTEN_BYTES_MAX = 1024 ** 3;
 
 /**
- * Opens a store in Redis as an end of a migration. The server cannot tell who else works on it, nor show it as of one moment: stop
- * the platform first.
+ * Opens a store in Redis as an end of a migration. The server cannot show it as of one moment, and keeps nobody else from writing:
+ * who works on it is told by records of the platform alone.
  * @throws CS_VALIDATION_FAILED for a URL that cannot be, CS_STORE_UNAVAILABLE when the server cannot be reached
  */
 export async function openRedisEnd({ url, now }: OpenEndOptions): Promise<StoreEnd> {
