@@ -4,6 +4,7 @@ import { backupSqlite, migrateStore, openStoreEnd } from "@sous/store";
 import { environment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { MOMENTARY_KINDS } from "./members-at-work.ts";
+import { PLATFORM_KIND } from "./platform-identity.ts";
 import { bringTo, type DataProgress, type DataReport } from "./migrate-data.ts";
 import { readIfThere } from "./read-if-there.ts";
 
@@ -31,6 +32,9 @@ export interface RestoreDataOptions {
   dryRun?: boolean | undefined;
   onProgress?: ((progress: DataProgress) => void) | undefined;
 }
+
+/** What a backup leaves out: it is a store of its own, and not at home with the queue of the one that it was made of. */
+const KINDS_LEFT_OUT = [...MOMENTARY_KINDS, PLATFORM_KIND];
 
 const configOf = (flags: object) =>
   loadConfig({
@@ -67,7 +71,7 @@ export async function backupData({ file, flags, onProgress }: BackupDataOptions)
       {
         await using to = await openStoreEnd({ url: `sqlite:${partial}`, as: "target", now: Date.now });
         const isLive = from.engine === "redis";
-        const report = await migrateStore({ from, to, isLive, momentaryKinds: MOMENTARY_KINDS, onProgress });
+        const report = await migrateStore({ from, to, isLive, momentaryKinds: KINDS_LEFT_OUT, onProgress });
         if (report.kinds.every(({ rows }) => rows === 0)) throw holdsNothing(place);
         for (const sha256 of report.damaged_bundles)
           warnings.push(`bundle ${sha256} is damaged in the store, and not in the copy`);
@@ -101,6 +105,7 @@ export async function restoreData({ file, flags, ...options }: RestoreDataOption
     to: store,
     bundlesTo: bundles === "store:" ? undefined : bundles,
     config,
+    momentaryKinds: KINDS_LEFT_OUT,
   });
 }
 

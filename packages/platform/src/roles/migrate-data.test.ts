@@ -18,6 +18,7 @@ import { memberKey } from "../members/announce-member.ts";
 import { MEMBER_KIND, type MemberRecord, MEMBERS_MAX } from "../members/member-record.ts";
 import { backupData, restoreData } from "./backup-data.ts";
 import { migrateData } from "./migrate-data.ts";
+import { agree } from "./platform-identity.ts";
 
 const SCOPE = { tenant: "t_default", namespace: "default" };
 const KILLED_MS = 31_000;
@@ -58,6 +59,15 @@ async function holds(url: string): Promise<{ greeting: string | undefined; membe
   const { items } = await store.resources.all(MEMBER_KIND, { limit: 10 });
   const greeting = await store.kv.get(SCOPE, "greeting", Date.now());
   return { greeting, members: items.map(({ key }) => key.name) };
+}
+
+/** @returns the name by which a store would go to a queue; one that has none is given one */
+async function nameOf(url: string): Promise<string> {
+  await using store = await openStore(url);
+  const names: string[] = [];
+  const codeq = { belongTo: async (name: string) => void names.push(name) };
+  await agree({ resources: store.resources, codeq, keys: undefined });
+  return names[0] ?? "";
 }
 
 void test("the servers of these tests are here", (context) => {
@@ -110,6 +120,21 @@ void describe("bringing data from and to a store of a cluster", { skip: missing 
       const { warnings } = await migrateData({ from, to });
       assert.deepEqual(warnings, []);
       assert.deepEqual(await holds(to), { greeting: '"hello"', members: ["m-before"] });
+    });
+
+    test(`${engine}: a migration takes along to which queue a store belongs, a backup does not`, async () => {
+      const [from, to] = [freshUrl(engine), freshUrl(engine)];
+      await fill(from, []);
+      const name = await nameOf(from);
+      const file = newFile();
+      await backupData({ file, flags: { store: from } });
+      assert.notEqual(await nameOf(`sqlite:${file}`), name);
+      await migrateData({ from, to });
+      assert.equal(await nameOf(to), name);
+      const restored = freshUrl(engine);
+      await nameOf(restored);
+      await restoreData({ file, flags: { store: restored } });
+      assert.notEqual(await nameOf(restored), name);
     });
 
     test(`${engine}: a backup is made while processes work on it, and restored without them`, async () => {

@@ -65,9 +65,9 @@ export async function migrateData(options: MigrateDataOptions): Promise<DataRepo
 /** As `migrateData`, from an end that is open. */
 export async function bringTo(
   from: StoreEnd,
-  options: Omit<MigrateDataOptions, "from">,
+  options: Omit<MigrateDataOptions, "from"> & { momentaryKinds?: readonly string[] },
 ): Promise<DataReport> {
-  const { to: url, bundlesFrom, bundlesTo, dryRun, onProgress, ...rest } = options;
+  const { to: url, bundlesFrom, bundlesTo, dryRun, momentaryKinds, onProgress, ...rest } = options;
   await using elsewhere = await openPlace(bundlesFrom, options.config);
   await using place = await openPlace(bundlesTo, options.config);
   using _target = lockStore(url, "target");
@@ -79,7 +79,7 @@ export async function bringTo(
     from,
     to,
     dryRun,
-    momentaryKinds: MOMENTARY_KINDS,
+    momentaryKinds: momentaryKinds ?? MOMENTARY_KINDS,
     findBundle,
     onProgress,
   });

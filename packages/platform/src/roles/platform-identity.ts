@@ -7,7 +7,7 @@ import type { Core } from "./open-core.ts";
 import type { ProcessContext } from "./process-context.ts";
 
 /** The record by which a store and the processes that work on it know one another. */
-const PLATFORM_KIND = "platform";
+export const PLATFORM_KIND = "platform";
 const KEY: FunctionKey = { tenant: "t_cluster", namespace: "platform", name: "identity" };
 /** Ids of keys that are remembered; past it the oldest go. */
 const KEY_IDS_MAX = 32;
