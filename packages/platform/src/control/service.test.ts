@@ -144,7 +144,7 @@ test("the endpoints that run functions say that there is no gateway, whatever th
   for (const path of paths) {
     const missing = await alone.call<ErrorReply>("POST", path, "not json", { "content-type": "text/plain" });
     assert.deepEqual([missing.status, missing.body.error.code], [404, "CS_NOT_FOUND"]);
-    assert.match(missing.body.error.message, /ask the gateway/);
+    assert.match(missing.body.error.message, /ask a gateway/);
   }
 });
 
