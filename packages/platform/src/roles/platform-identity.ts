@@ -63,6 +63,10 @@ export async function agree({ resources, codeq, keys }: IdentityOptions): Promis
     await write(resources, identity, stored);
     // Read again: another process may have been quicker.
   }
+  throw new PlatformError(
+    "CS_STORE_WRITE_FAILED",
+    `the platform's record in the store was changed by others in each of ${TRIES_MAX} tries; which queue and keys belong to it is not checked`,
+  );
 }
 
 const newIdentity = (): Identity => ({ schema: "cs.platform.v1", id: `p-${randomUUID()}`, key_ids: [] });
