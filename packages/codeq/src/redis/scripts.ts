@@ -25,6 +25,7 @@ const RUN_WHEN_FULL = new Set<string>([
   "recover",
   "settle",
   "cancel",
+  "newest",
   "letter",
   "trim",
   "discard",

@@ -6,7 +6,7 @@
 -- Replies ms until something falls due (-1 for never), whether there may be more at once (1, or 2 where only behind what
 -- was taken of a lane, as many as should be), numbers of claimed and of expired messages, then these.
 local limit, lease, token, bytes_left = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
-local SWEPT_MAX, CHUNK = 100, 16
+local SWEPT_MAX, CHUNK, OPENED_MAX = 100, 16, 256
 local claimed, expired = {}, {}
 local tokens = 0
 
@@ -38,23 +38,28 @@ local function sweep_leases()
 end
 
 local function sweep_due()
-  local ids = redis.call('ZRANGEBYSCORE', DUE, '-inf', int(now), 'LIMIT', 0, SWEPT_MAX)
-  for _, id in ipairs(ids) do
-    local message = read(id)
-    if not message then
-      dues[id] = false
-    else
-      local lane = lane_of(message.tenant, message.lane)
-      if tonumber(message.ends) <= now then
-        take_out(message, lane)
-        expire(message)
-      elseif message.state == 'd' then
-        lane.delayed = lane.delayed - 1
-        make_ready(message, lane)
+  local names = redis.call('ZRANGEBYSCORE', DUE, '-inf', int(now), 'LIMIT', 0, SWEPT_MAX)
+  local swept = 0
+  for _, name in ipairs(names) do
+    if swept >= SWEPT_MAX then return true end
+    for _, id in ipairs(ids_of(name)) do
+      swept = swept + 1
+      local message = read(id)
+      if not message then
+        dues[id] = false
+      else
+        local lane = lane_of(message.tenant, message.lane)
+        if tonumber(message.ends) <= now then
+          take_out(message, lane)
+          expire(message)
+        elseif message.state == 'd' then
+          lane.delayed = lane.delayed - 1
+          make_ready(message, lane)
+        end
       end
     end
   end
-  return #ids == SWEPT_MAX
+  return #names == SWEPT_MAX
 end
 
 local unswept = sweep_leases()
@@ -120,21 +125,37 @@ local function next_lane(tenant)
   end
 end
 
+-- A group that was opened stands among the places as its messages, once they are written.
+local unwritten = false
+local function load_heads(lane)
+  if unwritten then flush_places() end
+  unwritten = false
+  local rows = redis.call('ZRANGEBYLEX', READY, '[' .. lane.key .. SEP, '(' .. lane.key .. END, 'LIMIT', lane.taken,
+    math.min(CHUNK, limit))
+  for at, row in ipairs(rows) do lane.heads[lane.taken + at] = last_part(row) end
+end
+
 local function next_head(lane)
-  local member = lane.heads[lane.taken + 1]
-  if not member then
-    local rows = redis.call('ZRANGEBYLEX', READY, '[' .. lane.key .. SEP, '(' .. lane.key .. END, 'LIMIT', lane.taken,
-      math.min(CHUNK, limit))
-    for at, row in ipairs(rows) do lane.heads[lane.taken + at] = row end
-    member = lane.heads[lane.taken + 1]
+  if not lane.heads[lane.taken + 1] then load_heads(lane) end
+  local head = lane.heads[lane.taken + 1]
+  if head and is_group(head) then
+    -- Its messages stand where it stood; what comes behind them is looked up again.
+    unwritten = true
+    lane.heads = {}
+    for at, id in ipairs(open(head)) do lane.heads[lane.taken + at] = id end
+    head = lane.heads[lane.taken + 1]
   end
-  return member and read(last_part(member))
+  return head and read(head)
 end
 
 local chosen, present, served = {}, nil, {}
 while #chosen < limit do
   local at = first_tenant()
   if not at then break end
+  if opened_count > OPENED_MAX and #chosen > 0 then
+    more = true
+    break
+  end
   local tenant = tenants[at]
   local lane = next_lane(tenant)
   local message = lane and next_head(lane)

@@ -3,28 +3,41 @@
 local limit = tonumber(ARGV[4])
 local last = ARGV[3] == 'all' and '+inf' or int(now)
 local count = 0
-local ids = redis.call('ZRANGEBYSCORE', DUE, '-inf', last, 'LIMIT', 0, limit)
-for _, id in ipairs(ids) do
+local names = redis.call('ZRANGEBYSCORE', DUE, '-inf', last, 'LIMIT', 0, limit)
+local more = #names == limit
+
+local function let_go(id)
   local message = read(id)
   if not message then
     dues[id] = false
-  else
-    local lane = lane_of(message.tenant, message.lane)
-    if ARGV[3] == 'all' or tonumber(message.ends) <= now then
-      take_out(message, lane)
-      forget(message)
-      count = count + 1
-      -- The next message of its lane may be one that somebody takes.
-      if lane.ready > 0 then
-        woken = true
-        fresh[lane.key] = true
-      end
-    elseif message.state == 'd' then
-      -- It is only due, and stands before those that are too old no more.
-      lane.delayed = lane.delayed - 1
-      make_ready(message, lane)
+    return
+  end
+  local lane = lane_of(message.tenant, message.lane)
+  if ARGV[3] == 'all' or tonumber(message.ends) <= now then
+    take_out(message, lane)
+    forget(message)
+    count = count + 1
+    -- The next message of its lane may be one that somebody takes.
+    if lane.ready > 0 then
+      woken = true
+      fresh[lane.key] = true
     end
+  elseif message.state == 'd' then
+    -- It is only due, and stands before those that are too old no more.
+    lane.delayed = lane.delayed - 1
+    make_ready(message, lane)
+  end
+end
+
+for _, name in ipairs(names) do
+  if count == limit then break end
+  for _, id in ipairs(ids_of(name)) do
+    if count == limit then
+      more = true
+      break
+    end
+    let_go(id)
   end
 end
 finish()
-return { count, #ids == limit and 1 or 0 }
+return { count, more and 1 or 0 }

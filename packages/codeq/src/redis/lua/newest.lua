@@ -8,11 +8,35 @@ local tenant, wanted, limit, bytes_left = ARGV[3], ARGV[4], tonumber(ARGV[7]), t
 local prefix = string.sub(wanted, -1) == '/' and wanted
 local below = tenant .. END
 if ARGV[5] ~= '' then below = arrival_place(tenant, ARGV[5], ARGV[6]) end
-local rows = redis.call('ZREVRANGEBYLEX', ARRIVALS, '(' .. below, '[' .. tenant .. SEP, 'LIMIT', 0, LOOKED_AT)
+local function load_rows()
+  return redis.call('ZREVRANGEBYLEX', ARRIVALS, '(' .. below, '[' .. tenant .. SEP, 'LIMIT', 0, LOOKED_AT)
+end
+
+-- Of a row: moment, id, lane, and the name of the group where it stands for one; its id is then the greatest in it.
+local function parts_of(row) return string.match(row, '^[^\31]*\31([^\31]*)\31([^\31]*)\31([^\31]*)\31?(.*)$') end
+
+local function is_wanted(lane)
+  return wanted == '' or lane == wanted or (prefix and string.sub(lane, 1, #prefix) == prefix)
+end
+
+-- Opens the groups that this page comes to.
+local rows, reached = load_rows(), 0
+for _, row in ipairs(rows) do
+  if reached >= limit then break end
+  local _, _, lane, group = parts_of(row)
+  if is_wanted(lane) then reached = reached + (group == '' and 1 or #open(group)) end
+end
+if opened_count > 0 then
+  finish()
+  rows = load_rows()
+end
+
 local reply, count = { '', '' }, 0
 for at, row in ipairs(rows) do
-  local moment, id, lane = string.match(row, '^[^\31]*\31([^\31]*)\31([^\31]*)\31(.*)$')
-  if wanted == '' or lane == wanted or (prefix and string.sub(lane, 1, #prefix) == prefix) then
+  local moment, id, lane, group = parts_of(row)
+  if is_wanted(lane) then
+    -- Some before it were gone: the next call opens it.
+    if group ~= '' then break end
     local message = read(id)
     if message and message.state ~= 'x' then
       bytes_left = bytes_left - tonumber(message.bytes)

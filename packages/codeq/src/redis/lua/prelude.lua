@@ -27,14 +27,29 @@ local ENTRY = '^([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\
   '([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31$'
 
 -- What this call read or changed; `flush` writes it, many fields in one command. Of `entries` false means gone.
-local entries, changed, gone = {}, {}, {}
+local entries, changed, gone, bodies = {}, {}, {}, {}
 local dues, leases, readies, arrivals = {}, {}, {}, {}
+
+-- Ready messages that came together and differ in nothing but id and body are one record, a group, until somebody
+-- looks at one of them: in META what is said of them with their ids, in BODY their bodies, SEP between both. Its name,
+-- which no id can be, stands for them in READY, DUE and ARRIVALS, and is the entry of each in META. Like all that is
+-- changed, an opened group is only written by `finish`.
+local GROUP = '\30'
+local HEADING = '^' .. string.rep('([^\31]*)\31', 10) .. '(.*)$'
+local opened, opened_count = {}, 0
+local open
+
+local function is_group(name) return string.sub(name, 1, 1) == GROUP end
 
 local function read(id)
   local entry = entries[id]
   if entry ~= nil then return entry or nil end
   local raw = redis.call('HGET', META, id)
   if not raw then return nil end
+  if is_group(raw) then
+    open(raw)
+    return entries[id] or nil
+  end
   local state, tenant, lane, attempt, sequence, class, durable, enqueued, due, expires, wait, ends, bytes, token =
     string.match(raw, ENTRY)
   entry = { id = id, state = state, tenant = tenant, lane = lane, attempt = attempt, sequence = sequence,
@@ -92,6 +107,43 @@ end
 local function list(message, score)
   if message.durable ~= '1' then return end
   arrivals[arrival_member(message.tenant, message.enqueued, message.id, message.lane)] = score
+end
+
+-- Makes the messages of a group what they would be had each come alone. Replies their ids, in order.
+open = function(name)
+  if opened[name] then return opened[name] end
+  local heading = redis.call('HGET', META, name)
+  local ids = {}
+  opened[name] = ids
+  if not heading then return ids end
+  local tenant, lane, attempt, durable, enqueued, due, expires, wait, ends, last, members = string.match(heading, HEADING)
+  local next_body = string.gmatch(redis.call('HGET', BODY, name), '[^\31]+')
+  local sequence = tonumber(string.sub(name, 2))
+  readies[tenant .. SEP .. lane .. SEP .. '1' .. string.sub(name, 2) .. SEP .. name] = false
+  dues[name] = false
+  if durable == '1' then arrivals[arrival_member(tenant, enqueued, last, lane) .. SEP .. name] = false end
+  gone[#gone + 1] = name
+  for id in string.gmatch(members, '[^\31]+') do
+    local body = next_body()
+    local message = { id = id, state = 'r', tenant = tenant, lane = lane, attempt = attempt, sequence = padded(sequence),
+      class = '1', durable = durable, enqueued = enqueued, due = due, expires = expires, wait = wait, ends = ends,
+      bytes = int(#body), token = '' }
+    ids[#ids + 1] = id
+    bodies[id] = body
+    readies[ready_member(message)] = '0'
+    dues[id] = ends
+    list(message, '0')
+    write(message)
+    sequence = sequence + 1
+  end
+  opened_count = opened_count + #ids
+  return ids
+end
+
+-- Replies the messages that a name in READY or DUE stands for.
+local function ids_of(name)
+  if is_group(name) then return open(name) end
+  return { name }
 end
 
 local function turn_member(lane) return lane.tenant .. SEP .. lane.turn .. SEP .. lane.name end
@@ -185,7 +237,7 @@ end
 local function forget(message)
   list(message, false)
   entries[message.id] = false
-  changed[message.id] = nil
+  changed[message.id], bodies[message.id] = nil, nil
   gone[#gone + 1] = message.id
 end
 
@@ -227,7 +279,7 @@ local function describe(into, message)
   into[at + 6] = message.due
   into[at + 7] = message.expires
   into[at + 8] = message.token
-  into[at + 9] = redis.call('HGET', BODY, message.id) or 'null'
+  into[at + 9] = bodies[message.id] or redis.call('HGET', BODY, message.id) or 'null'
 end
 
 -- What brings the members of a sorted set to the scores they were given, false for none.
@@ -268,17 +320,24 @@ local function flush_entries()
     redis.call('HDEL', META, unpack(gone))
     redis.call('HDEL', BODY, unpack(gone))
   end
-  if next(changed) == nil then return end
   local pairs_of = {}
   for id, message in pairs(changed) do
     pairs_of[#pairs_of + 1] = id
     pairs_of[#pairs_of + 1] = entry_of(message)
   end
-  redis.call('HSET', META, unpack(pairs_of))
+  if #pairs_of > 0 then redis.call('HSET', META, unpack(pairs_of)) end
+  pairs_of = {}
+  for id, body in pairs(bodies) do
+    pairs_of[#pairs_of + 1] = id
+    pairs_of[#pairs_of + 1] = body
+  end
+  if #pairs_of > 0 then redis.call('HSET', BODY, unpack(pairs_of)) end
+  gone, changed, bodies = {}, {}, {}
 end
 
 -- Writes everything that changed and tells consumers. Nothing is left of a shard without messages but its weights.
 local function finish()
+  local some_gone = #gone > 0
   flush_places()
   flush_entries()
   for key, lane in pairs(lanes) do
@@ -290,7 +349,7 @@ local function finish()
       redis.call('HDEL', LANES, key)
     end
   end
-  if #gone > 0 and redis.call('HLEN', META) == 0 then redis.call('DEL', STATE, IDLE) end
+  if some_gone and redis.call('HLEN', META) == 0 then redis.call('DEL', STATE, IDLE) end
   if not woken then return end
   local named = {}
   for key in pairs(fresh) do named[#named + 1] = key end
