@@ -22,11 +22,11 @@ function publishing(id: string, fields: Partial<Publishing["message"]> = {}, dur
   };
 }
 
-test("messages in a row that differ in id and body only share what is said of them", () => {
+test("messages in a row that differ in id and body only share what is said of them, and their bodies one text", () => {
   const head = ["t_default", "default/f", 1, NOW_MS - 1, 0, NOW_MS + 60_000, -NOW_MS, 60_000, 10];
   const items = [publishing("a"), publishing("b"), publishing("c", {}, false), publishing("d")];
   const groups = [
-    [2, ...head, 1, "a", "body of a", "b", "body of b"],
+    [2, ...head, 1, "a", "b", "body of a\u001fbody of b"],
     [1, ...head, 0, "c", "body of c"],
     [1, ...head, 1, "d", "body of d"],
   ];
@@ -47,5 +47,13 @@ test("each field but id and body tells messages apart", () => {
   for (const other of others) {
     const args = publishArgs([publishing("a"), other], NOW_MS);
     assert.deepEqual([args[0], args[13], args.length], [1, 1, 26]);
+  }
+});
+
+test("a body that could not be told from others in one text stands by itself", () => {
+  for (const body of ["", "two\u001fparts"]) {
+    const odd = { ...publishing("odd"), message: { ...publishing("odd").message, body } };
+    const args = publishArgs([publishing("a"), odd, publishing("b")], NOW_MS);
+    assert.deepEqual([args[0], args[13], args[25], args[26], args.length], [1, 1, body, 1, 39]);
   }
 });

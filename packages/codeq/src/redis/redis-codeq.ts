@@ -38,6 +38,8 @@ const DISPOSE_PATIENCE_MS = 2000;
 export interface RedisCodeQInternals {
   /** The server's time, instead of its own clock. */
   serverNow?: (() => number) | undefined;
+  /** How many messages wait before those that are kept as one record (64). */
+  togetherBehind?: number | undefined;
 }
 
 interface Parts<Body, Result> {

@@ -23,6 +23,8 @@ const BATCH_ITEMS_MAX = 64;
 /** Publishes that go while the turn still runs: of 64 callers at once half are worth a sync of the server's file. */
 const BATCH_WORTH = 32;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Messages that wait before those that are kept as one record (`lua/publish.lua`). */
+const TOGETHER_BEHIND = 64;
 /** Messages let go of in one call. */
 const DISCARDED_AT_ONCE = 100;
 /** Calls a page of messages is gathered in; with fewer found by then it is short. */
@@ -83,6 +85,8 @@ export interface ShardOptions {
   clock: () => number;
   /** The server's time for a test that moves it itself; else the server's own clock decides. */
   serverNow?: (() => number) | undefined;
+  /** How many messages wait before those that are kept as one record, for a test that has few (64). */
+  togetherBehind?: number | undefined;
 }
 
 /** One shard of a topic as calls of its scripts: each of them one round trip, and atomic. */
@@ -264,8 +268,8 @@ export class Shard {
   }
 
   async #publish(items: readonly Publishing[]): Promise<PublishVerdict[]> {
-    const args = publishArgs(items, this.#options.clock());
-    const verdicts = await this.#run("publish", args);
+    const { clock, togetherBehind = TOGETHER_BEHIND } = this.#options;
+    const verdicts = await this.#run("publish", [togetherBehind, ...publishArgs(items, clock())]);
     return verdicts.map((verdict) => (verdict === 1 ? "taken" : verdict === 0 ? "known" : "full"));
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { PlatformError } from "@sous/contract";
-import type { Delivery, Message, Subscription } from "../codeq.ts";
+import type { Delivery, Message, MessagePlace, Subscription } from "../codeq.ts";
 import { createRandom } from "../contract/random.ts";
 import { RedisCodeQ } from "./redis-codeq.ts";
 import { withRedis } from "@sous/store/testing";
@@ -40,6 +40,8 @@ interface Process {
   subscription: Subscription;
   held: Delivery<number>[];
   slots: number;
+  /** Place of the last message of a lane that started here. */
+  lastStart: Map<string, Known["place"]>;
 }
 
 /**
@@ -66,10 +68,11 @@ class Simulation implements AsyncDisposable {
   async start(): Promise<void> {
     const clock = (): number => this.nowMs;
     const options = { url: this.#url, clock, onError: assert.fail };
-    const queue = await RedisCodeQ.open<number, null>(options, { serverNow: clock });
+    const queue = await RedisCodeQ.open<number, null>(options, { serverNow: clock, togetherBehind: 0 });
     const process: Process = {
       queue,
       held: [],
+      lastStart: new Map(),
       slots: 1 + this.random.below(4),
       subscription: undefined as never,
     };
@@ -101,47 +104,107 @@ class Simulation implements AsyncDisposable {
   }
 
   async publish(): Promise<void> {
+    const [known] = this.#messages(1);
+    assert.ok(known);
+    const depthMax = 1 + this.random.below(8);
+    const waiting = this.#waitingBeside(known);
+    try {
+      await this.#any().queue.publish(known.message, { depthMax, durable: known.durable });
+      assert.ok(waiting < depthMax, "taken only below the bound");
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      assert.equal(error.code, "CS_QUEUE_FULL");
+      assert.ok(waiting >= depthMax, "refused only at the bound");
+      this.known.delete(known.message.id);
+    }
+  }
+
+  /** Publishes several that differ in id and body only in one call, some of them refused. */
+  async publishTogether(): Promise<void> {
+    const group = this.#messages(2 + this.random.below(8));
+    const depthMax = 1 + this.random.below(40);
+    const [first] = group;
+    assert.ok(first);
+    let waiting = this.#waitingBeside(first) - group.length + 1;
+    const { queue } = this.#any();
+    const outcomes = await Promise.allSettled(
+      group.map(({ message, durable }) => queue.publish(message, { depthMax, durable })),
+    );
+    for (const [at, { status }] of outcomes.entries()) {
+      assert.equal(status === "fulfilled", waiting < depthMax, "taken up to the bound, in order");
+      if (status === "fulfilled") waiting++;
+      else this.known.delete(group[at]?.message.id ?? "");
+    }
+  }
+
+  /** Makes up messages that differ in id and body only; several are ready, and their ids in another order than they. */
+  #messages(count: number): Known[] {
     const { random, nowMs } = this;
-    const serial = ++this.#serial;
-    const due_at_ms = random.below(4) === 0 ? nowMs + random.below(100) * TICK_MS : 0;
-    const message: Message<number> = {
-      id: `m${serial}`,
+    const due_at_ms = count === 1 && random.below(4) === 0 ? nowMs + random.below(100) * TICK_MS : 0;
+    const late = due_at_ms > nowMs;
+    const alike = {
       topic: TOPIC,
       tenant: random.pick(TENANTS) ?? "",
       lane: random.pick(LANES) ?? "",
-      body: serial,
       attempt: 1,
       enqueued_at_ms: nowMs,
       due_at_ms,
       expires_at_ms: nowMs + (1 + random.below(500)) * TICK_MS,
     };
     const durable = random.below(2) === 0;
-    const late = due_at_ms > nowMs;
-    const known: Known = {
-      message,
-      durable,
-      state: "waiting",
-      attempt: 1,
-      dueAtMs: due_at_ms,
-      leaseUntilMs: 0,
-      place: [late ? due_at_ms : nowMs, late ? 0 : 1, serial],
-      started: false,
-      delivery: undefined,
-    };
-    const depthMax = 1 + random.below(8);
-    const waiting = this.#all("waiting").filter(
-      (other) => other.durable === durable && laneOf(other) === laneOf(known),
+    return Array.from({ length: count }, () => {
+      const serial = ++this.#serial;
+      const known: Known = {
+        message: { ...alike, id: count === 1 ? `m${serial}` : `m${serial % 7}-${serial}`, body: serial },
+        durable,
+        state: "waiting",
+        attempt: 1,
+        dueAtMs: due_at_ms,
+        leaseUntilMs: 0,
+        place: [late ? due_at_ms : nowMs, late ? 0 : 1, serial],
+        started: false,
+        delivery: undefined,
+      };
+      this.known.set(known.message.id, known);
+      return known;
+    });
+  }
+
+  #waitingBeside(known: Known): number {
+    return this.#all("waiting").filter(
+      (other) => other !== known && other.durable === known.durable && laneOf(other) === laneOf(known),
     ).length;
-    this.known.set(message.id, known);
-    try {
-      await this.#any().queue.publish(message, { depthMax, durable });
-      assert.ok(waiting < depthMax, "taken only below the bound");
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
-      assert.equal(error.code, "CS_QUEUE_FULL");
-      assert.ok(waiting >= depthMax, "refused only at the bound");
-      this.known.delete(message.id);
+  }
+
+  /** Asks for a message by id, and for the newest ones of a tenant, page by page. */
+  async look(): Promise<void> {
+    const { lookup } = this.#any().queue;
+    const known = this.random.pick([...this.known.values()]);
+    const tenant = this.random.pick(TENANTS) ?? "";
+    for (const each of this.known.values()) this.#lease(each);
+    const isThere = ({ durable, state }: Known): boolean => durable && state !== "gone" && state !== "dead";
+    if (known !== undefined) {
+      const { id, tenant: owner } = known.message;
+      const found = await lookup.find(TOPIC, owner, id);
+      assert.equal(found?.body, isThere(known) ? known.message.body : undefined, id);
     }
+    const limit = 1 + this.random.below(10);
+    const ids: string[] = [];
+    let below: MessagePlace | undefined;
+    do {
+      const page = await lookup.newest(TOPIC, { tenant }, below, limit);
+      assert.ok(page.found.length <= limit);
+      ids.push(...page.found.map(({ message: { id } }) => id));
+      below = page.next;
+    } while (below !== undefined);
+    const expected = [...this.known.values()]
+      .filter((each) => isThere(each) && each.message.tenant === tenant)
+      .map(({ message }) => message)
+      .toSorted((a, b) => b.enqueued_at_ms - a.enqueued_at_ms || (a.id < b.id ? 1 : -1));
+    assert.deepEqual(
+      ids,
+      expected.map(({ id }) => id),
+    );
   }
 
   async duplicate(): Promise<void> {
@@ -252,6 +315,11 @@ class Simulation implements AsyncDisposable {
       else if (isDue) counts.ready++;
       else counts.delayed++;
       if (known.state === "held") continue;
+      const last = this.lastStart.get(laneOf(known));
+      assert.ok(
+        known.started || !isDue || last === undefined || comesAfter(known.place, last),
+        `${known.message.id} was passed by`,
+      );
       assert.ok(known.message.expires_at_ms > this.nowMs, `${known.message.id} expired unseen`);
       assert.ok(!isDue || !room, `${known.message.id} was left lying`);
     }
@@ -299,9 +367,13 @@ class Simulation implements AsyncDisposable {
     assert.ok(this.nowMs < known.message.expires_at_ms, `${message.id} is not too old`);
     assert.ok(process.held.length < process.slots, "somebody takes it");
     if (!known.started) {
-      const last = this.lastStart.get(laneOf(known));
-      assert.ok(last === undefined || comesAfter(known.place, last), `${message.id} starts in order`);
-      this.lastStart.set(laneOf(known), known.place);
+      const lane = laneOf(known);
+      const here = process.lastStart.get(lane);
+      assert.ok(here === undefined || comesAfter(known.place, here), `${message.id} starts in order`);
+      process.lastStart.set(lane, known.place);
+      // Answers to several processes may come in any order.
+      const last = this.lastStart.get(lane);
+      if (last === undefined || comesAfter(known.place, last)) this.lastStart.set(lane, known.place);
     }
     Object.assign(known, { state: "held", started: true, delivery, leaseUntilMs: this.nowMs + LEASE_MS });
     process.held.push(delivery);
@@ -336,7 +408,9 @@ class Simulation implements AsyncDisposable {
 
 async function step(simulation: Simulation): Promise<void> {
   const choice = simulation.random.below(1000);
-  if (choice < 380) await simulation.publish();
+  if (choice < 320) await simulation.publish();
+  else if (choice < 360) await simulation.publishTogether();
+  else if (choice < 380) await simulation.look();
   else if (choice < 650) await simulation.end();
   else if (choice < 800) await simulation.advance(simulation.random.below(30) * TICK_MS);
   else if (choice < 850) await simulation.extend();

@@ -30,13 +30,8 @@ local function let_go(id)
 end
 
 for _, name in ipairs(names) do
-  if count == limit then break end
-  for _, id in ipairs(ids_of(name)) do
-    if count == limit then
-      more = true
-      break
-    end
-    let_go(id)
+  for _, id in ipairs(count < limit and ids_of(name) or { name }) do
+    if count < limit then let_go(id) else more = true end
   end
 end
 finish()

@@ -115,12 +115,12 @@ open = function(name)
   local heading = redis.call('HGET', META, name)
   local ids = {}
   opened[name] = ids
+  dues[name] = false
   if not heading then return ids end
   local tenant, lane, attempt, durable, enqueued, due, expires, wait, ends, last, members = string.match(heading, HEADING)
   local next_body = string.gmatch(redis.call('HGET', BODY, name), '[^\31]+')
   local sequence = tonumber(string.sub(name, 2))
   readies[tenant .. SEP .. lane .. SEP .. '1' .. string.sub(name, 2) .. SEP .. name] = false
-  dues[name] = false
   if durable == '1' then arrivals[arrival_member(tenant, enqueued, last, lane) .. SEP .. name] = false end
   gone[#gone + 1] = name
   for id in string.gmatch(members, '[^\31]+') do
