@@ -74,13 +74,13 @@ withRedis({}, (server) => {
   });
 
   /** Takes a number of messages, as one that has room for a few at a time. */
-  async function take({ queue }: Fixture, count: number): Promise<Delivery<number>[]> {
+  async function take({ queue }: Fixture, count: number, room = 3): Promise<Delivery<number>[]> {
     const taken: Delivery<number>[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
     const subscription = await queue.consume({
       topic: TOPIC,
       leaseMs: LEASE_MS,
-      capacity: () => Math.min(3, count - taken.length),
+      capacity: () => Math.min(room, count - taken.length),
       accepts: () => true,
       deliver(delivery) {
         taken.push(delivery);
@@ -111,6 +111,21 @@ withRedis({}, (server) => {
     await Promise.all(taken.map((delivery) => delivery.ack()));
     for (const key of ["meta", "body", "ready", "due", "arrivals", "lanes"]) {
       assert.equal(await fixture.size(key), 0, key);
+    }
+  });
+
+  test("many records, and messages alone between them, are taken in one claim as in many", async () => {
+    for (const room of [1, 7, 18, 1000]) {
+      await using fixture = await open();
+      for (let group = 0; group < 12; group++) {
+        const first = group * 10;
+        const messages = numbers(first, first + 9).map((body) => messageOf(body, fixture.nowMs));
+        await Promise.all(messages.map((message) => fixture.queue.publish(message, OPTIONS)));
+        await fixture.queue.publish(messageOf(first + 9, fixture.nowMs), OPTIONS);
+        fixture.nowMs += 1;
+      }
+      assert.equal(await fixture.size("ready"), 24);
+      assert.deepEqual(bodies(await take(fixture, 120, room)), numbers(0, 120), `room for ${room}`);
     }
   });
 

@@ -36,7 +36,7 @@ local dues, leases, readies, arrivals = {}, {}, {}, {}
 -- changed, an opened group is only written by `finish`.
 local GROUP = '\30'
 local HEADING = '^' .. string.rep('([^\31]*)\31', 10) .. '(.*)$'
-local opened, opened_count = {}, 0
+local opened_count = 0
 local open
 
 local function is_group(name) return string.sub(name, 1, 1) == GROUP end
@@ -111,10 +111,8 @@ end
 
 -- Makes the messages of a group what they would be had each come alone. Replies their ids, in order.
 open = function(name)
-  if opened[name] then return opened[name] end
   local heading = redis.call('HGET', META, name)
   local ids = {}
-  opened[name] = ids
   dues[name] = false
   if not heading then return ids end
   local tenant, lane, attempt, durable, enqueued, due, expires, wait, ends, last, members = string.match(heading, HEADING)
