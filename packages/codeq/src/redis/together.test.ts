@@ -235,10 +235,10 @@ withRedis({}, (server) => {
     const volatile = { ...OPTIONS, durable: false };
     const others = numbers(3, 13).map((body) => messageOf(body, fixture.nowMs));
     await Promise.all(others.map((message) => fixture.queue.publish(message, volatile)));
-    const delayed = numbers(13, 23).map((body) => ({
-      ...messageOf(body, fixture.nowMs),
-      due_at_ms: fixture.nowMs + 10,
-    }));
+    const due_at_ms = fixture.nowMs + 10;
+    const delayed = numbers(13, 23).map((body) =>
+      Object.assign(messageOf(body, fixture.nowMs), { due_at_ms }),
+    );
     await Promise.all(delayed.map((message) => fixture.queue.publish(message, OPTIONS)));
     assert.equal(await fixture.size("body"), 23);
   });
