@@ -25,7 +25,6 @@ const RUN_WHEN_FULL = new Set<string>([
   "recover",
   "settle",
   "cancel",
-  "newest",
   "letter",
   "trim",
   "discard",

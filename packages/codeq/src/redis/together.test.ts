@@ -194,6 +194,37 @@ withRedis({}, (server) => {
     }
   });
 
+  test("a page goes on from any place, and between two pages more may come together", async () => {
+    await using fixture = await open();
+    const { nowMs, queue } = fixture;
+    const named = (ids: string): Message<number>[] =>
+      ids.split("").map((id) => Object.assign(messageOf(0, nowMs), { id }));
+    const publish = (ids: string): Promise<unknown> =>
+      Promise.all(named(ids).map((message) => queue.publish(message, OPTIONS)));
+    const pageBelow = async (id: string, limit: number): Promise<string> => {
+      const place = { enqueued_at_ms: nowMs, id };
+      const { found } = await queue.lookup.newest(TOPIC, { tenant: "t_default" }, place, limit);
+      return found.map(({ message }) => message.id).join("");
+    };
+    await publish("acegik");
+    assert.equal(await pageBelow("h", 2), "ge");
+    await publish("bdfhj");
+    assert.equal(await pageBelow("e", 10), "dcba");
+    assert.equal(await pageBelow("z", 10), "kjihgfedcb");
+    assert.equal(await fixture.size("ready"), 2, "who reads takes nothing apart");
+  });
+
+  test("a late end of a message that was published again with others finds nothing", async () => {
+    await using fixture = await open();
+    await fixture.publish(1);
+    const [late] = await take(fixture, 1);
+    await late?.ack();
+    await fixture.publish();
+    await late?.ack();
+    assert.equal((await fixture.queue.depth(TOPIC))[0]?.ready, COUNT);
+    assert.equal(await fixture.size("ready"), 1);
+  });
+
   test("those that are too old are told one by one, and go unheard where nobody consumes", async () => {
     await using fixture = await open();
     await fixture.publish();
@@ -216,13 +247,14 @@ withRedis({}, (server) => {
     assert.equal(new Set(heard).size, COUNT - 15);
   });
 
-  test("a server without memory gives them back as well", async () => {
+  test("a server without memory shows them and gives them back as well", async () => {
     await using fixture = await open();
     await fixture.publish();
     await server().configure("maxmemory", "1mb");
     try {
       const page = await fixture.queue.lookup.newest(TOPIC, { tenant: "t_default" }, undefined, 5);
       assert.equal(page.found.length, 5);
+      assert.equal(await fixture.size("ready"), 1, "to be read they need no memory");
       assert.deepEqual(bodies(await take(fixture, COUNT)), numbers(0, COUNT));
     } finally {
       await server().configure("maxmemory", "0");

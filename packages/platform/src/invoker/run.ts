@@ -38,7 +38,10 @@ const LINES_MAX = 10_000_000;
 
 export interface RunOptions extends InvokerOptions {
   records: RecordWriter;
-  /** When this invoker began: older work may have run before, in a process that is gone. */
+  /**
+   * When this invoker began: older work may have run before, in a process that is gone. A queue apart counts that as an
+   * attempt before it gives work to anybody; one of this process does not wait for the count to be written.
+   */
   startedMs: number;
   /** Whether the process is ending: what that cuts off has not failed. */
   stopping: () => boolean;
@@ -80,9 +83,9 @@ export class Run implements FleetClient {
   /** Starts it. Never throws: a failure of the platform ends the activation or hands the work back. */
   begin(): void {
     try {
-      const { live, startedMs } = this.#options;
+      const { codeq, live, startedMs } = this.#options;
       const { tenant, activation_id, new_id, attempt, enqueued_at_ms } = this.#invocation;
-      if (!new_id || attempt > 1 || enqueued_at_ms < startedMs) {
+      if (!new_id || attempt > 1 || (!codeq.isShared && enqueued_at_ms < startedMs)) {
         const known = live.find(tenant, activation_id);
         if (known !== undefined) this.#join(known);
         else this.#lookUp();

@@ -125,7 +125,7 @@ local function next_lane(tenant)
   end
 end
 
--- A group that was opened stands among the places as its messages, once they are written.
+-- A record that was taken apart stands among the places as its messages, once they are written.
 local unwritten = false
 local function load_heads(lane)
   if unwritten then flush_places() end
@@ -138,7 +138,7 @@ end
 local function next_head(lane)
   if not lane.heads[lane.taken + 1] then load_heads(lane) end
   local head = lane.heads[lane.taken + 1]
-  if head and is_group(head) then
+  if head and is_record(head) then
     -- Its messages stand where it stood; what comes behind them is looked up again.
     unwritten = true
     lane.heads = {}

@@ -27,36 +27,83 @@ local ENTRY = '^([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\
   '([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31$'
 
 -- What this call read or changed; `flush` writes it, many fields in one command. Of `entries` false means gone.
-local entries, changed, gone, bodies = {}, {}, {}, {}
+local entries, changed, gone = {}, {}, {}
 local dues, leases, readies, arrivals = {}, {}, {}, {}
 
--- Ready messages that came together and differ in nothing but id and body are one record, a group, until somebody
--- looks at one of them: in META what is said of them with their ids, in BODY their bodies, SEP between both. Its name,
--- which no id can be, stands for them in READY, DUE and ARRIVALS, and is the entry of each in META. Like all that is
--- changed, an opened group is only written by `finish`.
-local GROUP = '\30'
-local HEADING = '^' .. string.rep('([^\31]*)\31', 10) .. '(.*)$'
+-- Durable, ready messages that came together and differ in nothing but id and body are one record until somebody takes
+-- one of them (`take_together` of publish.lua): a heading in META with their ids, their bodies as one text in BODY, SEP
+-- between two. Its name, RECORD and the place of its first message, stands for them in READY, DUE and ARRIVALS, and is
+-- the entry of each in META; no id can be one.
+local RECORD = '\30'
+-- tenant, lane, attempt, enqueued, due, expires, wait, ends, ids
+local HEADING = '^' .. string.rep('([^\31]*)\31', 8) .. '(.*)$'
 local opened_count = 0
+
+local function is_record(name) return string.sub(name, 1, 1) == RECORD end
+
+local function parts_of(text)
+  local parts = {}
+  for part in string.gmatch(text, '[^\31]+') do parts[#parts + 1] = part end
+  return parts
+end
+
+local function record_of(name)
+  local raw = redis.call('HGET', META, name)
+  if not raw then return nil end
+  local tenant, lane, attempt, enqueued, due, expires, wait, ends, ids = string.match(raw, HEADING)
+  return { name = name, tenant = tenant, lane = lane, attempt = attempt, enqueued = enqueued, due = due,
+    expires = expires, wait = wait, ends = ends, ids = parts_of(ids) }
+end
+
+-- Replies what a message of a record would be had it come alone, with its body.
+local function member_of(record, number)
+  record.bodies = record.bodies or parts_of(redis.call('HGET', BODY, record.name) or '')
+  local body = record.bodies[number] or 'null'
+  return { id = record.ids[number], state = 'r', tenant = record.tenant, lane = record.lane, attempt = record.attempt,
+    sequence = padded(tonumber(string.sub(record.name, 2)) + number - 1), class = '1', durable = '1',
+    enqueued = record.enqueued, due = record.due, expires = record.expires, wait = record.wait, ends = record.ends,
+    bytes = int(#body), token = '', body = body }
+end
+
+local function parse(id, raw)
+  local state, tenant, lane, attempt, sequence, class, durable, enqueued, due, expires, wait, ends, bytes, token =
+    string.match(raw, ENTRY)
+  local entry = { id = id, state = state, tenant = tenant, lane = lane, attempt = attempt, sequence = sequence,
+    class = class, durable = durable, enqueued = enqueued, due = due, expires = expires, wait = wait, ends = ends,
+    bytes = bytes, token = token }
+  entries[id] = entry
+  return entry
+end
+
+-- Reads a message that is to be changed: a record that it lies in is taken apart.
 local open
-
-local function is_group(name) return string.sub(name, 1, 1) == GROUP end
-
 local function read(id)
   local entry = entries[id]
   if entry ~= nil then return entry or nil end
   local raw = redis.call('HGET', META, id)
   if not raw then return nil end
-  if is_group(raw) then
-    open(raw)
-    return entries[id] or nil
+  if not is_record(raw) then return parse(id, raw) end
+  open(raw)
+  return entries[id] or nil
+end
+
+-- Reads a message that is to be shown only.
+local function look(id)
+  local raw = redis.call('HGET', META, id)
+  if not raw then return nil end
+  if not is_record(raw) then return parse(id, raw) end
+  local record = record_of(raw)
+  for number, other in ipairs(record.ids) do
+    if other == id then return member_of(record, number) end
   end
-  local state, tenant, lane, attempt, sequence, class, durable, enqueued, due, expires, wait, ends, bytes, token =
-    string.match(raw, ENTRY)
-  entry = { id = id, state = state, tenant = tenant, lane = lane, attempt = attempt, sequence = sequence,
-    class = class, durable = durable, enqueued = enqueued, due = due, expires = expires, wait = wait, ends = ends,
-    bytes = bytes, token = token }
-  entries[id] = entry
-  return entry
+end
+
+-- Reads a message that somebody has claimed, expired or buried: those of a record nobody has.
+local function read_begun(id)
+  local entry = entries[id]
+  if entry ~= nil then return entry or nil end
+  local raw = redis.call('HGET', META, id)
+  return raw and not is_record(raw) and parse(id, raw) or nil
 end
 
 local function write(message)
@@ -109,38 +156,29 @@ local function list(message, score)
   arrivals[arrival_member(message.tenant, message.enqueued, message.id, message.lane)] = score
 end
 
--- Makes the messages of a group what they would be had each come alone. Replies their ids, in order.
+-- Makes messages of their own of those of a record, which is written with everything else that changed. Replies their
+-- ids, in order.
 open = function(name)
-  local heading = redis.call('HGET', META, name)
-  local ids = {}
+  local record = record_of(name)
   dues[name] = false
-  if not heading then return ids end
-  local tenant, lane, attempt, durable, enqueued, due, expires, wait, ends, last, members = string.match(heading, HEADING)
-  local next_body = string.gmatch(redis.call('HGET', BODY, name), '[^\31]+')
-  local sequence = tonumber(string.sub(name, 2))
-  readies[tenant .. SEP .. lane .. SEP .. '1' .. string.sub(name, 2) .. SEP .. name] = false
-  if durable == '1' then arrivals[arrival_member(tenant, enqueued, last, lane) .. SEP .. name] = false end
+  if not record then return {} end
+  readies[record.tenant .. SEP .. record.lane .. SEP .. '1' .. string.sub(name, 2) .. SEP .. name] = false
+  arrivals[arrival_member(record.tenant, record.enqueued, '', record.lane) .. SEP .. name] = false
   gone[#gone + 1] = name
-  for id in string.gmatch(members, '[^\31]+') do
-    local body = next_body()
-    local message = { id = id, state = 'r', tenant = tenant, lane = lane, attempt = attempt, sequence = padded(sequence),
-      class = '1', durable = durable, enqueued = enqueued, due = due, expires = expires, wait = wait, ends = ends,
-      bytes = int(#body), token = '' }
-    ids[#ids + 1] = id
-    bodies[id] = body
+  for number, id in ipairs(record.ids) do
+    local message = member_of(record, number)
     readies[ready_member(message)] = '0'
-    dues[id] = ends
+    dues[id] = message.ends
     list(message, '0')
     write(message)
-    sequence = sequence + 1
   end
-  opened_count = opened_count + #ids
-  return ids
+  opened_count = opened_count + #record.ids
+  return record.ids
 end
 
 -- Replies the messages that a name in READY or DUE stands for.
 local function ids_of(name)
-  if is_group(name) then return open(name) end
+  if is_record(name) then return open(name) end
   return { name }
 end
 
@@ -235,7 +273,7 @@ end
 local function forget(message)
   list(message, false)
   entries[message.id] = false
-  changed[message.id], bodies[message.id] = nil, nil
+  changed[message.id] = nil
   gone[#gone + 1] = message.id
 end
 
@@ -277,7 +315,7 @@ local function describe(into, message)
   into[at + 6] = message.due
   into[at + 7] = message.expires
   into[at + 8] = message.token
-  into[at + 9] = bodies[message.id] or redis.call('HGET', BODY, message.id) or 'null'
+  into[at + 9] = message.body or redis.call('HGET', BODY, message.id) or 'null'
 end
 
 -- What brings the members of a sorted set to the scores they were given, false for none.
@@ -318,24 +356,22 @@ local function flush_entries()
     redis.call('HDEL', META, unpack(gone))
     redis.call('HDEL', BODY, unpack(gone))
   end
-  local pairs_of = {}
+  -- Only what was taken out of a record has its body here.
+  local metas, texts = {}, {}
   for id, message in pairs(changed) do
-    pairs_of[#pairs_of + 1] = id
-    pairs_of[#pairs_of + 1] = entry_of(message)
+    metas[#metas + 1] = id
+    metas[#metas + 1] = entry_of(message)
+    if message.body then
+      texts[#texts + 1] = id
+      texts[#texts + 1] = message.body
+    end
   end
-  if #pairs_of > 0 then redis.call('HSET', META, unpack(pairs_of)) end
-  pairs_of = {}
-  for id, body in pairs(bodies) do
-    pairs_of[#pairs_of + 1] = id
-    pairs_of[#pairs_of + 1] = body
-  end
-  if #pairs_of > 0 then redis.call('HSET', BODY, unpack(pairs_of)) end
-  gone, changed, bodies = {}, {}, {}
+  if #metas > 0 then redis.call('HSET', META, unpack(metas)) end
+  if #texts > 0 then redis.call('HSET', BODY, unpack(texts)) end
 end
 
 -- Writes everything that changed and tells consumers. Nothing is left of a shard without messages but its weights.
 local function finish()
-  local some_gone = #gone > 0
   flush_places()
   flush_entries()
   for key, lane in pairs(lanes) do
@@ -347,7 +383,7 @@ local function finish()
       redis.call('HDEL', LANES, key)
     end
   end
-  if some_gone and redis.call('HLEN', META) == 0 then redis.call('DEL', STATE, IDLE) end
+  if #gone > 0 and redis.call('HLEN', META) == 0 then redis.call('DEL', STATE, IDLE) end
   if not woken then return end
   local named = {}
   for key in pairs(fresh) do named[#named + 1] = key end

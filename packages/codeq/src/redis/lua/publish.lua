@@ -7,7 +7,7 @@
 local HEAD = 11
 -- Durable messages, this many and more, stay together where others wait before them: few save nothing, what is claimed at
 -- once would only be taken apart, and whoever takes a record apart writes its bodies again.
-local TOGETHER_MIN, TOGETHER_BYTES_MAX, BEFORE_MIN = 4, 65536, tonumber(ARGV[3])
+local TOGETHER_MIN, TOGETHER_BYTES_MAX, BEFORE_MIN = 4, 32768, tonumber(ARGV[3])
 local ids, groups, total = {}, {}, 0
 local at, last = 4, #ARGV
 while at < last do
@@ -66,22 +66,19 @@ local function length_of(body)
   return text
 end
 
+-- Makes one record of a group: the prelude says how it is read.
 local function take_together(group, said)
   local lane, last_id = group.lane, group.first + group.count - 1
-  local place, greatest = padded(sequence + 1), ''
-  local name = GROUP .. place
-  for n = group.first, last_id do
-    local id = ARGV[n]
-    if id > greatest then greatest = id end
-    add(metas, id, name)
-  end
-  local heading = { lane.tenant, lane.name, said.attempt, said.durable, said.enqueued, said.due, said.expires, said.wait,
-    said.ends, greatest, table.concat(ARGV, SEP, group.first, last_id) }
+  local place = padded(sequence + 1)
+  local name = RECORD .. place
+  for n = group.first, last_id do add(metas, ARGV[n], name) end
+  local heading = { lane.tenant, lane.name, said.attempt, said.enqueued, said.due, said.expires, said.wait, said.ends,
+    table.concat(ARGV, SEP, group.first, last_id) }
   add(metas, name, table.concat(heading, SEP))
   add(texts, name, group.bodies)
   add(moments, said.earliest, name)
   add(places, '0', lane.key .. SEP .. '1' .. place .. SEP .. name)
-  add(arrived, '0', arrival_member(lane.tenant, said.enqueued, greatest, lane.name) .. SEP .. name)
+  add(arrived, '0', arrival_member(lane.tenant, said.enqueued, '', lane.name) .. SEP .. name)
   sequence = sequence + group.count
 end
 
@@ -92,11 +89,7 @@ local function take_each(group, said)
     SEP)
   local ready_before, tail = lane.key .. SEP .. '1', SEP .. SEP
   local arrival_before, arrival_after = arrival_place(lane.tenant, said.enqueued, ''), SEP .. lane.name
-  local bodies = { group.bodies }
-  if group.count > 1 then
-    bodies = {}
-    for body in string.gmatch(group.bodies, '[^\31]+') do bodies[#bodies + 1] = body end
-  end
+  local bodies = group.count == 1 and { group.bodies } or parts_of(group.bodies)
   for _, n in ipairs(group.taken) do
     local id, body, place = ARGV[first + n - 1], bodies[n], ''
     if said.state == 'r' then

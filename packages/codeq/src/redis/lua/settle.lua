@@ -77,7 +77,7 @@ end
 
 local replies = {}
 for at = 6, #ARGV, 4 do
-  local message = read(ARGV[at + 1])
+  local message = read_begun(ARGV[at + 1])
   if message and message.token ~= '' and message.token == ARGV[at + 2] then
     settle(ARGV[at], message, ARGV[at + 3])
     replies[#replies + 1] = 1
