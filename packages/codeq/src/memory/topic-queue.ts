@@ -34,7 +34,7 @@ export class TopicQueue<Body> {
   readonly #unheard = new Set<Entry<Body>>();
   #consumers: readonly Consumer<Body>[] = [];
   #consumerTurn = 0;
-  /** A lane was parked without a consumer being asked that was full: any wake-up must then ask again. */
+  /** A lane was parked without a consumer being asked that was full; every wake-up must then ask again. */
   #parkedUnasked = false;
   #draining = false;
   #unparkBudget = 0;

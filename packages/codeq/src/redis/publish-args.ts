@@ -18,6 +18,7 @@ export function publishArgs(items: readonly Publishing[], nowMs: number): (strin
   let bodies: string[] = [];
   let countAt = -1;
   let last: Publishing | undefined;
+  let lastAlone = false;
   const end = (): void => {
     if (last === undefined) return;
     args[countAt] = bodies.length;
@@ -25,7 +26,8 @@ export function publishArgs(items: readonly Publishing[], nowMs: number): (strin
   };
   for (const item of items) {
     const { message, options } = item;
-    if (last === undefined || !isAlike(last, item) || standsAlone(last) || standsAlone(item)) {
+    const alone = standsAlone(item);
+    if (last === undefined || lastAlone || alone || !isAlike(last, item)) {
       end();
       const { tenant, lane, attempt, enqueued_at_ms, due_at_ms, expires_at_ms } = message;
       countAt = args.length;
@@ -33,6 +35,7 @@ export function publishArgs(items: readonly Publishing[], nowMs: number): (strin
       args.push(due_at_ms - nowMs, expires_at_ms - nowMs, options.depthMax, options.durable ? 1 : 0);
       bodies = [];
       last = item;
+      lastAlone = alone;
     }
     args.push(message.id);
     bodies.push(message.body);

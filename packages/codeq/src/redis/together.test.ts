@@ -194,6 +194,39 @@ withRedis({}, (server) => {
     }
   });
 
+  test("records behind more messages of their moment than one call looks at are shown among them", async () => {
+    await using fixture = await open();
+    const { nowMs, queue } = fixture;
+    const publish = (from: number, to: number, lane: string): Promise<unknown> =>
+      Promise.all(
+        numbers(from, to).map((body) =>
+          queue.publish({ ...messageOf(body, nowMs), lane }, { ...OPTIONS, depthMax: 10_000 }),
+        ),
+      );
+    // Three are too few for a record.
+    for (let from = 0; from < 1200; from += 3) await publish(from, from + 3, "default/alone");
+    await publish(1200, 1230, "default/together");
+    await publish(1230, 1260, "default/together");
+    assert.equal(await fixture.size("ready"), 1202);
+    for (const [lane, count] of [
+      ["default/together", 60],
+      ["default/", 1260],
+    ] as const) {
+      const ids: string[] = [];
+      let below;
+      do {
+        const page = await queue.lookup.newest(TOPIC, { tenant: "t_default", lane }, below, 100);
+        ids.push(...page.found.map(({ message }) => message.id));
+        below = page.next;
+      } while (below !== undefined);
+      assert.equal(new Set(ids).size, count);
+      assert.deepEqual(
+        ids,
+        ids.toSorted((a, b) => (a < b ? 1 : -1)),
+      );
+    }
+  });
+
   test("a page goes on from any place, and between two pages more may come together", async () => {
     await using fixture = await open();
     const { nowMs, queue } = fixture;

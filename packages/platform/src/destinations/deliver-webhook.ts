@@ -62,7 +62,7 @@ export async function deliverToWebhook(
       {
         tenant: task.tenant,
         grants: { allow_hosts: [], allow: [{ host: url.hostname, methods: ["POST"], ports: [port] }] },
-        // Where the receiver calls a function of ours, the circle ends as any other.
+        // Where the receiver calls a function of ours, the circle ends like every other.
         depth: task.depth,
         onBytes: () => {},
       },

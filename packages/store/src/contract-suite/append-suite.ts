@@ -5,7 +5,7 @@ import type { ActivationFilter, TerminalRecord } from "../store.ts";
 import type { StoreTest } from "./open-store.ts";
 import { DAY_MS, everyPage, finished, NOW_MS, sampleActivation } from "./samples.ts";
 
-/** Ends that are appended in groups: read, listed and swept as any other record. */
+/** Ends that are appended in groups: read, listed and swept like every other record. */
 export function appendSuite(storeTest: StoreTest): void {
   storeTest("appended ends are read back as they were, with their logs", async (store) => {
     const ends: End[] = [

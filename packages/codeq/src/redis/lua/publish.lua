@@ -1,6 +1,7 @@
 -- Takes messages in. ARGV[3] how many wait before those that stay together; from ARGV[4] on, messages that differ in
--- nothing but their id and body stand in a group: how many, then tenant, lane, attempt, enqueued, due, expires, the last two again in milliseconds from now, the bound of the lane,
--- durable, the id of each, and their bodies in one text, SEP between two.
+-- nothing but their id and body stand in a group: how many, then tenant, lane, attempt, enqueued, due, expires, the last
+-- two again in milliseconds from now, the bound of the lane, durable, the id of each, and their bodies in one text, SEP
+-- between two.
 -- Replies a number each: 1 taken, 0 known already, -1 the lane is full.
 -- It does what `put` of the prelude does for one message, with the texts of a group made once: tables and numbers
 -- turned to text were most of what a publish cost, and texts themselves, since Lua reads each it makes to its end.

@@ -26,7 +26,7 @@ const TIMEOUT_TYPES = { startToClose: 1, scheduleToClose: 3, heartbeat: 4 } as c
 /**
  * The calls by which workflows live, so that a suite made for a real server can be tried on the mock: histories grow, and
  * each change is a task for a decider.
- * @param schedule starts an activity as any workflow would
+ * @param schedule starts an activity as a workflow does
  */
 export function mockWorkflows(
   router: ConnectRouter,

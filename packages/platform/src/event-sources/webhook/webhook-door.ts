@@ -44,7 +44,7 @@ export interface WebhookDoorOptions {
 
 /**
  * Makes the way in for webhooks and CloudEvents: `POST /v1/events/{tenant}/{namespace}/{source}`. The sender proves
- * itself by signature or token, its messages are queued durably, and it hears 202; they run as any other source's.
+ * itself by signature or token, its messages are queued durably, and it hears 202; they run like every other source's.
  */
 export function createWebhookDoor(options: WebhookDoorOptions): RawRoute {
   const { clients, clientIp, bodies, onFault } = options;
