@@ -3,7 +3,7 @@ import type { run } from "node:test";
 import { inspect } from "node:util";
 
 /** What `node:test` tells while it runs. */
-type TestStream = ReturnType<typeof run>;
+export type TestEvent = ReturnType<typeof run> extends AsyncIterable<infer Event> ? Event : never;
 
 export interface TestReportOptions {
   /** Paths are printed relative to this folder. */
@@ -27,9 +27,13 @@ interface Counts {
 
 /**
  * Prints one line a test file, every failure in full, every skip with its reason, and the summary last.
+ * @param events of one run, or of several after each other
  * @returns whether everything passed
  */
-export async function reportTests(stream: TestStream, options: TestReportOptions): Promise<boolean> {
+export async function reportTests(
+  events: AsyncIterable<TestEvent>,
+  options: TestReportOptions,
+): Promise<boolean> {
   const { print, root } = options;
   const skips = new Map<string, string[]>();
   const output = new Map<string, string[]>();
@@ -38,7 +42,7 @@ export async function reportTests(stream: TestStream, options: TestReportOptions
   let durationMs = 0;
   const place = (file: string | undefined): string => (file === undefined ? "?" : relative(root, file));
 
-  for await (const event of stream) {
+  for await (const event of events) {
     if (event.type === "test:stdout" || event.type === "test:stderr") {
       push(output, event.data.file ?? "?", event.data.message);
     } else if (event.type === "test:diagnostic" && event.data.file !== undefined) {
@@ -60,8 +64,8 @@ export async function reportTests(stream: TestStream, options: TestReportOptions
       );
     } else if (event.type === "test:summary") {
       if (event.data.file === undefined) {
-        counts = event.data.counts;
-        durationMs = event.data.duration_ms;
+        counts = sum(counts, event.data.counts);
+        durationMs += event.data.duration_ms;
       } else {
         const { success, counts: own, duration_ms: tookMs } = event.data;
         const skipped = own.skipped > 0 ? `, ${own.skipped} skipped` : "";
@@ -92,6 +96,18 @@ export async function reportTests(stream: TestStream, options: TestReportOptions
   print(`# duration_ms ${Math.round(durationMs)}`);
   const broken = counts.failed + counts.cancelled + failures.size + options.failedChecks.length;
   return broken === 0 && (counts.skipped === 0 || !options.skipsFail);
+}
+
+function sum(counts: Counts, more: Counts): Counts {
+  return {
+    tests: counts.tests + more.tests,
+    suites: counts.suites + more.suites,
+    passed: counts.passed + more.passed,
+    failed: counts.failed + more.failed,
+    cancelled: counts.cancelled + more.cancelled,
+    skipped: counts.skipped + more.skipped,
+    todo: counts.todo + more.todo,
+  };
 }
 
 function printSkips(skips: ReadonlyMap<string, string[]>, options: TestReportOptions): void {

@@ -83,6 +83,7 @@ export const OTHER_ENTRIES: readonly RegExp[] = [
   /^packages\/cli\/src\/main\.ts$/,
   /^packages\/sandbox\/src\/isolate\/host\/main\.ts$/,
   /^packages\/sandbox\/src\/isolate\/closing\/self-jail\.ts$/,
+  /^packages\/sandbox\/src\/isolate\/spawner\/main\.ts$/,
   /^packages\/guest\/src\/core\/bootstrap\.ts$/,
   /^packages\/guest\/src\/parts\/[^/]+-part\.ts$/,
   // What a library of the part `url` finds in place of its own dependencies.

@@ -12,7 +12,9 @@ import { type LauncherKind, launchersFor } from "../../packages/sandbox/src/isol
 import { readProcessAccount } from "../../packages/sandbox/src/isolate/closing/process-account.ts";
 import { bundleHostProgram, HOST_PROGRAMS } from "../../packages/sandbox/src/isolate/host-bundle.ts";
 import { HOST_CPUS } from "../../packages/sandbox/src/isolate/host-starter.ts";
-import { startHost } from "../../packages/sandbox/src/isolate/start-host.ts";
+import { MARKER_BYTES } from "../../packages/sandbox/src/isolate/protocol.ts";
+import { createPrivateFile } from "../../packages/sandbox/src/isolate/spawner/private-file.ts";
+import { startHost } from "../../packages/sandbox/src/isolate/spawner/start-host.ts";
 import type { ProbeSetup } from "./probe-host.ts";
 import { isHeldBy } from "./probe.ts";
 import { ESCAPE_PROBES } from "./probes/all-probes.ts";
@@ -73,7 +75,13 @@ async function probeOneHost(names: readonly string[]): Promise<void> {
   if (launcher === undefined) throw new Error(`${run.kind} is not there`);
   const uid = root ? UID + started++ : null;
   const group = await groups.create();
-  const probed = await startHost({ launcher, uid, group });
+  using marker = createPrivateFile(new Uint8Array(MARKER_BYTES));
+  const probed = await startHost({
+    launcher,
+    uid,
+    markerPath: marker.path,
+    groupFiles: group.processFiles,
+  });
   const lines = createInterface({ input: probed.link })[Symbol.asyncIterator]();
   const ended = once(probed.process, "exit");
   probed.process.stderr?.on("data", (chunk: Buffer) => process.stderr.write(chunk));
@@ -85,7 +93,7 @@ async function probeOneHost(names: readonly string[]): Promise<void> {
     return line.done === true ? { answer: "killed" } : JSON.parse(line.value);
   };
   const setup: ProbeSetup = {
-    close: { ...closeOptions(run.kind, { uid, threadsMax }), lock: run.lock },
+    close: { ...closeOptions(run.kind, { uid, threadsMax, parentPid: process.pid }), lock: run.lock },
     parentPid: process.pid,
     secretFile: run.secretFile,
   };

@@ -1,5 +1,3 @@
-import type { ChildProcess } from "node:child_process";
-import { EventEmitter } from "node:events";
 import { openSync } from "node:fs";
 import { devNull } from "node:os";
 import { Duplex } from "node:stream";
@@ -7,6 +5,7 @@ import { completeBudgets, createParser, FunctionError, FunctionResult } from "@s
 import { FrameWriter } from "../../../packages/sandbox/src/isolate/frame-writer.ts";
 import type { HostGroup } from "../../../packages/sandbox/src/isolate/closing/host-groups.ts";
 import { HostMechanism } from "../../../packages/sandbox/src/isolate/host-sandbox.ts";
+import type { HostEnd } from "../../../packages/sandbox/src/isolate/spawner/follow-end.ts";
 import { FROM_HOST } from "../../../packages/sandbox/src/isolate/protocol.ts";
 import type { SandboxOutcome } from "../../../packages/sandbox/src/sandbox.ts";
 import { SupervisedSandbox } from "../../../packages/sandbox/src/supervise.ts";
@@ -31,20 +30,8 @@ class HostileLink extends Duplex {
 /** Of no process there can be: never 0, which means every process of our own group. */
 const NO_PID = 2 ** 30;
 
-/** As much of a process as its owner uses: it ends when it is killed. */
-class HostileProcess extends EventEmitter {
-  readonly pid = NO_PID;
-  readonly stderr = null;
-  #gone = false;
-  kill(): boolean {
-    if (!this.#gone) setImmediate(() => this.emit("exit", null, "SIGKILL"));
-    this.#gone = true;
-    return true;
-  }
-}
-
 const NO_GROUP: HostGroup = {
-  add: async () => {},
+  processFiles: [],
   limitMemory() {},
   limitCpu() {},
   outOfMemory: () => false,
@@ -71,14 +58,16 @@ const mixed = (samples: readonly Buffer[], random: Random): Buffer =>
   Buffer.concat(Array.from({ length: 1 + random.below(4) }, () => random.pick(samples)));
 
 async function feed(bytes: Buffer): Promise<string | undefined> {
-  const process = new HostileProcess();
   const link = new HostileLink();
+  const ended = Promise.withResolvers<HostEnd>();
   const started = {
-    process: process as unknown as ChildProcess,
     pid: NO_PID,
     link,
     markerFd: emptyMarker(),
     group: NO_GROUP,
+    // As much of a process as its owner uses: it ends when it is killed.
+    kill: () => void setImmediate(() => ended.resolve({ code: null, signal: "SIGKILL", detail: "" })),
+    onEnd: (listener: (end: HostEnd) => void) => void ended.promise.then(listener),
   };
   const mechanism = new HostMechanism(started, 0);
   const sandbox = new SupervisedSandbox(mechanism, {

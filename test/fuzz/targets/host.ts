@@ -12,11 +12,14 @@ import { bundleHostProgram, HOST_PROGRAMS } from "../../../packages/sandbox/src/
 import {
   FROM_HOST,
   FROM_HOST_FRAME_BYTES_MAX,
+  type HostGuest,
   type HostSetup,
+  MARKER_BYTES,
   TO_HOST,
 } from "../../../packages/sandbox/src/isolate/protocol.ts";
+import { createPrivateFile } from "../../../packages/sandbox/src/isolate/spawner/private-file.ts";
 import { readFrame } from "../../../packages/sandbox/src/isolate/read-frame.ts";
-import { startHost } from "../../../packages/sandbox/src/isolate/start-host.ts";
+import { startHost } from "../../../packages/sandbox/src/isolate/spawner/start-host.ts";
 import { mutateBytes, smallerBytes } from "../bytes.ts";
 import type { FuzzTarget } from "../fuzz-target.ts";
 import type { Random } from "../random.ts";
@@ -40,8 +43,6 @@ export const HOST: FuzzTarget<Buffer> = {
     const [launcher] = launchersFor({ host, jail, without: ["bubblewrap", "self-jail"] });
     const groups = openHostGroups({ memoryBytes: 512 * MiB, cpus: 1, pids: 64 });
     const setup: HostSetup = {
-      core: guest.core,
-      parts: guest.parts,
       uid: null,
       parentPid: process.pid,
       threadsMax: null,
@@ -52,7 +53,7 @@ export const HOST: FuzzTarget<Buffer> = {
     };
     return {
       generate: (random) => mutateBytes(sampleStream(random), random),
-      run: (bytes) => feed({ launcher: launcher as Launcher, groups }, JSON.stringify(setup), bytes),
+      run: (bytes) => feed({ launcher: launcher as Launcher, groups, setup, guest }, bytes),
       smaller: smallerBytes,
       show: (bytes) => bytes.toString("base64"),
       [Symbol.asyncDispose]: () => groups.close(),
@@ -60,12 +61,18 @@ export const HOST: FuzzTarget<Buffer> = {
   },
 };
 
-async function feed(
-  { launcher, groups }: { launcher: Launcher; groups: HostGroups },
-  setupJson: string,
-  bytes: Buffer,
-): Promise<string | undefined> {
-  const host = await startHost({ launcher, uid: null, group: await groups.create() });
+interface Target {
+  launcher: Launcher;
+  groups: HostGroups;
+  setup: HostSetup;
+  guest: HostGuest;
+}
+
+async function feed({ launcher, groups, setup, guest }: Target, bytes: Buffer): Promise<string | undefined> {
+  const group = await groups.create();
+  using marker = createPrivateFile(new Uint8Array(MARKER_BYTES));
+  const groupFiles = group.processFiles;
+  const host = await startHost({ launcher, uid: null, markerPath: marker.path, groupFiles });
   const exited = once(host.process, "exit");
   host.process.stderr?.resume();
   host.link.on("error", () => {});
@@ -92,7 +99,7 @@ async function feed(
     }
   });
   const writer = new FrameWriter(host.link);
-  writer.begin(TO_HOST.setup).string(setupJson).end();
+  writer.begin(TO_HOST.setup).string(JSON.stringify(setup)).string(JSON.stringify(guest)).end();
   writer.flush();
   try {
     if (!(await within(isReady, READY_MS))) return "it was not ready in time";
@@ -104,7 +111,7 @@ async function feed(
     return complaint;
   } finally {
     host.process.kill("SIGKILL");
-    host.group.remove();
+    group.remove();
   }
 }
 

@@ -6,6 +6,7 @@ import type { HostLevel } from "./closing/layers.ts";
 import { loadGuestBundle } from "./guest-bundle.ts";
 import { bundleHostProgram, HOST_PROGRAMS } from "./host-bundle.ts";
 import { createHostStarter, type HostReport, type StartedMechanism } from "./host-starter.ts";
+import { createSpawner } from "./spawner/spawner.ts";
 
 const MiB = 1024 * 1024;
 const WATCH_MS = 10;
@@ -54,12 +55,15 @@ export interface IsolateDriver extends SandboxDriver {
  */
 export async function createIsolateDriver(options: IsolateDriverOptions = {}): Promise<IsolateDriver> {
   // One after the other: each stops the bundler's process when it had to start it.
+  await using failed = new AsyncDisposableStack();
+  const spawner = failed.use(createSpawner((await bundleHostProgram(HOST_PROGRAMS.spawner)).file));
   const guest = await loadGuestBundle();
   const host = await bundleHostProgram(HOST_PROGRAMS.host);
   const jail = await bundleHostProgram(HOST_PROGRAMS.jail);
   const stemsWanted = options.stems ?? 1;
   const memoryBytesMax = (options.hostMemoryMb ?? 512) * MiB;
   const starter = createHostStarter({
+    spawner,
     host,
     jail,
     guest,
@@ -147,6 +151,7 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
   guard.unref();
 
   restock();
+  failed.move();
   return {
     tier: "isolate",
     get lastStartMs() {
@@ -183,6 +188,7 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
       await Promise.all([...waiting, ...[...live].map((sandbox) => sandbox[Symbol.asyncDispose]())]);
       await Promise.allSettled(under);
       await starter.close();
+      await spawner[Symbol.asyncDispose]();
     },
   };
 }

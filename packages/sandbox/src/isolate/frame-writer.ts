@@ -79,6 +79,15 @@ export class FrameWriter {
     return this;
   }
 
+  /** @param utf8 a text that is written often, as `string` would write it */
+  encoded(utf8: Uint8Array): this {
+    this.#reserve(4 + utf8.length);
+    this.#arena.writeUInt32LE(utf8.length, this.#end);
+    this.#arena.set(utf8, this.#end + 4);
+    this.#end += 4 + utf8.length;
+    return this;
+  }
+
   /** Ends the frame and sees to it that it leaves at the end of this tick, or of this turn of the loop. */
   end(): void {
     this.#arena.writeUInt32LE(this.#end - this.#frameStart - 4, this.#frameStart);

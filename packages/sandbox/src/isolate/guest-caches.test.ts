@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import type { ChildProcess } from "node:child_process";
-import { EventEmitter } from "node:events";
 import { openSync } from "node:fs";
 import { devNull } from "node:os";
 import { Duplex } from "node:stream";
@@ -29,16 +27,15 @@ function startMechanism() {
   const link = new FarEnd();
   // Of no process there can be.
   const pid = 2 ** 30;
-  let killed = false;
-  const process = Object.assign(new EventEmitter(), { pid, stderr: null, kill: () => (killed = true) });
   const group = {
-    add: async () => {},
+    processFiles: [],
     limitMemory() {},
     limitCpu() {},
     outOfMemory: () => false,
     remove() {},
   };
-  const started = { process: process as unknown as ChildProcess, pid, link, group };
+  let killed = false;
+  const started = { pid, link, group, kill: () => void (killed = true), onEnd() {} };
   const mechanism = new HostMechanism({ ...started, markerFd: openSync(devNull, "r") }, 0);
   const ignore = (): void => {};
   mechanism.listen({

@@ -17,10 +17,11 @@ export interface HostProgram {
   sources: readonly string[];
 }
 
-/** The programs of the isolate driver: the host, and what closes itself and becomes it. */
+/** The programs of the isolate driver: the host, what closes itself and becomes it, and what starts them. */
 export const HOST_PROGRAMS = {
   host: join(HERE, "host", "main.ts"),
   jail: join(HERE, "closing", "self-jail.ts"),
+  spawner: join(HERE, "spawner", "main.ts"),
 } as const;
 
 /**
@@ -32,7 +33,8 @@ export const HOST_PROGRAMS = {
 export async function bundleHostProgram(entry: string): Promise<HostProgram> {
   const modules = join(dirname(require.resolve("esbuild/package.json")), "..");
   const directory = join(modules, ".cache", "sous");
-  const file = join(directory, `${basename(entry, ".ts")}-${cacheKey(entry)}.mjs`);
+  const name = basename(entry) === "main.ts" ? basename(dirname(entry)) : basename(entry, ".ts");
+  const file = join(directory, `${name}-${cacheKey(entry)}.mjs`);
   if (existsSync(file)) return { file, sources: [] };
   const { outputFiles } = await withBundler((build) =>
     build({
@@ -66,6 +68,7 @@ function cacheKey(entry: string): string {
     ...sourcesIn(HERE),
     ...sourcesIn(join(HERE, "host")),
     ...sourcesIn(join(HERE, "closing")),
+    ...sourcesIn(join(HERE, "spawner")),
     ...sourcesIn(contract),
     ...sourcesIn(guest),
   ];

@@ -1,39 +1,37 @@
-import type { ChildProcess } from "node:child_process";
 import { closeSync, readSync } from "node:fs";
-import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import type { HostAnswer, SandboxProgram, SandboxTask } from "../sandbox.ts";
 import type { MechanismExit, MechanismListener, SandboxMechanism, SliceHolder } from "../mechanism.ts";
 import type { HostGroup } from "./closing/host-groups.ts";
-import { killQuietly } from "./closing/kill-quietly.ts";
 import { createFrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import {
   FROM_HOST,
   FROM_HOST_FRAME_BYTES_MAX,
   type GuestCaches,
+  type HostSetup,
   MARKER_BYTES,
   type ProgramHeader,
   TO_HOST,
 } from "./protocol.ts";
 import { readCaches } from "./read-caches.ts";
 import { readFrame } from "./read-frame.ts";
+import type { HostEnd } from "./spawner/follow-end.ts";
 
-const STDERR_TAIL_BYTES = 8192;
-const SIGNALLED = 128;
 /** With no more activations under way a frame leaves at the end of its tick. */
 const PROMPT_MAX = 4;
 
 /** A host process that has just been started, before it is known to be ready. */
 export interface StartedHost {
-  /** What was started: the host, or a launcher that ends as it does. */
-  process: ChildProcess;
-  /** The host itself. */
   pid: number;
   link: Duplex;
   /** Open for reading; the mechanism closes it. */
   markerFd: number;
   group: HostGroup;
+  /** Ends it at once, if it is still there. */
+  kill(): void;
+  /** @param listener hears once how it ended, at once where it has */
+  onEnd(listener: (end: HostEnd) => void): void;
 }
 
 /** A program the host has. */
@@ -50,7 +48,7 @@ export class HostMechanism implements SandboxMechanism {
   readonly pid: number;
   /** Hears of the compiled guest of a host in which nothing but our own code has run. */
   onCaches: ((caches: GuestCaches) => void) | undefined;
-  readonly #process: ChildProcess;
+  readonly #host: StartedHost;
   readonly #link: Duplex;
   readonly #writer: FrameWriter;
   readonly #markerFd: number;
@@ -64,12 +62,13 @@ export class HostMechanism implements SandboxMechanism {
   /** Activations under way. */
   #open = 0;
   #listener: MechanismListener | undefined;
-  #stderr = "";
+  /** What it said that no host may say. */
+  #violation = "";
   #exited: MechanismExit | undefined;
 
   /** @param groupSlackBytes what the host's control group may hold beyond the memory the supervisor allows */
   constructor(host: StartedHost, groupSlackBytes: number) {
-    this.#process = host.process;
+    this.#host = host;
     this.#link = host.link;
     this.#markerFd = host.markerFd;
     this.#writer = new FrameWriter(host.link);
@@ -77,6 +76,7 @@ export class HostMechanism implements SandboxMechanism {
     this.#groupSlackBytes = groupSlackBytes;
     this.pid = host.pid;
     this.#receive();
+    host.onEnd((end) => this.#end(end));
   }
 
   get alive(): boolean {
@@ -88,8 +88,9 @@ export class HostMechanism implements SandboxMechanism {
     if (this.#exited !== undefined) listener.onExit(this.#exited);
   }
 
-  setup(json: string): void {
-    this.#writer.begin(TO_HOST.setup).string(json).end();
+  /** @param guestJson what all hosts are given alike, in UTF-8 */
+  setup(setup: HostSetup, guestJson: Uint8Array): void {
+    this.#writer.begin(TO_HOST.setup).string(JSON.stringify(setup)).encoded(guestJson).end();
   }
 
   start(number: number, task: SandboxTask): void {
@@ -144,10 +145,7 @@ export class HostMechanism implements SandboxMechanism {
 
   kill(): void {
     this.#writer.close();
-    if (this.#exited !== undefined) return;
-    // The host first: a launcher that sees it end reaps it and ends the same way.
-    if (this.pid === this.#process.pid) this.#process.kill("SIGKILL");
-    else killQuietly(this.pid);
+    if (this.#exited === undefined) this.#host.kill();
   }
 
   #send(program: SandboxProgram): SentProgram {
@@ -199,7 +197,7 @@ export class HostMechanism implements SandboxMechanism {
       readFrame(type, cursor, listener);
     });
     const broken = (error: Error): void => {
-      this.#stderr += `\nprotocol: ${error.message}`;
+      this.#violation = `\nprotocol: ${error.message}`;
       this.kill();
     };
     this.#link.on("data", (chunk: Buffer) => {
@@ -210,43 +208,20 @@ export class HostMechanism implements SandboxMechanism {
       }
     });
     this.#link.on("error", () => this.kill());
-    this.#process.stderr?.on("data", (chunk: Buffer) => {
-      this.#stderr = (this.#stderr + chunk.toString("latin1")).slice(-STDERR_TAIL_BYTES);
-    });
-    this.#process.stderr?.on("error", () => {});
-    this.#process.on("exit", (code, signal) => {
-      const ended = signalOf(code);
-      this.#exit({
-        code: ended === undefined ? code : null,
-        signal: signal ?? ended ?? null,
-        outOfMemory: false,
-        detail: "",
-      });
-    });
-    this.#process.on("error", (error) =>
-      this.#exit({ code: null, signal: null, outOfMemory: false, detail: error.message }),
-    );
   }
 
-  #exit(exit: MechanismExit): void {
+  #end({ code, signal, detail: said }: HostEnd): void {
     if (this.#exited !== undefined) return;
     this.holder();
-    const detail = exit.detail || this.#stderr.trim();
+    const detail = `${said}${this.#violation}`.trim();
     const outOfMemory =
       this.#group.outOfMemory() ||
       /out of memory|allocation failed|heap limit|invalid size error/i.test(detail);
-    this.#exited = { ...exit, detail, outOfMemory };
+    this.#exited = { code, signal, detail, outOfMemory };
     closeSync(this.#markerFd);
     this.#group.remove();
     this.#writer.close();
     this.#link.destroy();
     this.#listener?.onExit(this.#exited);
   }
-}
-
-/** A launcher ends with 128 and the number of the signal that ended the host, as shells do. */
-function signalOf(code: number | null): NodeJS.Signals | undefined {
-  if (code === null || code <= SIGNALLED) return undefined;
-  const found = Object.entries(constants.signals).find(([, number]) => number === code - SIGNALLED);
-  return found?.[0] as NodeJS.Signals | undefined;
 }

@@ -1,6 +1,7 @@
+import { closeSync, openSync } from "node:fs";
 import { PlatformError } from "@sous/contract";
 import { closeOptions, hostThreadsMax } from "./closing/close-options.ts";
-import { openHostGroups } from "./closing/host-groups.ts";
+import { type HostGroup, openHostGroups } from "./closing/host-groups.ts";
 import { type HostLayer, type HostLevel, judgeLayers, levelOf, missingLayers } from "./closing/layers.ts";
 import { type Launcher, type LauncherKind, launchersFor } from "./closing/launchers.ts";
 import { readProcessAccount } from "./closing/process-account.ts";
@@ -8,8 +9,9 @@ import type { GuestBundle } from "./guest-bundle.ts";
 import type { ClosedHost } from "./host/close-host.ts";
 import type { HostProgram } from "./host-bundle.ts";
 import { HostMechanism } from "./host-sandbox.ts";
-import type { GuestCaches, HostSetup } from "./protocol.ts";
-import { startHost } from "./start-host.ts";
+import { type GuestCaches, type HostGuest, type HostSetup, MARKER_BYTES } from "./protocol.ts";
+import { createPrivateFile } from "./spawner/private-file.ts";
+import type { SpawnedHost, Spawner } from "./spawner/spawner.ts";
 
 const MiB = 1024 * 1024;
 const READY_TIMEOUT_MS = 10_000;
@@ -32,6 +34,7 @@ export interface HostReport {
 }
 
 export interface HostStarterOptions {
+  spawner: Spawner;
   host: HostProgram;
   jail: HostProgram;
   guest: GuestBundle;
@@ -78,22 +81,26 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
   let started = 0;
   /** The compiled guest, from the first host that warmed up and had no program yet. */
   let caches: GuestCaches | undefined;
+  /** Hundreds of kilobytes, for each host the same. */
+  let guestJson = encodeGuest(options.guest);
 
   async function startBy(launcher: Launcher): Promise<StartedMechanism> {
     const uid = root ? options.firstUid + (started++ % UIDS) : null;
     const group = await groups.create();
-    const mechanism = new HostMechanism(await startHost({ launcher, uid, group }), GROUP_SLACK_BYTES);
+    const { markerFd, host } = await spawn(launcher, uid, group);
+    const mechanism = new HostMechanism({ ...host, markerFd, group }, GROUP_SLACK_BYTES);
     const setup: HostSetup = {
-      core: options.guest.core,
-      parts: options.guest.parts,
       pairMemoryMb: options.pairMemoryMb,
       pairs: options.pairs,
       idleTtlMs: options.idleTtlMs,
-      ...(caches === undefined ? {} : { caches }),
-      ...closeOptions(launcher.kind, { uid, threadsMax }),
+      ...closeOptions(launcher.kind, { uid, threadsMax, parentPid: host.parentPid }),
     };
-    mechanism.onCaches = (made) => void (caches ??= made);
-    mechanism.setup(JSON.stringify(setup));
+    mechanism.onCaches = (made) => {
+      if (caches !== undefined) return;
+      caches = made;
+      guestJson = encodeGuest({ ...options.guest, caches });
+    };
+    mechanism.setup(setup, guestJson);
     try {
       const report = reportOf(launcher.kind, mechanism.pid, await ready(mechanism));
       group.limitCpu();
@@ -102,6 +109,23 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
       mechanism.kill();
       throw error;
     }
+  }
+
+  async function spawn(
+    launcher: Launcher,
+    uid: number | null,
+    group: HostGroup,
+  ): Promise<{ host: SpawnedHost; markerFd: number }> {
+    using failed = new DisposableStack();
+    failed.defer(() => group.remove());
+    // The host writes it, we read it, and once both have it open nobody else can reach it.
+    using marker = createPrivateFile(new Uint8Array(MARKER_BYTES));
+    const markerFd = openSync(marker.path, "r");
+    failed.defer(() => closeSync(markerFd));
+    const groupFiles = group.processFiles;
+    const host = await options.spawner.start({ launcher, uid, markerPath: marker.path, groupFiles });
+    failed.move();
+    return { host, markerFd };
   }
 
   function reportOf(kind: LauncherKind, pid: number, closed: ClosedHost): HostReport {
@@ -151,6 +175,9 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
     close: () => groups.close(),
   };
 }
+
+const encodeGuest = ({ core, parts, caches }: HostGuest): Buffer =>
+  Buffer.from(JSON.stringify({ core, parts, caches }));
 
 function missingMessage(level: HostLevel, missing: readonly HostLayer[]): string {
   const each = missing.map(({ name, how }) => (how === undefined ? name : `${name} (${how})`));

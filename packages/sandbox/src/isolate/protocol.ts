@@ -83,15 +83,19 @@ export type GuestCaches = Record<string, string>;
 
 /** What the host is told before anything else. */
 export interface HostSetup extends CloseHostOptions {
-  core: string;
-  parts: Record<string, string>;
-  /** Made by a host of the same platform, from the same scripts (it makes its own). */
-  caches?: GuestCaches;
   /** Memory of the isolates made ahead, in MiB. */
   pairMemoryMb: number;
   pairs: number;
   /** Idle isolates are dropped after this time. */
   idleTtlMs: number;
+}
+
+/** What every host is given alike, beside its setup. */
+export interface HostGuest {
+  core: string;
+  parts: Record<string, string>;
+  /** Made by a host of the same platform, from the same scripts (it makes its own). */
+  caches?: GuestCaches;
 }
 
 /** A program as it is sent ahead of its files. */

@@ -11,14 +11,15 @@ export const hostThreadsMax = (): number => THREADS_BASE + 2 * availableParallel
 /**
  * Tells a host what is left for itself to do, by how it was started.
  * @param given.uid the user it shall be, `null` when this process may not choose
+ * @param given.parentPid the process it ends with
  */
 export function closeOptions(
   kind: LauncherKind,
-  { uid, threadsMax }: { uid: number | null; threadsMax: number },
+  { uid, threadsMax, parentPid }: { uid: number | null; threadsMax: number; parentPid: number },
 ): CloseHostOptions {
   return {
     uid: kind === "bubblewrap" ? null : uid,
-    parentPid: kind === "bubblewrap" ? null : process.pid,
+    parentPid: kind === "bubblewrap" ? null : parentPid,
     // Without a user of its own its threads are counted together with everything else of ours.
     threadsMax: uid !== null || kind === "bubblewrap" ? threadsMax : null,
     lock: kind !== "plain",

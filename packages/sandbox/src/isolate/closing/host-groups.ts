@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
-import { mkdir, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CgroupPlace, type Controller, findCgroupPlaces, readControllers } from "./cgroup-places.ts";
 
 /** The control group of one host. */
 export interface HostGroup {
-  /** Puts a process in, with all its threads: the kernel may take tens of milliseconds. */
-  add(pid: number): Promise<void>;
+  /** Files a process is put in by, with all its threads: by its id, in each. */
+  readonly processFiles: readonly string[];
   /** @param bytes of memory the host may hold, kernel and page cache included */
   limitMemory(bytes: number): void;
   /** Takes the processor time down to what a host may use; starting one may use more. */
@@ -120,9 +120,7 @@ function createGroup(
   limitMemory(limits.memoryBytes);
   write("pids", ["pids.max", "pids.max"], limits.pids);
   return {
-    async add(pid) {
-      for (const path of paths) await writeFile(join(path, "cgroup.procs"), String(pid));
-    },
+    processFiles: paths.map((path) => join(path, "cgroup.procs")),
     limitMemory,
     limitCpu() {
       const quota = Math.round(limits.cpus * PERIOD_US);

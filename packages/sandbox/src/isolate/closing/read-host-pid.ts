@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { PlatformError } from "@sous/contract";
+import { PlatformError } from "@sous/contract/errors";
 import { BUBBLEWRAP_FDS } from "./bubblewrap.ts";
 
 const STATUS_BYTES_MAX = 64 * 1024;

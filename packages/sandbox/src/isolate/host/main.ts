@@ -10,6 +10,7 @@ import {
   FROM_HOST,
   type GuestCaches,
   HOST_FDS,
+  type HostGuest,
   type HostSetup,
   type ProgramHeader,
   TO_HOST,
@@ -120,14 +121,15 @@ const events: PlaceEvents = {
 
 function setup(cursor: FrameCursor): void {
   const options = JSON.parse(cursor.string(ANY_LENGTH)) as HostSetup;
+  const guest = JSON.parse(cursor.string(ANY_LENGTH)) as HostGuest;
   idleTtlMs = options.idleTtlMs;
   const code = (name: string, source: string): GuestCode => {
-    const cache = options.caches?.[name];
+    const cache = guest.caches?.[name];
     return new GuestCode(source, `sous:${name}`, cache === undefined ? cache : Buffer.from(cache, "base64"));
   };
-  const parts = Object.entries(options.parts).map(([name, source]) => [name, code(name, source)] as const);
+  const parts = Object.entries(guest.parts).map(([name, source]) => [name, code(name, source)] as const);
   const maker: PlaceMaker = {
-    core: code(CORE, options.core),
+    core: code(CORE, guest.core),
     parts: new Map(parts),
     events,
     randomBytes: (length) => randomFillSync(Buffer.allocUnsafe(length)),
@@ -150,7 +152,7 @@ function setup(cursor: FrameCursor): void {
   });
   const closed: ClosedHost = closeHost(options, () => pool.fill());
   writer.begin(FROM_HOST.ready).string(JSON.stringify(closed)).end();
-  if (options.caches === undefined) warmUpWhenIdle(maker);
+  if (guest.caches === undefined) warmUpWhenIdle(maker);
   // A host that is needed at once is not kept from its work.
   setTimeout(() => {
     if (engine?.lastWorkAt === 0) rehearse(maker, marker);
