@@ -54,8 +54,8 @@ export interface IsolateDriver extends SandboxDriver {
  * the invoker by a link and an unprivileged user of their own.
  */
 export async function createIsolateDriver(options: IsolateDriverOptions = {}): Promise<IsolateDriver> {
-  // One after the other: each stops the bundler's process when it had to start it.
   await using failed = new AsyncDisposableStack();
+  // One after the other: each stops the bundler's process when it had to start it.
   const spawner = failed.use(createSpawner((await bundleHostProgram(HOST_PROGRAMS.spawner)).file));
   const guest = await loadGuestBundle();
   const host = await bundleHostProgram(HOST_PROGRAMS.host);
@@ -105,9 +105,12 @@ export async function createIsolateDriver(options: IsolateDriverOptions = {}): P
 
   function addStem(): Promise<StartedMechanism> {
     const stem = start();
-    // A stem that fails is noticed by whoever takes it.
-    stem.catch(() => {});
     stems.push(stem);
+    // Whoever waits for it hears of it, and the next one has another.
+    stem.catch(() => {
+      const at = stems.indexOf(stem);
+      if (at >= 0) void stems.splice(at, 1);
+    });
     return stem;
   }
 

@@ -214,9 +214,11 @@ export class HostMechanism implements SandboxMechanism {
     if (this.#exited !== undefined) return;
     this.holder();
     const detail = `${said}${this.#violation}`.trim();
+    // Of a host whose parent is gone nobody knows how it ended.
+    const isKnown = code !== null || signal !== null;
     const outOfMemory =
       this.#group.outOfMemory() ||
-      /out of memory|allocation failed|heap limit|invalid size error/i.test(detail);
+      (isKnown && /out of memory|allocation failed|heap limit|invalid size error/i.test(detail));
     this.#exited = { code, signal, detail, outOfMemory };
     closeSync(this.#markerFd);
     this.#group.remove();

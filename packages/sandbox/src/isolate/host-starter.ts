@@ -11,7 +11,7 @@ import type { HostProgram } from "./host-bundle.ts";
 import { HostMechanism } from "./host-sandbox.ts";
 import { type GuestCaches, type HostGuest, type HostSetup, MARKER_BYTES } from "./protocol.ts";
 import { createPrivateFile } from "./spawner/private-file.ts";
-import type { SpawnedHost, Spawner } from "./spawner/spawner.ts";
+import { type SpawnedHost, type Spawner, SpawnerGone } from "./spawner/spawner.ts";
 
 const MiB = 1024 * 1024;
 const READY_TIMEOUT_MS = 10_000;
@@ -152,7 +152,7 @@ export function createHostStarter(options: HostStarterOptions): HostStarter {
         settled = true;
         return host;
       } catch (error) {
-        if (settled || last) throw error;
+        if (settled || last || error instanceof SpawnerGone) throw error;
         // Another start may have found out at the same time.
         if (launchers[chosen] !== launcher) continue;
         failures.push(`${launcher.kind}: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { followEnd } from "./follow-end.ts";
-import type { SpawnerMessage, StartRequest } from "./messages.ts";
+import type { SpawnerMessage, SpawnerRequest, StartRequest } from "./messages.ts";
 import { startHost } from "./start-host.ts";
 
 /*
@@ -25,6 +25,9 @@ async function start({ id, options }: StartRequest): Promise<void> {
   }
 }
 
-process.on("message", (request: StartRequest) => void start(request));
+process.on("message", (request: SpawnerRequest) => {
+  if (request.type === "ping") say({ type: "pong" });
+  else void start(request);
+});
 // Not the end of the channel: that is told of only once each link has been taken, and whoever died takes none.
 process.stdin.on("end", () => process.exit()).resume();

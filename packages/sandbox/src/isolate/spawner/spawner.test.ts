@@ -9,6 +9,7 @@ import { createIsolateDriver } from "../driver.ts";
 import { killQuietly } from "../closing/kill-quietly.ts";
 import { bundleHostProgram, HOST_PROGRAMS } from "../host-bundle.ts";
 import { MARKER_BYTES } from "../protocol.ts";
+import type { HostEnd } from "./follow-end.ts";
 import { createPrivateFile } from "./private-file.ts";
 import { createSpawner } from "./spawner.ts";
 
@@ -51,7 +52,7 @@ test(
     await using spawner = createSpawner((await bundleHostProgram(HOST_PROGRAMS.spawner)).file);
     const start = () => spawner.start({ launcher, uid: null, markerPath: "/nowhere", groupFiles: [] });
     await assert.rejects(start(), { code: "CS_INTERNAL", message: /ENOENT.*nowhere/ });
-    const pid = childrenOf(process.pid).find((child) => sessionOf(child) === child) ?? 0;
+    const pid = ownSpawner();
     process.kill(pid, "SIGSTOP");
     const started = start();
     process.kill(pid, "SIGKILL");
@@ -59,6 +60,63 @@ test(
     await assert.rejects(start(), { message: /ENOENT/ });
   },
 );
+
+test(
+  "a spawner that is killed before the first host has started says nothing of the launcher",
+  onLinux,
+  async () => {
+    await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+    const pid = ownSpawner();
+    process.kill(pid, "SIGSTOP");
+    const inspecting = driver.inspect();
+    await sleep(50);
+    process.kill(pid, "SIGKILL");
+    await assert.rejects(inspecting, { code: "CS_INTERNAL", message: /ended with SIGKILL/ });
+    const { launcher, failures } = await driver.inspect();
+    assert.deepEqual(failures, []);
+    await using other = await createIsolateDriver({ stems: 0, pairs: 1 });
+    assert.equal(launcher, (await other.inspect()).launcher);
+  },
+);
+
+test("hosts whose end a spawner that stands still does not tell are gone all the same", onLinux, async () => {
+  const { file } = await bundleHostProgram(HOST_PROGRAMS.spawner);
+  using marker = createPrivateFile(new Uint8Array(MARKER_BYTES));
+  await using spawner = createSpawner(file, 500);
+  const launcher = { kind: "plain", files: NO_FILES, command: ["sleep", "30"] } as const;
+  const host = await spawner.start({ launcher, uid: null, markerPath: marker.path, groupFiles: [] });
+  const ended = new Promise<HostEnd>((resolve) => host.onEnd(resolve));
+  process.kill(host.parentPid, "SIGSTOP");
+  // Nobody owes anybody an answer: it may stand still for as long as it likes.
+  await sleep(800);
+  assert.ok(isAlive(host.parentPid));
+  host.kill();
+  assert.match((await ended).detail, /ended after 500 ms of silence/);
+  await until(() => !isAlive(host.pid) && !isAlive(host.parentPid));
+});
+
+test("a spawner that is closed starts nothing more", onLinux, async () => {
+  const spawner = createSpawner((await bundleHostProgram(HOST_PROGRAMS.spawner)).file);
+  const pid = ownSpawner();
+  await spawner[Symbol.asyncDispose]();
+  assert.ok(!isAlive(pid));
+  const launcher = { kind: "plain", files: NO_FILES, command: ["sleep", "30"] } as const;
+  await assert.rejects(spawner.start({ launcher, uid: null, markerPath: "/nowhere", groupFiles: [] }), {
+    code: "CS_DRAINING",
+  });
+  assert.deepEqual(childrenOf(process.pid), []);
+});
+
+test("a spawner that says nothing is given up, and the next start begins with another", onLinux, async () => {
+  const launcher = { kind: "plain", files: NO_FILES, command: ["sleep", "30"] } as const;
+  await using spawner = createSpawner((await bundleHostProgram(HOST_PROGRAMS.spawner)).file, 500);
+  const start = () => spawner.start({ launcher, uid: null, markerPath: "/nowhere", groupFiles: [] });
+  const pid = ownSpawner();
+  process.kill(pid, "SIGSTOP");
+  await assert.rejects(start(), { code: "CS_INTERNAL", message: /ended after 500 ms of silence/ });
+  await until(() => !isAlive(pid));
+  await assert.rejects(start(), { message: /ENOENT/ });
+});
 
 test(
   "a spawner ends with whoever started it, also where that one dies before it has taken a link",
@@ -106,6 +164,13 @@ function spawnerOf(sandbox: Sandbox): number {
     pid = parent;
   }
   return pid;
+}
+
+/** @returns the one spawner this process has */
+function ownSpawner(): number {
+  const found = childrenOf(process.pid).filter((child) => isAlive(child) && sessionOf(child) === child);
+  assert.equal(found.length, 1);
+  return found[0] as number;
 }
 
 /** Fields of `/proc/PID/stat` behind the name: state, parent, group, session. */
