@@ -82,7 +82,7 @@ export const MEMORY_BOMBS: readonly AttackCase[] = [
   },
   {
     name: "deep JSON",
-    code: 'return JSON.parse("[".repeat(1e6) + "]".repeat(1e6));',
+    code: 'return JSON.parse("[".repeat(4e6) + "]".repeat(4e6));',
     limits,
     ends: ["error/Exception", ...MEMORY],
   },
