@@ -62,6 +62,20 @@ test("cookies of a result arrive as they are, and none as no field", async () =>
   assert.deepEqual((await runOnce(sandbox, program, { event: [] })).outcome.result, answer);
 });
 
+test("an isolate without room for another context goes alone, and not with its host", async () => {
+  await using driver = await createIsolateDriver({ stems: 0, pairs: 1 });
+  const sandbox = await driver.create({ tenant: "t_contract" });
+  // What this makes is about as large as the heap may be: some calls end well and leave a full isolate.
+  const code = 'export default () => JSON.parse("[".repeat(1e6) + "]".repeat(1e6)).length';
+  const program = programOf(code, { memoryMb: 32, isolation: "context" });
+  const ends = new Set<string>();
+  for (let call = 0; call < 20; call++) {
+    const { outcome } = await runOnce(sandbox, program);
+    ends.add(outcome.error?.type ?? outcome.status);
+  }
+  assert.ok(!ends.has("SandboxCrashed"), [...ends].join(", "));
+});
+
 test("a stem that died is not handed out", async () => {
   await using driver = await createIsolateDriver({ stems: 1, pairs: 1 });
   const first = await driver.create({ tenant: "t_contract" });

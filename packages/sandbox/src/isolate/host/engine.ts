@@ -266,8 +266,13 @@ export class Engine {
       return;
     }
     place.current = undefined;
-    place.renew();
-    this.#rest(program, place);
+    try {
+      place.renew();
+      this.#rest(program, place);
+    } catch {
+      // What the last activation left behind may fill its isolate: another one has room.
+      this.#retire(program, place);
+    }
     this.#drain(program);
   }
 
