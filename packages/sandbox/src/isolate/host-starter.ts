@@ -184,13 +184,15 @@ function missingMessage(level: HostLevel, missing: readonly HostLayer[]): string
   return `sandbox.require is ${level}, and sandbox hosts lack here: ${each.join("; ")}. cs doctor shows every layer; with sandbox.require any the platform starts all the same`;
 }
 
-/** Waits for a host to have closed itself. @throws CS_INTERNAL when it ends or stays silent */
+/** Waits for a host to have closed itself. @throws CS_INTERNAL when it ends or stays silent, `SpawnerGone` when that ends */
 function ready(mechanism: HostMechanism): Promise<ClosedHost> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string): void => {
+    const end = (error: PlatformError): void => {
       clearTimeout(timer);
-      reject(new PlatformError("CS_INTERNAL", `a sandbox host did not start: ${why}`));
+      reject(error);
     };
+    const fail = (why: string): void =>
+      end(new PlatformError("CS_INTERNAL", `a sandbox host did not start: ${why}`));
     const timer = setTimeout(() => fail(`not ready after ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);
     const ignore = (): void => {};
     mechanism.listen({
@@ -203,7 +205,11 @@ function ready(mechanism: HostMechanism): Promise<ClosedHost> {
       onLog: ignore,
       onGone: ignore,
       onWarm: ignore,
-      onExit: (exit) => fail(`it ended with ${exit.signal ?? exit.code}: ${exit.detail.slice(-500)}`),
+      onExit: ({ code, signal, detail }) => {
+        const how = signal ?? code;
+        if (how === null) end(new SpawnerGone(`while a host got ready: ${detail}`));
+        else fail(`it ended with ${how}: ${detail.slice(-500)}`);
+      },
     });
   });
 }
