@@ -18,6 +18,7 @@ const { values } = parseArgs({
     tenants: { type: "string", default: "20" },
     seconds: { type: "string", default: "10" },
     settle: { type: "string", default: "60" },
+    isolation: { type: "string", default: "warm" },
     json: { type: "boolean", default: false },
   },
 });
@@ -26,6 +27,7 @@ const warm = Number(values.warm);
 const tenants = Number(values.tenants);
 const seconds = Number(values.seconds);
 const settleSeconds = Number(values.settle);
+const isolation = values.isolation === "shared" ? "shared" : "warm";
 const DRAWS = 50_000;
 let state = 12_345;
 
@@ -51,7 +53,7 @@ say(`publishing ${published} functions of ${tenants} tenants …`);
 const publishStart = performance.now();
 await each(published, async (n) => {
   // Each has bytes of its own: nothing is shared but the machine.
-  await deploy({ url, token: "none", tenant: tenantOf(n), name: `fn${n}`, code: `${HELLO_CODE}\n// ${n}` });
+  await deploy({ url, token: "none", tenant: tenantOf(n), name: `fn${n}`, code: `${HELLO_CODE}\n// ${n}`, isolation });
 });
 const publishSeconds = (performance.now() - publishStart) / 1000;
 
@@ -81,6 +83,7 @@ const end = memory();
 
 const report = {
   published_per_s: Math.round(published / publishSeconds),
+  isolation,
   warm_isolates: warm,
   hosts: after.hosts,
   mib_per_warm_isolate: round((after.hostsMiB - before.hostsMiB) / (warm - tenants)),

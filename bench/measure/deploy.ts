@@ -7,11 +7,12 @@ export interface DeployOptions {
   code: string;
   tenant?: string;
   maxConcurrency?: number;
+  isolation?: "warm" | "shared";
 }
 
 /** Creates and publishes a function through the API, alias `prod`. @throws when the API refuses */
 export async function deploy(options: DeployOptions): Promise<void> {
-  const { url, token, name, code, tenant = "t_default", maxConcurrency = 10 } = options;
+  const { url, token, name, code, tenant = "t_default", maxConcurrency = 10, isolation = "warm" } = options;
   const base = `${url}/v1/tenants/${tenant}/namespaces/default/functions`;
   const send = async (method: string, path: string, body: unknown): Promise<Record<string, unknown>> => {
     const response = await fetch(base + path, {
@@ -30,6 +31,7 @@ export async function deploy(options: DeployOptions): Promise<void> {
     handler: "default",
     limits: { timeoutMs: 3000, memoryMb: 64, maxConcurrency },
     capabilities: {},
+    isolation,
   };
   await send("POST", "", { name, runtime: "cs-js", entry: "function.js", handler: "default" });
   const files = { "function.js": encode(code), "manifest.json": encode(JSON.stringify(manifest)) };

@@ -4,9 +4,9 @@ import { Host, HttpAllowList } from "./http-allow.ts";
 
 const closed = { additionalProperties: false } as const;
 
-export const Isolation = Type.Enum(["warm", "context", "fresh"], {
+export const Isolation = Type.Enum(["warm", "context", "fresh", "shared"], {
   description:
-    "warm: an isolate of the same version may be reused; context: fresh globals in such an isolate; fresh: a new isolate for every activation",
+    "warm: an isolate of the same version may be reused; context: fresh globals in such an isolate; fresh: a new isolate for every activation; shared: as warm, in an isolate with other shared functions of the tenant, whose memory they have together",
 });
 export type Isolation = Static<typeof Isolation>;
 

@@ -4,6 +4,7 @@ import {
   CLOUDEVENTS_FORMATS,
   type CloudEventsFormat,
   type Destination,
+  Isolation,
   type SecretGrant,
   type VersionConfigInput,
 } from "@sous/contract";
@@ -22,7 +23,7 @@ export interface VersionConfigOptions extends DeliveryOptions {
   timeoutMs?: number;
   memoryMb?: number;
   maxConcurrency?: number;
-  isolation?: "warm" | "context" | "fresh";
+  isolation?: Isolation;
   budget?: Record<string, number>;
   env?: Record<string, string>;
   secrets?: SecretGrant[];
@@ -56,7 +57,7 @@ export function addVersionConfigOptions(command: Command): Command {
     .option("--timeout-ms <ms>", "most time of one activation", wholeNumber(1, 900_000))
     .option("--memory-mb <MiB>", "most memory of one activation", wholeNumber(16, 4096))
     .option("--max-concurrency <n>", "most activations at once in one invoker", wholeNumber(1, 100))
-    .option("--isolation <kind>", "warm, context or fresh", oneOf(["warm", "context", "fresh"]))
+    .option("--isolation <kind>", "warm, context, fresh or shared", oneOf(Isolation.enum))
     .option("--budget <name=value>", "budget such as cpu_ms=500; may be repeated", collectBudget)
     .option("--env <NAME=value>", "environment of the function; may be repeated", collectEnv)
     .option(

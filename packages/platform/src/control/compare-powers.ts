@@ -17,7 +17,7 @@ export interface PowersOf {
 }
 
 /** From the one that keeps most apart to the one that shares most. */
-const ISOLATIONS: readonly Isolation[] = ["fresh", "context", "warm"];
+const ISOLATIONS: readonly Isolation[] = ["fresh", "context", "warm", "shared"];
 const LIMITS = ["timeout_ms", "memory_mb", "max_concurrency"] as const;
 
 /**

@@ -1,5 +1,5 @@
 import { PlatformError } from "@sous/contract";
-import type { SandboxDriver, SandboxOutcome, SandboxTask } from "@sous/sandbox";
+import type { SandboxDriver, SandboxOutcome, SandboxProgram, SandboxTask } from "@sous/sandbox";
 import type { Fleet, FleetClient } from "./fleet.ts";
 import { type Host, TenantHosts } from "./tenant-hosts.ts";
 
@@ -8,6 +8,8 @@ const SWEEP_MS = 1000;
 const SHARED_HOSTS_MAX = 4;
 /** Activations a sandbox has ahead of it: enough to keep it busy, few enough to begin long before their deadlines. */
 const UNBEGUN_MAX = 32;
+/** Activations not yet begun with which a sandbox does not keep up. */
+const BEHIND_MIN = 8;
 /** Heavy programs remembered of a tenant; the oldest is forgiven first. */
 const HEAVY_MAX = 256;
 /** Sandboxes a tenant may have however many tenants there are. */
@@ -19,9 +21,9 @@ export interface FleetOptions {
   hostsMax: number;
   /** A tenant without work for this long has no sandbox any more, in milliseconds. */
   hostIdleMs: number;
-  /** Programs a sandbox keeps warm; past it the least lately used lose their places. */
+  /** Programs a sandbox keeps warm; past it the least lately used lose their places. Five that share an isolate count as one. */
   programsPerHostMax: number;
-  /** Programs all sandboxes together keep warm. */
+  /** Programs all sandboxes together keep warm, counted alike. */
   programsMax: number;
   now: () => number;
 }
@@ -59,12 +61,19 @@ export function createFleet(options: FleetOptions): Fleet {
     if (tenant.heavy.has(key)) return undefined;
     const host = tenant.leastLoaded();
     if (host === undefined) return undefined;
-    // A second program gets a second sandbox as soon as one is up; until then it shares. Full ones get another.
     const shared = sharedHosts(tenant);
-    const wants = shared < 2 ? host.programs.size > 0 : host.programs.size >= options.programsPerHostMax;
+    const wants = host.weight >= options.programsPerHostMax || (shared < 2 && wantsSecond(host, task.program));
     if (wants && shared < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
-    settle(tenant, key, host);
+    settle(tenant, task.program, host);
     return host;
+  }
+
+  /**
+   * A second program gets a second sandbox as soon as one is up; until then it shares. Those that share an isolate stay
+   * together while their sandbox keeps up: one that is woken for several is woken less often.
+   */
+  function wantsSecond({ programs, sandbox }: Host, { isolation }: SandboxProgram): boolean {
+    return isolation === "shared" ? sandbox.waiting >= BEHIND_MIN : programs.size > 0;
   }
 
   function sharedHosts(tenant: TenantHosts): number {
@@ -74,9 +83,7 @@ export function createFleet(options: FleetOptions): Fleet {
   }
 
   function begin(host: Host, task: SandboxTask, client: FleetClient): void {
-    const at = now();
-    host.lastUsedMs = at;
-    host.programs.set(task.program.key, at);
+    host.use(task.program.key, now());
     client.onPlaced(host.sandbox.id);
     host.sandbox.start(task, client);
   }
@@ -187,7 +194,8 @@ export function createFleet(options: FleetOptions): Fleet {
   }
 
   function hostFor(tenant: TenantHosts, entry: Pick<Waiting, "task" | "only">): Host | undefined {
-    const { key } = entry.task.program;
+    const { program } = entry.task;
+    const { key } = program;
     if (entry.only === undefined) return place(tenant, entry.task);
     const home = tenant.home(key);
     if (home !== undefined) return home;
@@ -195,14 +203,14 @@ export function createFleet(options: FleetOptions): Fleet {
     for (const host of tenant.hosts) {
       if (host.only === undefined || host.sandbox.stalled) continue;
       if (host.only === key) {
-        settle(tenant, key, host);
+        settle(tenant, program, host);
         return host;
       }
-      if (shared === undefined || host.programs.size < shared.programs.size) shared = host;
+      if (shared === undefined || host.weight < shared.weight) shared = host;
     }
     // The share is used up: heavy programs then live together, apart from the others still.
     if (shared === undefined || tenant.hosts.size + tenant.creating < shareOf()) return undefined;
-    settle(tenant, key, shared);
+    settle(tenant, program, shared);
     return shared;
   }
 
@@ -257,42 +265,42 @@ export function createFleet(options: FleetOptions): Fleet {
   }
 
   /** Gives a program its home; where there is no room for one more, others make it. */
-  function settle(tenant: TenantHosts, key: string, host: Host): void {
-    tenant.settle(key, host);
-    host.programs.set(key, now());
-    while (host.only === undefined && host.programs.size > options.programsPerHostMax)
+  function settle(tenant: TenantHosts, program: SandboxProgram, host: Host): void {
+    const { key } = program;
+    tenant.settle(program, host, now());
+    while (host.only === undefined && host.weight > options.programsPerHostMax && host.programs.size > 1)
       evictOldest(tenant, host, key);
-    for (let room = tally(); room.programs > options.programsMax; room = tally()) {
+    for (let room = tally(); room.weight > options.programsMax; room = tally()) {
       if (room.largest === undefined) return;
       evictOldest(...room.largest, key);
     }
   }
 
-  /** All programs at home somewhere, and the fullest host of the tenant with most: who has few keeps them. */
-  function tally(): { programs: number; largest: [tenant: TenantHosts, host: Host] | undefined } {
-    let programs = 0;
+  /** What all programs at home somewhere take, and the fullest host of the tenant with most: who has few keeps them. */
+  function tally(): { weight: number; largest: [tenant: TenantHosts, host: Host] | undefined } {
+    let weight = 0;
     let most = 0;
     let largest: [tenant: TenantHosts, host: Host] | undefined;
     for (const tenant of tenants.values()) {
       let own = 0;
       let fullest: Host | undefined;
       for (const host of tenant.hosts) {
-        own += host.programs.size;
-        if (host.programs.size > (fullest?.programs.size ?? 1)) fullest = host;
+        own += host.weight;
+        if (host.programs.size > 1 && host.weight > (fullest?.weight ?? 0)) fullest = host;
       }
-      programs += own;
+      weight += own;
       if (fullest === undefined || own <= most) continue;
       most = own;
       largest = [tenant, fullest];
     }
-    return { programs, largest };
+    return { weight, largest };
   }
 
   /** Of the programs that do not run, if there are any, the one used least lately makes room. */
   function evictOldest(tenant: TenantHosts, host: Host, newcomer: string): void {
     const running = host.sandbox.runningPrograms();
     let oldest: { key: string; usedMs: number; runs: boolean } | undefined;
-    for (const [key, usedMs] of host.programs) {
+    for (const [key, { usedMs }] of host.programs) {
       if (key === newcomer) continue;
       const runs = running.has(key);
       if (oldest === undefined || (runs === oldest.runs ? usedMs < oldest.usedMs : oldest.runs))
@@ -301,7 +309,7 @@ export function createFleet(options: FleetOptions): Fleet {
     if (oldest === undefined) return;
     const { key } = oldest;
     host.sandbox.evict(key);
-    host.programs.delete(key);
+    host.leave(key);
     if (tenant.homes.get(key) === host) tenant.homes.delete(key);
   }
 
@@ -353,7 +361,7 @@ export function createFleet(options: FleetOptions): Fleet {
       const used = new Map<string, number>();
       for (const tenant of tenants.values()) {
         for (const { sandbox, programs } of tenant.hosts) {
-          for (const key of sandbox.warmPrograms) used.set(key, programs.get(key) ?? 0);
+          for (const key of sandbox.warmPrograms) used.set(key, programs.get(key)?.usedMs ?? 0);
         }
       }
       const keys = [...used.keys()];

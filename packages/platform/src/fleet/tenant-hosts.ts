@@ -1,17 +1,63 @@
-import type { Sandbox } from "@sous/sandbox";
+import type { Sandbox, SandboxProgram } from "@sous/sandbox";
 
 /** Slow slices after which a program is sent to a sandbox of its own. */
 const STRIKES = 3;
 const STRUCK_MAX = 1000;
 
+/** Room that a program takes which shares its isolate, in that of one with an isolate of its own: 0.3 to 1.8 MiB. */
+const SHARING_WEIGHT = 0.2;
+
+/** A program at its home. */
+interface Resident {
+  usedMs: number;
+  /** The room it takes, 1 for an isolate. */
+  weight: number;
+}
+
 /** A sandbox with what the fleet knows about it. */
-export interface Host {
-  sandbox: Sandbox;
+export class Host {
+  readonly sandbox: Sandbox;
   lastUsedMs: number;
-  /** Programs whose home it is, with the time of their last use. */
-  programs: Map<string, number>;
   /** The one program it is kept for, when that program is heavy. */
-  only: string | undefined;
+  readonly only: string | undefined;
+  readonly #programs = new Map<string, Resident>();
+  #weight = 0;
+
+  constructor(sandbox: Sandbox, only: string | undefined, nowMs: number) {
+    this.sandbox = sandbox;
+    this.only = only;
+    this.lastUsedMs = nowMs;
+  }
+
+  /** Programs whose home it is. */
+  get programs(): ReadonlyMap<string, Readonly<Resident>> {
+    return this.#programs;
+  }
+
+  /** The room they take together, 1 for an isolate. */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  take({ key, isolation }: SandboxProgram, nowMs: number): void {
+    this.leave(key);
+    const weight = isolation === "shared" ? SHARING_WEIGHT : 1;
+    this.#programs.set(key, { usedMs: nowMs, weight });
+    this.#weight += weight;
+  }
+
+  use(programKey: string, nowMs: number): void {
+    this.lastUsedMs = nowMs;
+    const resident = this.#programs.get(programKey);
+    if (resident !== undefined) resident.usedMs = nowMs;
+  }
+
+  leave(programKey: string): void {
+    this.#weight -= this.#programs.get(programKey)?.weight ?? 0;
+    this.#programs.delete(programKey);
+    // Sums of fractions do not end at nothing by themselves.
+    if (this.#programs.size === 0) this.#weight = 0;
+  }
 }
 
 /** The sandboxes of one tenant. */
@@ -34,24 +80,24 @@ export class TenantHosts {
     return host === undefined || host.sandbox.stalled ? undefined : host;
   }
 
-  /** @returns the responsive shared host with the fewest programs */
+  /** @returns the responsive shared host whose programs take least room */
   leastLoaded(): Host | undefined {
     let best: Host | undefined;
     for (const host of this.hosts) {
       if (host.sandbox.stalled || host.only !== undefined) continue;
-      if (best === undefined || host.programs.size < best.programs.size) best = host;
+      if (best === undefined || host.weight < best.weight) best = host;
     }
     return best;
   }
 
-  settle(programKey: string, host: Host): void {
-    this.homes.get(programKey)?.programs.delete(programKey);
-    this.homes.set(programKey, host);
-    host.programs.set(programKey, host.lastUsedMs);
+  settle(program: SandboxProgram, host: Host, nowMs: number): void {
+    this.homes.get(program.key)?.leave(program.key);
+    this.homes.set(program.key, host);
+    host.take(program, nowMs);
   }
 
   add(sandbox: Sandbox, only: string | undefined, nowMs: number): Host {
-    const host: Host = { sandbox, lastUsedMs: nowMs, programs: new Map(), only };
+    const host = new Host(sandbox, only, nowMs);
     this.hosts.add(host);
     return host;
   }
@@ -77,7 +123,7 @@ export class TenantHosts {
     this.heavy.add(programKey);
     const home = this.homes.get(programKey);
     if (home !== undefined && home.only !== programKey) {
-      home.programs.delete(programKey);
+      home.leave(programKey);
       this.homes.delete(programKey);
     }
   }

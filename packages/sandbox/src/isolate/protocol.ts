@@ -1,4 +1,4 @@
-import type { Budgets } from "@sous/contract";
+import type { Budgets, Isolation } from "@sous/contract";
 import type { FailedBudget } from "../mechanism.ts";
 import type { CloseHostOptions } from "./host/close-host.ts";
 
@@ -104,7 +104,7 @@ export interface ProgramHeader {
   key: string;
   entry: string;
   handler: string;
-  isolation: "warm" | "context" | "fresh";
+  isolation: Isolation;
   memoryMb: number;
   maxConcurrency: number;
 }

@@ -2,7 +2,7 @@ import type { FrameWriter } from "../frame-writer.ts";
 import { COLD_REASONS, type Failure, FROM_HOST } from "../protocol.ts";
 import type { Activation, Answer } from "./activation.ts";
 import type { Marker } from "./marker.ts";
-import type { Place } from "./place.ts";
+import type { Place, SharedIsolate } from "./place.ts";
 import type { PlacePool } from "./place-pool.ts";
 import { type Program, ProgramError } from "./program.ts";
 import { usersStack } from "./users-stack.ts";
@@ -16,11 +16,14 @@ const TIMEOUT_GRID_MS = 32;
 const SHORT_SLICE_MS = 5;
 const MiB = 1024 * 1024;
 const PROVEN_SLICES = 20;
+const ISOLATE_ENDED = "another function ended the isolate it shared";
 
 export interface EngineOptions {
   writer: FrameWriter;
   marker: Marker;
   pool: PlacePool;
+  /** Places in isolates that programs share. */
+  sharedPool: PlacePool;
   /** Called when a program has its first place, or loses its last. */
   onWarm(program: Program, warm: boolean): void;
 }
@@ -114,7 +117,9 @@ export class Engine {
     activation.coldReason = COLD_REASONS.indexOf(coldReasonOf(program));
     // Making a place takes milliseconds: answers that are there do not wait for it.
     this.#options.writer.flush();
-    const { place } = this.#options.pool.take(program.header.memoryMb);
+    const pool = program.shares ? this.#options.sharedPool : this.#options.pool;
+    const place = pool.take(program.header.memoryMb);
+    place.program = program;
     activation.bootMs = performance.now() - begun;
     if (++program.places === 1) this.#options.onWarm(program, true);
     program.everStarted = true;
@@ -176,6 +181,7 @@ export class Engine {
     if (spentMs < SHORT_SLICE_MS) program.shortSlices++;
     else program.shortSlices = 0;
     if (activation.answer !== undefined) this.#answer(activation, place, activation.answer);
+    if (place.shared !== undefined && place.isolate.isDisposed) this.#close(place.shared);
   }
 
   #abnormal(activation: Activation, place: Place, error: unknown): void {
@@ -238,7 +244,7 @@ export class Engine {
     const clean = !activation.leftovers && place.usable && answer.kind === "reply";
     this.#forget(activation);
     writeAnswer(this.#options.writer, activation, answer);
-    if (!clean && !this.#reusableAfterFailure(activation, answer, place)) this.#retire(program, place);
+    if (!clean && !this.#reusableAfterFailure(activation, answer, place)) this.#retire(program, place, activation);
     else if (program.evicted || program.header.isolation === "fresh") this.#retire(program, place);
     else if (program.header.isolation === "context") setImmediate(() => this.#renew(program, place));
     else this.#rest(program, place);
@@ -276,11 +282,28 @@ export class Engine {
     this.#drain(program);
   }
 
-  #retire(program: Program, place: Place): void {
+  /** @param after what ran there last and is why */
+  #retire(program: Program, place: Place, after?: Activation): void {
     const at = program.idle.indexOf(place);
     if (at >= 0) program.idle.splice(at, 1);
     place.dispose();
     if (--program.places === 0) this.#options.onWarm(program, false);
+    if (place.shared === undefined || place.shared.closed || after?.violation === undefined) return;
+    // What it began may go on in its isolate whenever others run there: nobody does that with it again.
+    program.alone = true;
+    this.#close(place.shared);
+  }
+
+  /** Takes everybody out of an isolate; who runs there may end first, unless the isolate is gone. */
+  #close(shared: SharedIsolate): void {
+    shared.closed = true;
+    for (const place of shared.places) {
+      const { program, current } = place;
+      if (current === undefined) {
+        if (program === undefined) place.dispose();
+        else this.#retire(program, place);
+      } else if (place.isolate.isDisposed) this.#fail(current, "SandboxCrashed", ISOLATE_ENDED);
+    }
   }
 
   #forget(activation: Activation): void {

@@ -20,10 +20,11 @@ import { Activation } from "./activation.ts";
 import { type ClosedHost, closeHost } from "./close-host.ts";
 import { Engine } from "./engine.ts";
 import { createMarker } from "./marker.ts";
-import { GuestCode, type PlaceEvents, type PlaceMaker } from "./place.ts";
+import { GuestCode, Place, type PlaceEvents, type PlaceMaker } from "./place.ts";
 import { createPlacePool } from "./place-pool.ts";
 import { Program } from "./program.ts";
 import { rehearse } from "./rehearse.ts";
+import { createSharedIsolates } from "./shared-isolates.ts";
 import { warmUp } from "./warm-up.ts";
 
 const ANY_LENGTH = TO_HOST_FRAME_BYTES_MAX;
@@ -80,7 +81,7 @@ const events: PlaceEvents = {
     if (++activation.totalCalls > host_calls) {
       activation.exceed("host_calls", `the function made more than its ${host_calls} host calls`);
       // Ends the slice too: the code may go on calling for as long as it is let.
-      activation.place?.dispose();
+      activation.place?.isolate.dispose();
       return;
     }
     const tooMany = activation.openCalls >= LIMITS.hostCallsOpenMax;
@@ -134,15 +135,17 @@ function setup(cursor: FrameCursor): void {
     events,
     randomBytes: (length) => randomFillSync(Buffer.allocUnsafe(length)),
   };
-  const pool = createPlacePool(maker, {
-    memoryMb: options.pairMemoryMb,
-    size: options.pairs,
-    lastWorkAt: () => engine?.lastWorkAt ?? 0,
-  });
+  const lastWorkAt = (): number => engine?.lastWorkAt ?? 0;
+  const memoryMb = options.pairMemoryMb;
+  const pool = createPlacePool((size) => new Place(maker, size), { memoryMb, size: options.pairs, lastWorkAt });
+  const makeShared = createSharedIsolates(maker);
+  // Nothing is made ahead before the first of its kind is asked for.
+  const sharedPool = createPlacePool(makeShared, { memoryMb, size: Math.min(1, options.pairs), lastWorkAt });
   engine = new Engine({
     writer,
     marker,
     pool,
+    sharedPool,
     onWarm: (program, warm) =>
       writer
         .begin(FROM_HOST.warm)

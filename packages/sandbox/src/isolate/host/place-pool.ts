@@ -1,11 +1,11 @@
-import { Place, type PlaceMaker } from "./place.ts";
+import type { Place } from "./place.ts";
 
 const REFILL_DELAY_MS = 2;
 const CLASSES_MAX = 4;
 
 export interface PlacePool {
-  /** @returns a place made ahead, or one made now; `ready` tells which */
-  take(memoryMb: number): { place: Place; ready: boolean };
+  /** @returns a place made ahead, or one made now */
+  take(memoryMb: number): Place;
   /** Makes the first places. */
   fill(): void;
 }
@@ -13,10 +13,11 @@ export interface PlacePool {
 /**
  * Places made ahead, so that no request waits for an isolate: some of the usual memory size, and of sizes
  * that were asked for lately. Making one blocks the host for 1–2 ms, so it is put off while work comes in.
+ * @param make makes one of so many MiB
  * @param lastWorkAt when work last came in, on the monotonic clock
  */
 export function createPlacePool(
-  maker: PlaceMaker,
+  make: (memoryMb: number) => Place,
   options: { memoryMb: number; size: number; lastWorkAt: () => number },
 ): PlacePool {
   const classes = new Map<number, Place[]>([[options.memoryMb, []]]);
@@ -39,7 +40,7 @@ export function createPlacePool(
     if (busy && putOff < 10) putOff++;
     else {
       putOff = 0;
-      classes.get(memoryMb)?.push(new Place(maker, memoryMb));
+      classes.get(memoryMb)?.push(make(memoryMb));
     }
     schedule();
   }
@@ -66,15 +67,16 @@ export function createPlacePool(
 
   return {
     take(memoryMb) {
-      const place = remember(memoryMb).pop();
+      const ready = remember(memoryMb).pop();
       schedule();
-      return place === undefined
-        ? { place: new Place(maker, memoryMb), ready: false }
-        : { place, ready: true };
+      if (ready?.usable) return ready;
+      // Its isolate has ended, by the doing of those it would have shared it with.
+      ready?.dispose();
+      return make(memoryMb);
     },
     fill() {
       const places = classes.get(options.memoryMb);
-      for (let i = 0; i < options.size; i++) places?.push(new Place(maker, options.memoryMb));
+      for (let i = 0; i < options.size; i++) places?.push(make(options.memoryMb));
     },
   };
 }

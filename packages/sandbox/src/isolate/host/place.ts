@@ -1,6 +1,7 @@
 import { BOOTSTRAP_GLOBAL } from "@sous/guest";
 import ivm from "isolated-vm";
 import type { Activation } from "./activation.ts";
+import type { Program } from "./program.ts";
 
 type Compiled<T> = T & { cachedData?: ivm.ExternalCopy<ArrayBuffer> };
 
@@ -69,6 +70,14 @@ export interface PlaceMaker {
   randomBytes(length: number): Buffer;
 }
 
+/** An isolate in which several places are, each with a context of its own. */
+export interface SharedIsolate {
+  readonly isolate: ivm.Isolate;
+  readonly places: Set<Place>;
+  /** Takes nobody any more, and ends with the last activation in it. */
+  closed: boolean;
+}
+
 type Entry = ivm.Reference;
 
 /** What a handler is called with. */
@@ -78,6 +87,10 @@ type Call = Pick<Activation, "contextJson" | "sharedContextJson" | "eventJson">;
 export class Place {
   readonly isolate: ivm.Isolate;
   readonly memoryMb: number;
+  /** Whom it shares its isolate with, if with anybody. */
+  readonly shared: SharedIsolate | undefined;
+  /** Whose it is; nobody's until a program is loaded. */
+  program: Program | undefined;
   /** The activation that runs here, if any. What user code says outside one is dropped. */
   current: Activation | undefined;
   lastUsedMs = 0;
@@ -92,12 +105,15 @@ export class Place {
   #sharedContextJson = "";
   #entries: { adopt: Entry; start: Entry; settle: Entry; fire: Entry };
 
-  constructor(maker: PlaceMaker, memoryMb: number) {
+  /** @param shared the isolate to be in (one of its own) */
+  constructor(maker: PlaceMaker, memoryMb: number, shared?: SharedIsolate) {
     this.#maker = maker;
     this.memoryMb = memoryMb;
-    this.isolate = new ivm.Isolate({ memoryLimit: memoryMb });
+    this.shared = shared;
+    this.isolate = shared?.isolate ?? new ivm.Isolate({ memoryLimit: memoryMb });
     this.#context = this.isolate.createContextSync();
     this.#entries = this.#bootstrap();
+    shared?.places.add(this);
   }
 
   get context(): ivm.Context {
@@ -105,14 +121,12 @@ export class Place {
   }
 
   get usable(): boolean {
-    return !this.isolate.isDisposed;
+    return !this.isolate.isDisposed && this.shared?.closed !== true;
   }
 
   /** Replaces the context by a fresh one in the same isolate. */
   renew(): void {
-    // A reference that is not released pins its context.
-    for (const entry of Object.values(this.#entries)) entry.release();
-    this.#context.release();
+    this.#release();
     this.loaded = false;
     this.#sharedContextJson = "";
     this.#context = this.isolate.createContextSync();
@@ -151,9 +165,19 @@ export class Place {
     this.memorySample = heap.used_heap_size + heap.externally_allocated_size;
   }
 
+  /** Ends it, and its isolate with the last place in it. */
   dispose(): void {
     this.current = undefined;
-    if (!this.isolate.isDisposed) this.isolate.dispose();
+    const { isolate, shared } = this;
+    if (shared?.places.delete(this) === false || isolate.isDisposed) return;
+    if (shared === undefined || shared.places.size === 0) isolate.dispose();
+    else this.#release();
+  }
+
+  #release(): void {
+    // A reference that is not released pins its context.
+    for (const entry of Object.values(this.#entries)) entry.release();
+    this.#context.release();
   }
 
   #bootstrap(): { adopt: Entry; start: Entry; settle: Entry; fire: Entry } {

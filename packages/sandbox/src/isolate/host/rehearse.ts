@@ -5,7 +5,7 @@ import { FrameWriter } from "../frame-writer.ts";
 import { Activation } from "./activation.ts";
 import { Engine } from "./engine.ts";
 import type { Marker } from "./marker.ts";
-import type { PlaceMaker } from "./place.ts";
+import { Place, type PlaceMaker } from "./place.ts";
 import { createPlacePool } from "./place-pool.ts";
 import { Program } from "./program.ts";
 
@@ -29,9 +29,10 @@ const HEADER = {
  * a host that has done this once answers its first tenant's first call in a third of the time.
  */
 export function rehearse(maker: PlaceMaker, marker: Marker): void {
-  const pool = createPlacePool(maker, { memoryMb: MEMORY_MB, size: 0, lastWorkAt: () => 0 });
+  const make = (memoryMb: number): Place => new Place(maker, memoryMb);
+  const pool = createPlacePool(make, { memoryMb: MEMORY_MB, size: 0, lastWorkAt: () => 0 });
   const writer = new FrameWriter(new Writable({ write: (_chunk, _encoding, done) => done() }));
-  const engine = new Engine({ writer, marker, pool, onWarm() {} });
+  const engine = new Engine({ writer, marker, pool, sharedPool: pool, onWarm() {} });
   const program = new Program(NOBODY, HEADER, new Map([[PATH, "export default (event) => ({ event });"]]));
   const deadlineMs = Date.now() + TIMEOUT_MS;
   engine.start(new Activation(NOBODY, program, deadlineMs, WARM_UP_CONTEXT_JSON, WARM_UP_EVENT_JSON));
