@@ -45,17 +45,20 @@ interface Entry {
   program: PreparedProgram;
   bytes: number;
   staleAtMs: number;
+  /** Used since eviction last came by. */
+  used: boolean;
 }
 
-/** Makes a cache that forgets the least recently used and fetches each bundle once, however many wait. */
+/**
+ * Makes a cache that fetches each bundle once, however many wait. Over its bounds the oldest goes that was not used since
+ * the last time (a clock): with thousands of bundles it costs less to set a flag than to move an entry.
+ */
 export function createBundleCache(options: BundleCacheOptions): BundleCache {
   const { load, stripper, clock } = options;
   const { itemsMax = LIMITS.bundleCacheItemsMax, bytesMax = LIMITS.bundleCacheBytesMax } = options;
-  // A Map keeps the order of insertion: the first entry is the one unused for longest.
+  // A Map keeps the order of insertion: the first entry is the oldest.
   const entries = new Map<string, Entry>();
   const flights = new Map<string, Promise<PreparedProgram>>();
-  /** The last one of them. */
-  let newest: Entry | undefined;
   let bytes = 0;
   let hits = 0;
   let misses = 0;
@@ -64,7 +67,6 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
     const entry = entries.get(sha256);
     if (entry === undefined) return;
     entries.delete(sha256);
-    if (entry === newest) newest = undefined;
     bytes -= entry.bytes;
   }
 
@@ -73,13 +75,20 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
       program,
       bytes: ENTRY_BYTES + (program.ok ? program.bytes : 0),
       staleAtMs: program.ok || program.settled ? Infinity : clock() + FAULT_TTL_MS,
+      used: false,
     };
     entries.set(program.sha256, entry);
-    newest = entry;
     bytes += entry.bytes;
-    for (const oldest of entries.keys()) {
+    for (const [sha256, oldest] of entries) {
       if (entries.size <= itemsMax && bytes <= bytesMax) break;
-      forget(oldest);
+      if (!oldest.used) {
+        forget(sha256);
+        continue;
+      }
+      // A second chance at the end of the line.
+      oldest.used = false;
+      entries.delete(sha256);
+      entries.set(sha256, oldest);
     }
   }
 
@@ -92,19 +101,13 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
   return {
     get({ sha256 }) {
       const entry = entries.get(sha256);
-      if (entry !== undefined && entry === newest && entry.staleAtMs === Infinity) {
-        hits += 1;
-        return entry.program;
-      }
       if (entry !== undefined) {
-        entries.delete(sha256);
-        if (clock() < entry.staleAtMs) {
+        if (entry.staleAtMs === Infinity || clock() < entry.staleAtMs) {
           hits += 1;
-          entries.set(sha256, entry);
-          newest = entry;
+          entry.used = true;
           return entry.program;
         }
-        bytes -= entry.bytes;
+        forget(sha256);
       }
       misses += 1;
       const flying = flights.get(sha256);
@@ -115,12 +118,9 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
     },
     stats: () => ({ items: entries.size, bytes, hits, misses }),
     held(max) {
-      const hashes: string[] = [];
-      for (const [sha256, { program }] of [...entries].toReversed()) {
-        if (hashes.length >= max) break;
-        if (program.ok) hashes.push(sha256);
-      }
-      return hashes;
+      const runnable = [...entries].filter(([, { program }]) => program.ok).toReversed();
+      runnable.sort(([, a], [, b]) => Number(b.used) - Number(a.used));
+      return runnable.slice(0, max).map(([sha256]) => sha256);
     },
   };
 }

@@ -12,7 +12,7 @@ export interface CatalogOptions {
   random: () => number;
   /** How old an answer may be while the store answers (1,000). */
   ttlMs?: number;
-  /** Most references kept (10,000). */
+  /** Most references kept (20,000). */
   entriesMax?: number;
 }
 
@@ -24,6 +24,8 @@ const PATIENCE_MS = 1000;
 const DOWN_PATIENCE_MS = 50;
 /** After a failed look-up the store is left alone for so long, and what is cached is served without asking. */
 const DOWN_RETRY_MS = 250;
+/** A function that is called by an alias has two: its alias, and the version that stands for it when its work is done. */
+const ENTRIES_MAX = 2 * LIMITS.bundleCacheItemsMax;
 /** How often a look-up is made that the process slept through. */
 const TRIES_MAX = 3;
 
@@ -35,7 +37,7 @@ const TRIES_MAX = 3;
  * Unknown references are not remembered: what callers make up must not push out what is real.
  */
 export function createCatalog(options: CatalogOptions): Catalog {
-  const { store, clock, random, ttlMs = LIMITS.aliasCacheTtlMs, entriesMax = 10_000 } = options;
+  const { store, clock, random, ttlMs = LIMITS.aliasCacheTtlMs, entriesMax = ENTRIES_MAX } = options;
   const refreshAfterMs = ttlMs / 2;
   const table = createTargetTable(entriesMax);
 

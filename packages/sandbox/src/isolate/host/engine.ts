@@ -11,11 +11,11 @@ import { writeAnswer } from "./write-answer.ts";
 const MEMORY_SAMPLE_EVERY = 64;
 /** V8's timer and the clock may differ by this much about when a deadline is. */
 const CLOCK_SLACK_MS = 2;
-/** How late the slice of a program that has proved to be short may be stopped: before the supervisor does it from outside. */
+/** How late a slice may be stopped: before the supervisor does it from outside. */
 const TIMEOUT_GRID_MS = 32;
 const SHORT_SLICE_MS = 5;
 const MiB = 1024 * 1024;
-const PROVEN_SLICES = 20;
+const PROVEN_SLICES = 5;
 const ISOLATE_ENDED = "another function ended the isolate it shared";
 
 export interface EngineOptions {
@@ -162,7 +162,7 @@ export class Engine {
     // A time-out of 0 would be none at all.
     let timeoutMs = leftMs;
     if (cpuLeftMs < leftMs) timeoutMs = Math.ceil(cpuLeftMs);
-    else if (program.shortSlices >= PROVEN_SLICES) timeoutMs = onGrid(leftMs);
+    else timeoutMs = onGrid(leftMs);
     // What has ended does not wait behind user code that has not proved to be short, be it of the same program.
     if (program.shortSlices < PROVEN_SLICES && this.#options.writer.pending) this.#options.writer.flush();
     this.#options.marker.enter(activation.number);
