@@ -53,7 +53,14 @@ say(`publishing ${published} functions of ${tenants} tenants …`);
 const publishStart = performance.now();
 await each(published, async (n) => {
   // Each has bytes of its own: nothing is shared but the machine.
-  await deploy({ url, token: "none", tenant: tenantOf(n), name: `fn${n}`, code: `${HELLO_CODE}\n// ${n}`, isolation });
+  await deploy({
+    url,
+    token: "none",
+    tenant: tenantOf(n),
+    name: `fn${n}`,
+    code: `${HELLO_CODE}\n// ${n}`,
+    isolation,
+  });
 });
 const publishSeconds = (performance.now() - publishStart) / 1000;
 

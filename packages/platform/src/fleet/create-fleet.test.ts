@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import type { Isolation } from "@sous/contract";
 import type { SandboxOutcome } from "@sous/sandbox";
 import { createFleet } from "./create-fleet.ts";
 import { createMemoryDriver, memoryTask } from "./memory-driver.fixture.ts";
@@ -20,8 +21,13 @@ function open(hostsMax: number) {
   const outcomes = new Map<string, SandboxOutcome>();
   const places = new Map<string, string>();
   /** Hands over an activation named after its program, and lets the fleet do what it does. */
-  const run = async (tenant: string, name: string, timeoutMs = LONG_MS): Promise<void> => {
-    fleet.run(tenant, memoryTask(name, name, Date.now() + timeoutMs), {
+  const run = async (
+    tenant: string,
+    name: string,
+    timeoutMs = LONG_MS,
+    isolation: Isolation = "warm",
+  ): Promise<void> => {
+    fleet.run(tenant, memoryTask(name, name, Date.now() + timeoutMs, isolation), {
       onPlaced: (id) => void places.set(name, id),
       onHostCall: () => {},
       onLog: () => {},
@@ -150,6 +156,41 @@ test("a program that runs stays while there is one that does not", async () => {
   const kept = fleet.driver.sandboxes.flatMap(({ programs }) => [...programs]);
   assert.ok(kept.includes("long"), kept.join());
   assert.ok(kept.length <= 10, `${kept.length} programs`);
+});
+
+test("programs that share an isolate are in one sandbox while it keeps up, and five take the room of one", async () => {
+  const { fleet, driver, run, places } = open(8);
+  await using _ = fleet;
+  // Three have room in a sandbox, ten in all.
+  const names = Array.from({ length: 15 }, (_, n) => `shared-${n}`);
+  for (const name of names) {
+    await run("t_a", name, LONG_MS, "shared");
+    driver.sandboxes[0]?.end(name);
+  }
+  assert.equal(driver.sandboxes.length, 1);
+  assert.equal(driver.sandboxes[0]?.programs.size, 15);
+  await run("t_a", "shared-15", LONG_MS, "shared");
+  assert.deepEqual(
+    names.filter((name) => !driver.sandboxes[0]?.programs.has(name)),
+    ["shared-0"],
+  );
+  assert.equal(driver.sandboxes.length, 2, "what is full gets company");
+  await run("t_a", "warm");
+  assert.equal(places.get("warm"), driver.sandboxes[1]?.id);
+});
+
+test("programs that share an isolate get a second sandbox where the first does not keep up", async () => {
+  const { fleet, driver, run } = open(8);
+  await using _ = fleet;
+  await run("t_a", "shared-0", LONG_MS, "shared");
+  const [first] = driver.sandboxes;
+  assert.ok(first);
+  first.waiting = 7;
+  await run("t_a", "shared-1", LONG_MS, "shared");
+  assert.equal(driver.sandboxes.length, 1);
+  first.waiting = 8;
+  await run("t_a", "shared-2", LONG_MS, "shared");
+  assert.equal(driver.sandboxes.length, 2);
 });
 
 test("tells which programs are warm, the lately used ones first", async () => {

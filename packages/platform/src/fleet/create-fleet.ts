@@ -1,7 +1,7 @@
 import { PlatformError } from "@sous/contract";
 import type { SandboxDriver, SandboxOutcome, SandboxProgram, SandboxTask } from "@sous/sandbox";
 import type { Fleet, FleetClient } from "./fleet.ts";
-import { type Host, TenantHosts } from "./tenant-hosts.ts";
+import { type Host, ISOLATE_WEIGHT, TenantHosts } from "./tenant-hosts.ts";
 
 const SWEEP_MS = 1000;
 /** Sandboxes a tenant may have for its ordinary programs. */
@@ -43,6 +43,8 @@ interface Waiting {
  */
 export function createFleet(options: FleetOptions): Fleet {
   const { driver, now } = options;
+  const hostWeightMax = options.programsPerHostMax * ISOLATE_WEIGHT;
+  const weightMax = options.programsMax * ISOLATE_WEIGHT;
   const tenants = new Map<string, TenantHosts>();
   const waiting = new Map<TenantHosts, Waiting[]>();
   let hostCount = 0;
@@ -62,7 +64,7 @@ export function createFleet(options: FleetOptions): Fleet {
     const host = tenant.leastLoaded();
     if (host === undefined) return undefined;
     const shared = sharedHosts(tenant);
-    const wants = host.weight >= options.programsPerHostMax || (shared < 2 && wantsSecond(host, task.program));
+    const wants = host.weight >= hostWeightMax || (shared < 2 && wantsSecond(host, task.program));
     if (wants && shared < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
     settle(tenant, task.program, host);
     return host;
@@ -268,9 +270,9 @@ export function createFleet(options: FleetOptions): Fleet {
   function settle(tenant: TenantHosts, program: SandboxProgram, host: Host): void {
     const { key } = program;
     tenant.settle(program, host, now());
-    while (host.only === undefined && host.weight > options.programsPerHostMax && host.programs.size > 1)
+    while (host.only === undefined && host.weight > hostWeightMax && host.programs.size > 1)
       evictOldest(tenant, host, key);
-    for (let room = tally(); room.weight > options.programsMax; room = tally()) {
+    for (let room = tally(); room.weight > weightMax; room = tally()) {
       if (room.largest === undefined) return;
       evictOldest(...room.largest, key);
     }

@@ -6,7 +6,7 @@ import type {
   SandboxOutcome,
   SandboxTask,
 } from "@sous/sandbox";
-import { completeBudgets } from "@sous/contract";
+import { completeBudgets, type Isolation } from "@sous/contract";
 
 /** A sandbox that runs nothing: what it is given ends when a test says so. */
 export class MemorySandbox implements Sandbox {
@@ -109,7 +109,12 @@ function outcome(status: "success" | "error"): SandboxOutcome {
 }
 
 /** @returns a task of a program of that key, due in so many milliseconds */
-export function memoryTask(activationId: string, key: string, deadlineMs: number): SandboxTask {
+export function memoryTask(
+  activationId: string,
+  key: string,
+  deadlineMs: number,
+  isolation: Isolation = "warm",
+): SandboxTask {
   return {
     activationId,
     program: {
@@ -118,7 +123,7 @@ export function memoryTask(activationId: string, key: string, deadlineMs: number
       files: new Map(),
       entry: "function.js",
       handler: "default",
-      isolation: "warm",
+      isolation,
       memoryMb: 64,
       maxConcurrency: 1,
       budgets: completeBudgets(64),

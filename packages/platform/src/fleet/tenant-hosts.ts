@@ -4,13 +4,13 @@ import type { Sandbox, SandboxProgram } from "@sous/sandbox";
 const STRIKES = 3;
 const STRUCK_MAX = 1000;
 
-/** Room that a program takes which shares its isolate, in that of one with an isolate of its own: 0.3 to 1.8 MiB. */
-const SHARING_WEIGHT = 0.2;
+/** The room a program with an isolate of its own takes, in that of one that shares its isolate: 1.8 to 0.3 MiB. */
+export const ISOLATE_WEIGHT = 5;
 
 /** A program at its home. */
 interface Resident {
   usedMs: number;
-  /** The room it takes, 1 for an isolate. */
+  /** The room it takes, `ISOLATE_WEIGHT` for an isolate. */
   weight: number;
 }
 
@@ -34,14 +34,14 @@ export class Host {
     return this.#programs;
   }
 
-  /** The room they take together, 1 for an isolate. */
+  /** The room they take together, `ISOLATE_WEIGHT` for an isolate. */
   get weight(): number {
     return this.#weight;
   }
 
   take({ key, isolation }: SandboxProgram, nowMs: number): void {
     this.leave(key);
-    const weight = isolation === "shared" ? SHARING_WEIGHT : 1;
+    const weight = isolation === "shared" ? 1 : ISOLATE_WEIGHT;
     this.#programs.set(key, { usedMs: nowMs, weight });
     this.#weight += weight;
   }
@@ -55,8 +55,6 @@ export class Host {
   leave(programKey: string): void {
     this.#weight -= this.#programs.get(programKey)?.weight ?? 0;
     this.#programs.delete(programKey);
-    // Sums of fractions do not end at nothing by themselves.
-    if (this.#programs.size === 0) this.#weight = 0;
   }
 }
 

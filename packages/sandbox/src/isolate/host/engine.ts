@@ -244,7 +244,8 @@ export class Engine {
     const clean = !activation.leftovers && place.usable && answer.kind === "reply";
     this.#forget(activation);
     writeAnswer(this.#options.writer, activation, answer);
-    if (!clean && !this.#reusableAfterFailure(activation, answer, place)) this.#retire(program, place, activation);
+    if (!clean && !this.#reusableAfterFailure(activation, answer, place))
+      this.#retire(program, place, activation);
     else if (program.evicted || program.header.isolation === "fresh") this.#retire(program, place);
     else if (program.header.isolation === "context") setImmediate(() => this.#renew(program, place));
     else this.#rest(program, place);

@@ -137,7 +137,11 @@ function setup(cursor: FrameCursor): void {
   };
   const lastWorkAt = (): number => engine?.lastWorkAt ?? 0;
   const memoryMb = options.pairMemoryMb;
-  const pool = createPlacePool((size) => new Place(maker, size), { memoryMb, size: options.pairs, lastWorkAt });
+  const pool = createPlacePool((size) => new Place(maker, size), {
+    memoryMb,
+    size: options.pairs,
+    lastWorkAt,
+  });
   const makeShared = createSharedIsolates(maker);
   // Nothing is made ahead before the first of its kind is asked for.
   const sharedPool = createPlacePool(makeShared, { memoryMb, size: Math.min(1, options.pairs), lastWorkAt });

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { programOf as anyProgramOf, runOnce, type RunOptions } from "../contract-suite.ts";
+import type { Sandbox, SandboxOutcome, SandboxProgram } from "../sandbox.ts";
+import { createIsolateDriver, type IsolateDriver } from "./driver.ts";
+
+const MB = 1e6;
+let ids = 0;
+const WAITS = 'export default async () => { await cs.kv.get("k"); return "went on"; }';
+
+const programOf = (code: string, overrides: Partial<SandboxProgram> = {}): SandboxProgram =>
+  anyProgramOf(code, { isolation: "shared", ...overrides });
+
+/** A program that keeps so many megabytes for good, which whoever asks for the memory of its isolate sees. */
+const holder = (megabytes: number): SandboxProgram =>
+  programOf(
+    `export default () => { globalThis.kept ??= Array.from({ length: ${megabytes} }, () => new Array(125_000).fill(1)); return kept.length; }`,
+  );
+
+describe("programs that share an isolate", () => {
+  let driver: IsolateDriver;
+  let sandbox: Sandbox;
+
+  before(async () => (driver = await createIsolateDriver({ stems: 0, pairs: 1 })));
+  after(() => driver[Symbol.asyncDispose]());
+
+  const fresh = async (): Promise<void> => {
+    sandbox = await driver.create({ tenant: "t_contract" });
+  };
+  const run = async (program: SandboxProgram, options?: RunOptions): Promise<SandboxOutcome> =>
+    (await runOnce(sandbox, program, options)).outcome;
+  /** Starts a call that waits for a host call. @returns what it waits for, and its end */
+  const suspended = async (program = programOf(WAITS)) => {
+    const called = Promise.withResolvers<() => void>();
+    const end = Promise.withResolvers<SandboxOutcome>();
+    const activationId = `waits-${++ids}`;
+    const deadlineMs = Date.now() + 5000;
+    sandbox.start(
+      {
+        activationId,
+        program,
+        contextJson: JSON.stringify({ activation_id: activationId, deadline_ms: deadlineMs }),
+        sharedContextJson: "{}",
+        eventJson: "null",
+        deadlineMs,
+      },
+      {
+        onHostCall: (_call, reply) => called.resolve(() => reply({ ok: true, json: "1" })),
+        onLog() {},
+        onOutcome: end.resolve,
+      },
+    );
+    return { program, goOn: await called.promise, end: end.promise };
+  };
+
+  test("have globals of their own, keep them, and hold the memory together", async () => {
+    await fresh();
+    const large = holder(10);
+    assert.equal((await run(large)).result?.body, "10");
+    const small = programOf("export default () => typeof kept + (globalThis.n = (globalThis.n ?? 0) + 1)");
+    const first = await run(small);
+    assert.equal(first.result?.body, '"undefined1"');
+    assert.ok(first.memoryPeakBytes > 10 * MB, `${first.memoryPeakBytes} bytes`);
+    const second = await run(small);
+    assert.deepEqual([second.result?.body, second.cold], ['"undefined2"', false]);
+    assert.equal((await run(large)).cold, false);
+  });
+
+  test("are not with those that want an isolate of their own", async () => {
+    await fresh();
+    await run(holder(10));
+    const { memoryPeakBytes } = await run(anyProgramOf("export default () => 1"));
+    assert.ok(memoryPeakBytes < 10 * MB, `${memoryPeakBytes} bytes`);
+  });
+
+  test("find no room in an isolate of which a quarter is held", async () => {
+    await fresh();
+    assert.equal((await run(holder(20))).status, "success");
+    // One place was made ahead beside it.
+    await run(programOf("export default () => 1"));
+    await setTimeout(100);
+    const { memoryPeakBytes } = await run(programOf("export default () => 2"));
+    assert.ok(memoryPeakBytes < 10 * MB, `${memoryPeakBytes} bytes`);
+  });
+
+  test("end with the isolate where one does not stop; who waits in it goes on, and then it is gone", async () => {
+    await fresh();
+    const neighbour = programOf("export default () => 1");
+    await run(neighbour);
+    const waiting = await suspended();
+    const loops = programOf("export default (loop) => { while (loop); return 1; }");
+    assert.equal((await run(loops, { event: true, timeoutMs: 200 })).status, "timeout");
+    assert.deepEqual([...sandbox.warmPrograms], [waiting.program.key]);
+    waiting.goOn();
+    assert.equal((await waiting.end).result?.body, '"went on"');
+    assert.deepEqual([...sandbox.warmPrograms], []);
+    const again = await run(neighbour);
+    assert.deepEqual([again.status, again.cold], ["success", true]);
+  });
+
+  test("share nothing any more with one that did not stop", async () => {
+    await fresh();
+    const loops = programOf("export default (loop) => { while (loop); return 1; }");
+    await run(loops, { event: true, timeoutMs: 200 });
+    const neighbour = programOf("export default () => 1");
+    await run(neighbour);
+    await run(loops, { event: true, timeoutMs: 200 });
+    assert.equal((await run(neighbour)).cold, false);
+  });
+
+  test("hear of it when another one takes all the memory they have together", async () => {
+    await fresh();
+    const memoryMb = 32;
+    const waiting = await suspended(programOf(WAITS, { memoryMb }));
+    const code = "export default () => { const all = []; for (;;) all.push({ a: 1, b: [2] }); }";
+    const eats = programOf(code, { memoryMb });
+    assert.equal((await run(eats, { timeoutMs: 20_000 })).error?.type, "MemoryLimit");
+    const { error } = await waiting.end;
+    assert.equal(error?.type, "SandboxCrashed");
+    assert.match(error?.message ?? "", /another function ended the isolate/);
+    assert.equal(sandbox.active, 0);
+    const again = await suspended(waiting.program);
+    again.goOn();
+    assert.equal((await again.end).status, "success");
+  });
+
+  test("stay warm while one leaves timers behind at each call, or throws, or is put out", async () => {
+    await fresh();
+    const neighbour = programOf("export default () => 1");
+    await run(neighbour);
+    const leaves = programOf(
+      "export default () => { setTimeout(() => {}, 1e6); return globalThis.n = (globalThis.n ?? 0) + 1; }",
+    );
+    for (let call = 0; call < 3; call++) assert.equal((await run(leaves)).result?.body, "1");
+    const throws = programOf('export default () => { throw new Error("no"); }');
+    assert.equal((await run(throws)).error?.type, "Exception");
+    sandbox.evict(throws.key);
+    assert.equal((await run(neighbour)).cold, false);
+  });
+
+  test("have no power in the activations of others, whatever they left behind", async () => {
+    await fresh();
+    const leaves = programOf(`
+      const registry = new FinalizationRegistry(() => { cs.kv.get("left behind").catch(() => {}); console.log("left behind"); });
+      export default () => { for (let i = 0; i < 1000; i++) registry.register({ i }, i); return 1; };
+    `);
+    await run(leaves);
+    const busy = programOf(
+      "export default async () => { for (let i = 0; i < 300; i++) { new Array(10_000).fill({}); await null; } return 1; }",
+    );
+    for (let call = 0; call < 10; call++) {
+      const seen = await runOnce(sandbox, busy);
+      assert.deepEqual([seen.outcome.status, seen.calls, seen.logs], ["success", [], []]);
+    }
+  });
+
+  test("are thirty-two in an isolate at most, and all of them run", async () => {
+    await fresh();
+    const programs = Array.from({ length: 70 }, (_, n) =>
+      programOf(`export default () => (globalThis.n = ${n})`),
+    );
+    for (const round of [true, false]) {
+      for (const [n, program] of programs.entries()) {
+        const { result, cold } = await run(program);
+        assert.deepEqual([result?.body, cold], [String(n), round]);
+      }
+    }
+    assert.equal(sandbox.warmPrograms.size, 70);
+  });
+});
