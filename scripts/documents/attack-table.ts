@@ -33,7 +33,7 @@ export function attackTable(groups: readonly AttackGroup[]): string {
     cases.map((attack) => `| ${cell(attack.name)} | ${name} | ${endsOf(attack)} |`),
   );
   return [
-    `${count} cases in ${groups.length} groups, each on the isolation modes \`warm\`, \`context\` and \`fresh\`.`,
+    `${count} cases in ${groups.length} groups, each on the isolation modes \`warm\`, \`context\`, \`fresh\` and \`shared\`.`,
     "",
     "| case | group | must end as |",
     "|---|---|---|",
@@ -48,7 +48,8 @@ function endsOf({ ends, check, differs = {}, note }: AttackCase): string {
   const shown = ways(ends);
   const all = [check === undefined ? shown : `${shown}; the answer is checked`];
   for (const [mode, other] of Object.entries(differs)) {
-    if (ways(other.ends) !== shown) all.push(`on \`${mode}\` ${ways(other.ends)}`);
+    const modes = mode === "warm" && differs.shared === undefined ? "`warm` and `shared`" : `\`${mode}\``;
+    if (ways(other.ends) !== shown) all.push(`on ${modes} ${ways(other.ends)}`);
   }
   if (note !== undefined) all.push(note);
   return all.join("; ");

@@ -20,7 +20,7 @@ export interface AttackCase {
   ends: readonly string[];
   /** What the answer must be, beyond its status. */
   check?: Check;
-  /** Modes on which it must end in another way. */
+  /** Modes on which it must end in another way; `shared` ends as `warm` unless it is named. */
   differs?: Partial<Record<Isolation, Pick<AttackCase, "ends" | "check">>>;
   /** What differs between the modes, for SECURITY.md. */
   note?: string;
@@ -28,13 +28,16 @@ export interface AttackCase {
 
 /** @returns how a case must end on a mode */
 export const endsOn = (attack: AttackCase, isolation: Isolation): readonly string[] =>
-  attack.differs?.[isolation]?.ends ?? attack.ends;
+  differenceOn(attack, isolation)?.ends ?? attack.ends;
 
 /** @returns what its answer must be on a mode, if that is checked */
-export const checkOn = ({ differs, check }: AttackCase, isolation: Isolation): Check | undefined => {
-  const other = differs?.[isolation];
-  return other === undefined ? check : other.check;
+export const checkOn = (attack: AttackCase, isolation: Isolation): Check | undefined => {
+  const other = differenceOn(attack, isolation);
+  return other === undefined ? attack.check : other.check;
 };
+
+const differenceOn = ({ differs }: AttackCase, isolation: Isolation) =>
+  differs?.[isolation] ?? (isolation === "shared" ? differs?.warm : undefined);
 
 /** @returns the bundle of a case */
 export function sourceOf(attack: AttackCase): string {

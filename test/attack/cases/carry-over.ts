@@ -22,7 +22,7 @@ const clean = (name: string, code: string, expected: unknown): AttackCase => ({
 const kept = (name: string, code: string, warm: unknown, others: unknown): AttackCase => ({
   ...clean(name, code, others),
   differs: { warm: { ends: ["success"], check: says(warm) } },
-  note: "on `warm` the next activation of the same version sees it, as that mode says",
+  note: "on `warm` and `shared` the next activation of the same version sees it, as that mode says",
 });
 
 /** Code that wants to reach the next activation of its version. */
@@ -99,6 +99,6 @@ export const CARRY_OVER: readonly AttackCase[] = [
     ),
     before: [{ leave: true }],
     differs: { warm: { ends: ["success", "timeout/Timeout", "error/Exception"] } },
-    note: "on `warm` the version may harm itself this way, until its isolate is dropped",
+    note: "on `warm` and `shared` the version may harm itself this way, until its isolate is dropped",
   },
 ];
