@@ -259,6 +259,7 @@ export function describeSandboxContract(name: string, open: () => Promise<Sandbo
         ["warm", 2],
         ["context", 1],
         ["fresh", 1],
+        ["shared", 2],
       ] as const) {
         const sandbox = await create();
         const program = programOf(code, { isolation });

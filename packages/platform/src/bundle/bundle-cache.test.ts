@@ -56,14 +56,25 @@ test("over its items the cache forgets what was used least recently", async () =
   assert.equal(cache.stats().items, 2);
 });
 
-test("over its bytes the cache forgets, and a program that is larger than all of it still runs", async () => {
-  const [small, large] = [bundleOf("a"), bundleOf("x".repeat(100_000))];
-  const { cache } = published([small, large], { bytesMax: 50_000 });
+test("a newcomer is kept, also where everything else was used", async () => {
+  const [a, b, c, d] = [bundleOf("a"), bundleOf("b"), bundleOf("c"), bundleOf("d")];
+  const { cache, loads } = published([a, b, c, d], { itemsMax: 3 });
+  for (const bundle of [a, b, c, a, b, c, d, d]) await cache.get(bundle);
+  assert.equal(loads.filter((sha256) => sha256 === d.sha256).length, 1);
+  assert.equal(cache.stats().items, 3);
+});
+
+test("over its bytes the cache forgets, and a program that is larger than all of it runs and puts nobody out", async () => {
+  const [small, large, other] = [bundleOf("a"), bundleOf("x".repeat(100_000)), bundleOf("x".repeat(40_000))];
+  const { cache, loads } = published([small, large, other], { bytesMax: 42_000 });
   await cache.get(small);
-  const program = await cache.get(large);
-  assert.ok(program.ok);
+  assert.ok((await cache.get(large)).ok);
+  await cache.get(small);
+  assert.deepEqual(loads, [small.sha256, large.sha256]);
+  await cache.get(other);
   const { items, bytes } = cache.stats();
-  assert.deepEqual({ items, bytes }, { items: 0, bytes: 0 });
+  assert.equal(items, 1);
+  assert.ok(bytes > 40_000 && bytes <= 42_000, `${bytes} bytes`);
 });
 
 test("a corrupt bundle never runs and is tried again later", async () => {

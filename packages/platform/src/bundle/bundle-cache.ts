@@ -21,7 +21,7 @@ export interface BundleCache {
    */
   get(version: { sha256: string }): PreparedProgram | Promise<PreparedProgram>;
   stats(): BundleCacheStats;
-  /** Hashes of programs it holds that can run, at most `max`, the lately used ones first. */
+  /** Hashes of programs it holds that can run, at most `max`: first those in use, the younger ones before the older. */
   held(max: number): string[];
 }
 
@@ -31,7 +31,7 @@ export interface BundleCacheOptions {
   stripper: TypeStripper;
   /** Epoch milliseconds now. */
   clock(): number;
-  /** (1000) */
+  /** (10,000) */
   itemsMax?: number;
   /** Of text in memory (512 MiB). */
   bytesMax?: number;
@@ -77,10 +77,10 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
       staleAtMs: program.ok || program.settled ? Infinity : clock() + FAULT_TTL_MS,
       used: false,
     };
-    entries.set(program.sha256, entry);
-    bytes += entry.bytes;
+    if (entry.bytes > bytesMax) return;
+    // Before it is in: all others may have been used, and then it would be the first that was not.
     for (const [sha256, oldest] of entries) {
-      if (entries.size <= itemsMax && bytes <= bytesMax) break;
+      if (entries.size < itemsMax && bytes + entry.bytes <= bytesMax) break;
       if (!oldest.used) {
         forget(sha256);
         continue;
@@ -90,6 +90,8 @@ export function createBundleCache(options: BundleCacheOptions): BundleCache {
       entries.delete(sha256);
       entries.set(sha256, oldest);
     }
+    entries.set(program.sha256, entry);
+    bytes += entry.bytes;
   }
 
   async function fetch(sha256: string): Promise<PreparedProgram> {

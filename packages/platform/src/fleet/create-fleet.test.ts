@@ -179,18 +179,24 @@ test("programs that share an isolate are in one sandbox while it keeps up, and f
   assert.equal(places.get("warm"), driver.sandboxes[1]?.id);
 });
 
-test("programs that share an isolate get a second sandbox where the first does not keep up", async () => {
-  const { fleet, driver, run } = open(8);
+test("programs that share an isolate move to a second sandbox where the first does not keep up", async () => {
+  const { fleet, driver, run, places } = open(8);
   await using _ = fleet;
-  await run("t_a", "shared-0", LONG_MS, "shared");
+  for (let n = 0; n < 8; n++) await run("t_a", `shared-${n}`, LONG_MS, "shared");
   const [first] = driver.sandboxes;
   assert.ok(first);
   first.waiting = 7;
-  await run("t_a", "shared-1", LONG_MS, "shared");
+  await run("t_a", "shared-0", LONG_MS, "shared");
   assert.equal(driver.sandboxes.length, 1);
   first.waiting = 8;
+  await run("t_a", "shared-1", LONG_MS, "shared");
+  assert.equal(driver.sandboxes.length, 2, "it is asked for by one that is at home");
   await run("t_a", "shared-2", LONG_MS, "shared");
-  assert.equal(driver.sandboxes.length, 2);
+  assert.equal(places.get("shared-2"), driver.sandboxes[1]?.id);
+  assert.ok(!first.programs.has("shared-2"));
+  first.waiting = 0;
+  await run("t_a", "shared-3", LONG_MS, "shared");
+  assert.equal(places.get("shared-3"), first.id);
 });
 
 test("tells which programs are warm, the lately used ones first", async () => {

@@ -59,7 +59,7 @@ export function createFleet(options: FleetOptions): Fleet {
   function place(tenant: TenantHosts, task: SandboxTask): Host | undefined {
     const { key } = task.program;
     const home = tenant.home(key);
-    if (home !== undefined) return home;
+    if (home !== undefined) return isBehind(home, task.program) ? relieve(tenant, task.program, home) : home;
     if (tenant.heavy.has(key)) return undefined;
     const host = tenant.leastLoaded();
     if (host === undefined) return undefined;
@@ -74,8 +74,20 @@ export function createFleet(options: FleetOptions): Fleet {
    * A second program gets a second sandbox as soon as one is up; until then it shares. Those that share an isolate stay
    * together while their sandbox keeps up: one that is woken for several is woken less often.
    */
-  function wantsSecond({ programs, sandbox }: Host, { isolation }: SandboxProgram): boolean {
-    return isolation === "shared" ? sandbox.waiting >= BEHIND_MIN : programs.size > 0;
+  function wantsSecond(host: Host, program: SandboxProgram): boolean {
+    return program.isolation === "shared" ? isBehind(host, program) : host.programs.size > 0;
+  }
+
+  /** Moves a program to a sandbox of its tenant that keeps up, and asks for one where there is none. */
+  function relieve(tenant: TenantHosts, program: SandboxProgram, home: Host): Host {
+    for (const host of tenant.hosts) {
+      if (host.only !== undefined || host.sandbox.stalled || isBehind(host, program)) continue;
+      home.sandbox.evict(program.key);
+      settle(tenant, program, host);
+      return host;
+    }
+    if (sharedHosts(tenant) < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
+    return home;
   }
 
   function sharedHosts(tenant: TenantHosts): number {
@@ -394,6 +406,10 @@ function afterWaiting(entry: Waiting, atMs: number): FleetClient {
     },
   };
 }
+
+/** Whether programs that share isolates are too many for one sandbox. */
+const isBehind = ({ sandbox }: Host, { isolation }: SandboxProgram): boolean =>
+  isolation === "shared" && sandbox.active >= BEHIND_MIN && sandbox.waiting >= BEHIND_MIN;
 
 const NO_ROOM =
   "no room for a sandbox before the deadline: all are taken, or busy with other work of this tenant; try again";

@@ -9,12 +9,12 @@ import { createCatalog } from "../catalog/create-catalog.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { countDroppedLetters } from "./count-dropped-letters.ts";
-import { isEmbedded, openCodeQ } from "./open-codeq.ts";
+import { openCodeQ } from "./open-codeq.ts";
 
 /** Where work runs in this release; a process that runs none says so in the records it begins. */
 const TIER = "isolate";
-/** A process that has its store for itself hears of each change at once; this is in case one is missed, milliseconds. */
-const LONE_CATALOG_TTL_MS = 60_000;
+/** A process that has its database for itself hears of each change at once; this is in case one is missed, milliseconds. */
+const OWN_CATALOG_TTL_MS = 60_000;
 
 /** What every role stands on: the store, the queue, and what is known of functions and of work that runs here. */
 export interface Core extends AsyncDisposable {
@@ -61,7 +61,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
       store,
       clock: now,
       random: Math.random,
-      ...(isEmbedded(config.codeq) ? { ttlMs: LONE_CATALOG_TTL_MS } : {}),
+      ...(config.store.startsWith("sqlite:") ? { ttlMs: OWN_CATALOG_TTL_MS } : {}),
     }),
     live: new LiveRegistry(),
     spending: openSpending(config, now),

@@ -18,8 +18,10 @@ import { readCaches } from "./read-caches.ts";
 import { readFrame } from "./read-frame.ts";
 import type { HostEnd } from "./spawner/follow-end.ts";
 
-/** With no more activations under way a frame leaves at the end of its tick. */
+/** With no more activations under way in all hosts a frame leaves at the end of its tick. */
 const PROMPT_MAX = 4;
+/** Activations under way in all hosts of this process. */
+let openInAll = 0;
 
 /** A host process that has just been started, before it is known to be ready. */
 export interface StartedHost {
@@ -94,7 +96,9 @@ export class HostMechanism implements SandboxMechanism {
   }
 
   start(number: number, task: SandboxTask): void {
-    this.#writer.patient = ++this.#open > PROMPT_MAX;
+    this.#open++;
+    // Whoever is busy gathers what a turn of its loop has for a host: one that is woken for several is woken less often.
+    this.#writer.patient = ++openInAll > PROMPT_MAX;
     const program = this.#programs.get(task.program.key) ?? this.#send(task.program);
     if (program.sharedContextJson !== task.sharedContextJson) {
       program.sharedContextJson = task.sharedContextJson;
@@ -193,7 +197,10 @@ export class HostMechanism implements SandboxMechanism {
         return;
       }
       // Only how frames are gathered depends on this count: it need not be right for a host that lies.
-      if (type !== FROM_HOST.call && type !== FROM_HOST.log && this.#open > 0) this.#open--;
+      if (type !== FROM_HOST.call && type !== FROM_HOST.log && this.#open > 0) {
+        this.#open--;
+        openInAll--;
+      }
       readFrame(type, cursor, listener);
     });
     const broken = (error: Error): void => {
@@ -220,6 +227,8 @@ export class HostMechanism implements SandboxMechanism {
       this.#group.outOfMemory() ||
       (isKnown && /out of memory|allocation failed|heap limit|invalid size error/i.test(detail));
     this.#exited = { code, signal, detail, outOfMemory };
+    openInAll -= this.#open;
+    this.#open = 0;
     closeSync(this.#markerFd);
     this.#group.remove();
     this.#writer.close();

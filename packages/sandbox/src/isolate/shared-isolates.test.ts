@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { completeBudgets } from "@sous/contract";
 import { programOf as anyProgramOf, runOnce, type RunOptions } from "../contract-suite.ts";
 import type { Sandbox, SandboxOutcome, SandboxProgram } from "../sandbox.ts";
 import { createIsolateDriver, type IsolateDriver } from "./driver.ts";
@@ -31,7 +32,7 @@ describe("programs that share an isolate", () => {
   const run = async (program: SandboxProgram, options?: RunOptions): Promise<SandboxOutcome> =>
     (await runOnce(sandbox, program, options)).outcome;
   /** Starts a call that waits for a host call. @returns what it waits for, and its end */
-  const suspended = async (program = programOf(WAITS)) => {
+  const suspended = async (program = programOf(WAITS), seen: string[] = []) => {
     const called = Promise.withResolvers<() => void>();
     const end = Promise.withResolvers<SandboxOutcome>();
     const activationId = `waits-${++ids}`;
@@ -46,8 +47,11 @@ describe("programs that share an isolate", () => {
         deadlineMs,
       },
       {
-        onHostCall: (_call, reply) => called.resolve(() => reply({ ok: true, json: "1" })),
-        onLog() {},
+        onHostCall({ operation }, reply) {
+          seen.push(operation);
+          called.resolve(() => reply({ ok: true, json: "1" }));
+        },
+        onLog: (_level, text) => void seen.push(text),
         onOutcome: end.resolve,
       },
     );
@@ -107,6 +111,9 @@ describe("programs that share an isolate", () => {
     await run(neighbour);
     await run(loops, { event: true, timeoutMs: 200 });
     assert.equal((await run(neighbour)).cold, false);
+    sandbox.evict(loops.key);
+    await run(loops, { event: true, timeoutMs: 200 });
+    assert.equal((await run(neighbour)).cold, false);
   });
 
   test("hear of it when another one takes all the memory they have together", async () => {
@@ -141,18 +148,74 @@ describe("programs that share an isolate", () => {
 
   test("have no power in the activations of others, whatever they left behind", async () => {
     await fresh();
+    const seen: string[] = [];
+    const waiting = await suspended(programOf(WAITS), seen);
     const leaves = programOf(`
-      const registry = new FinalizationRegistry(() => { cs.kv.get("left behind").catch(() => {}); console.log("left behind"); });
-      export default () => { for (let i = 0; i < 1000; i++) registry.register({ i }, i); return 1; };
+      const leave = () => { cs.kv.get("left").catch(() => {}); console.log("left"); setTimeout(leave, 1); };
+      export default (loop) => {
+        leave();
+        const after = async () => { for (let i = 0; i < 10; i++) { await null; leave(); } };
+        after();
+        while (loop);
+        return 1;
+      };
     `);
-    await run(leaves);
-    const busy = programOf(
-      "export default async () => { for (let i = 0; i < 300; i++) { new Array(10_000).fill({}); await null; } return 1; }",
+    assert.equal((await run(leaves)).status, "success");
+    assert.equal((await run(leaves, { event: true, timeoutMs: 300 })).status, "timeout");
+    await setTimeout(50);
+    waiting.goOn();
+    assert.equal((await waiting.end).result?.body, '"went on"');
+    assert.deepEqual(seen, ["kv.get"]);
+  });
+
+  test("stay where they are while one is broken, late, or uses up what it may call", async () => {
+    await fresh();
+    const neighbour = programOf("export default () => 1");
+    await run(neighbour);
+    const waiting = await suspended();
+    const late = programOf("export default () => 1");
+    assert.equal((await run(programOf("export default ("))).error?.type, "BundleError");
+    assert.equal((await run(programOf("export const other = 1"))).error?.type, "BundleError");
+    assert.equal((await run(late, { timeoutMs: -5 })).status, "timeout");
+    const timers = programOf(
+      "export default async () => { for (;;) await new Promise((done) => setTimeout(done, 2)); }",
     );
-    for (let call = 0; call < 10; call++) {
-      const seen = await runOnce(sandbox, busy);
-      assert.deepEqual([seen.outcome.status, seen.calls, seen.logs], ["success", [], []]);
-    }
+    assert.equal((await run(timers, { timeoutMs: 100 })).status, "timeout");
+    const budgets = { ...completeBudgets(64), host_calls: 5 };
+    const calls = programOf('export default async () => { for (;;) await cs.kv.get("k"); }', { budgets });
+    assert.equal(
+      (await run(calls, { answer: () => ({ ok: true, json: "1" }) })).error?.type,
+      "BudgetExceeded",
+    );
+    assert.equal((await run(neighbour)).cold, false);
+    waiting.goOn();
+    assert.equal((await waiting.end).result?.body, '"went on"');
+  });
+
+  test("are not blamed for what others hold", async () => {
+    await fresh();
+    const budgets = { ...completeBudgets(64), external_memory_mb: 8 };
+    const holds = programOf("export default () => (globalThis.kept = new Uint8Array(6e6).fill(1)).length", {
+      budgets,
+    });
+    assert.equal((await run(holds)).status, "success");
+    const code =
+      "export default () => { globalThis.own = new Uint8Array(4e6).fill(1); const end = Date.now() + 10; while (Date.now() < end); return 1; }";
+    const runs = programOf(code, { budgets });
+    const { status, externalMemoryBytes } = await run(runs);
+    assert.equal(status, "success");
+    assert.ok(externalMemoryBytes > 9 * MB, "it was in the same isolate");
+  });
+
+  test("give one that fills their isolate an isolate of its own", async () => {
+    await fresh();
+    const neighbour = programOf("export default () => 1");
+    await run(neighbour);
+    const large = holder(40);
+    assert.equal((await run(large)).status, "success");
+    assert.equal((await run(neighbour)).cold, true);
+    for (const cold of [true, false]) assert.equal((await run(large)).cold, cold);
+    assert.equal((await run(neighbour)).cold, false);
   });
 
   test("are thirty-two in an isolate at most, and all of them run", async () => {

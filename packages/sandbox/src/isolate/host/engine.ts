@@ -16,6 +16,10 @@ const TIMEOUT_GRID_MS = 32;
 const SHORT_SLICE_MS = 5;
 const MiB = 1024 * 1024;
 const PROVEN_SLICES = 5;
+/** Part of the memory of a shared isolate that may be held when an activation in it has ended. */
+const RESTING_MAX = 1 / 2;
+/** Programs that share no more, remembered of a host: so many isolates of their own have room in it beside the rest. */
+const ALONE_MAX = 100;
 const ISOLATE_ENDED = "another function ended the isolate it shared";
 
 export interface EngineOptions {
@@ -38,6 +42,8 @@ export interface EngineOptions {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #activations = new Map<number, Activation>();
+  /** Keys of programs that ask to share an isolate and have shown that they had better not. */
+  readonly #alone = new Set<string>();
   lastWorkAt = 0;
 
   constructor(options: EngineOptions) {
@@ -102,6 +108,10 @@ export class Engine {
     program.draining = true;
     while (program.waiting.length > 0) {
       const warm = program.idle.pop();
+      if (warm?.usable === false) {
+        this.#retire(program, warm);
+        continue;
+      }
       if (warm === undefined && program.places >= program.header.maxConcurrency) break;
       const activation = program.waiting.shift() as Activation;
       if (warm === undefined) this.#boot(activation);
@@ -117,7 +127,7 @@ export class Engine {
     activation.coldReason = COLD_REASONS.indexOf(coldReasonOf(program));
     // Making a place takes milliseconds: answers that are there do not wait for it.
     this.#options.writer.flush();
-    const pool = program.shares ? this.#options.sharedPool : this.#options.pool;
+    const pool = this.#shares(program) ? this.#options.sharedPool : this.#options.pool;
     const place = pool.take(program.header.memoryMb);
     place.program = program;
     activation.bootMs = performance.now() - begun;
@@ -193,10 +203,14 @@ export class Engine {
       activation.answer = { kind: "fail", type, message, stack: stack.slice(0, 8192), budget: "none" };
     };
     const timedOut = message.startsWith("Script execution timed out");
+    // What threw on the way out of a slice has not run what it queued either.
+    activation.forced = !(error instanceof ProgramError);
     // What user code throws at module level comes here too: the state decides, not the text.
     if (error instanceof ProgramError) answer("BundleError", message);
     else if (place.isolate.isDisposed) {
-      answer("MemoryLimit", `the function needs more than its ${place.memoryMb} MiB of memory`);
+      const who =
+        place.shared === undefined ? "the function needs" : "the functions of its isolate need together";
+      answer("MemoryLimit", `${who} more than its ${place.memoryMb} MiB of memory`);
     } else if (timedOut && activation.remainingMs() <= CLOCK_SLACK_MS) {
       answer("Timeout", "the function did not end before its deadline");
     } else if (timedOut && activation.cpuLeftMs() <= CLOCK_SLACK_MS) {
@@ -213,10 +227,13 @@ export class Engine {
   /** Memory takes time to fill: after each few milliseconds of slices, what is held outside the heap is looked at. */
   #checkExternal(activation: Activation, place: Place): void {
     activation.checkedCpuMs = activation.cpuMs;
+    const before = place.shared?.externalSample ?? 0;
     place.sampleMemory();
     const { external_memory_mb } = activation.program.header.budgets;
     activation.externalBytes = Math.max(activation.externalBytes, place.externalSample);
-    if (place.externalSample <= external_memory_mb * MiB || activation.answer?.kind === "fail") return;
+    // In an isolate that others are in, what it was last seen to hold is theirs.
+    if (place.externalSample - before <= external_memory_mb * MiB || activation.answer?.kind === "fail")
+      return;
     activation.answer = undefined;
     const message = `the function holds more than its ${external_memory_mb} MiB outside the heap, in array buffers`;
     activation.exceed("external_memory_mb", message, "MemoryLimit");
@@ -261,6 +278,10 @@ export class Engine {
   }
 
   #rest(program: Program, place: Place): void {
+    if (place.shared !== undefined && !this.#mayStay(program, place, place.shared)) {
+      this.#retire(program, place);
+      return;
+    }
     place.current = undefined;
     place.lastUsedMs = performance.now();
     program.idle.push(place);
@@ -289,10 +310,33 @@ export class Engine {
     if (at >= 0) program.idle.splice(at, 1);
     place.dispose();
     if (--program.places === 0) this.#options.onWarm(program, false);
-    if (place.shared === undefined || place.shared.closed || after?.violation === undefined) return;
-    // What it began may go on in its isolate whenever others run there: nobody does that with it again.
-    program.alone = true;
-    this.#close(place.shared);
+    // What it queued may go on in its isolate whenever others run there: nobody else does.
+    if (after?.forced === true && place.shared?.closed === false) this.#part(program, place.shared);
+  }
+
+  #shares({ header }: Program): boolean {
+    return header.isolation === "shared" && !this.#alone.has(header.key);
+  }
+
+  /** A program that leaves its isolate so full that others would be short of memory has one of its own instead. */
+  #mayStay(program: Program, place: Place, shared: SharedIsolate): boolean {
+    const { memoryMb, memorySample, externalSample } = place;
+    const isFull =
+      memorySample > memoryMb * MiB * RESTING_MAX ||
+      externalSample > program.header.budgets.external_memory_mb * MiB;
+    if (isFull && !shared.closed) this.#part(program, shared);
+    return !shared.closed && this.#shares(program);
+  }
+
+  /** From here on a program has isolates of its own, and nobody begins in the one it shared. */
+  #part(program: Program, shared: SharedIsolate): void {
+    this.#alone.add(program.header.key);
+    for (const oldest of this.#alone) {
+      if (this.#alone.size <= ALONE_MAX) break;
+      this.#alone.delete(oldest);
+    }
+    for (const place of program.idle.filter((one) => one.shared !== undefined)) this.#retire(program, place);
+    this.#close(shared);
   }
 
   /** Takes everybody out of an isolate; who runs there may end first, unless the isolate is gone. */

@@ -80,8 +80,10 @@ const events: PlaceEvents = {
     const { host_calls } = activation.program.header.budgets;
     if (++activation.totalCalls > host_calls) {
       activation.exceed("host_calls", `the function made more than its ${host_calls} host calls`);
-      // Ends the slice too: the code may go on calling for as long as it is let.
-      activation.place?.isolate.dispose();
+      // Ends the slice too: the code may go on calling for as long as it is let. Where others are in its isolate it is
+      // let until its time is up, and told.
+      if (activation.place?.shared !== undefined) throw new Error("no host call is left of its budget");
+      activation.place?.dispose();
       return;
     }
     const tooMany = activation.openCalls >= LIMITS.hostCallsOpenMax;
@@ -142,9 +144,12 @@ function setup(cursor: FrameCursor): void {
     size: options.pairs,
     lastWorkAt,
   });
-  const makeShared = createSharedIsolates(maker);
-  // Nothing is made ahead before the first of its kind is asked for.
-  const sharedPool = createPlacePool(makeShared, { memoryMb, size: Math.min(1, options.pairs), lastWorkAt });
+  const shared = createSharedIsolates(maker);
+  const sharedPool = createPlacePool(shared.make, {
+    size: Math.min(1, options.pairs),
+    accepts: shared.hasRoom,
+    lastWorkAt,
+  });
   engine = new Engine({
     writer,
     marker,

@@ -18,9 +18,17 @@ export interface PlacePool {
  */
 export function createPlacePool(
   make: (memoryMb: number) => Place,
-  options: { memoryMb: number; size: number; lastWorkAt: () => number },
+  options: {
+    size: number;
+    lastWorkAt: () => number;
+    /** The usual size, of which there are `size` from the start (none is usual). */
+    memoryMb?: number;
+    /** Whether one that was made ahead can still be used (while it is usable). */
+    accepts?: (place: Place) => boolean;
+  },
 ): PlacePool {
-  const classes = new Map<number, Place[]>([[options.memoryMb, []]]);
+  const classes = new Map<number, Place[]>();
+  if (options.memoryMb !== undefined) classes.set(options.memoryMb, []);
   let timer: NodeJS.Timeout | undefined;
   let putOff = 0;
 
@@ -69,14 +77,15 @@ export function createPlacePool(
     take(memoryMb) {
       const ready = remember(memoryMb).pop();
       schedule();
-      if (ready?.usable) return ready;
-      // Its isolate has ended, by the doing of those it would have shared it with.
+      if (ready?.usable && options.accepts?.(ready) !== false) return ready;
+      // Those it would have shared its isolate with ended that, or left no room in it.
       ready?.dispose();
       return make(memoryMb);
     },
     fill() {
-      const places = classes.get(options.memoryMb);
-      for (let i = 0; i < options.size; i++) places?.push(make(options.memoryMb));
+      const { memoryMb, size } = options;
+      if (memoryMb === undefined) return;
+      for (let i = 0; i < size; i++) remember(memoryMb).push(make(memoryMb));
     },
   };
 }

@@ -76,6 +76,8 @@ export interface SharedIsolate {
   readonly places: Set<Place>;
   /** Takes nobody any more, and ends with the last activation in it. */
   closed: boolean;
+  /** Bytes outside the heap when that was last asked. */
+  externalSample: number;
 }
 
 type Entry = ivm.Reference;
@@ -163,6 +165,7 @@ export class Place {
     const heap = this.isolate.getHeapStatisticsSync();
     this.externalSample = heap.externally_allocated_size;
     this.memorySample = heap.used_heap_size + heap.externally_allocated_size;
+    if (this.shared !== undefined) this.shared.externalSample = this.externalSample;
   }
 
   /** Ends it, and its isolate with the last place in it. */

@@ -23,8 +23,6 @@ export class Program {
   places = 0;
   everStarted = false;
   evicted = false;
-  /** One of its activations ended abnormally in an isolate it shared: it has isolates of its own from there on. */
-  alone = false;
   /** Slices without trouble so far; a program that proved short may wait for what else was read. */
   shortSlices = 0;
   draining = false;
@@ -37,11 +35,6 @@ export class Program {
     this.id = id;
     this.header = header;
     this.#files = files;
-  }
-
-  /** Whether its places are in isolates with those of other programs. */
-  get shares(): boolean {
-    return this.header.isolation === "shared" && !this.alone;
   }
 
   /**

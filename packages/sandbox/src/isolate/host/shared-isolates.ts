@@ -7,11 +7,18 @@ const PLACES_MAX = 32;
 const HELD_MAX = 1 / 4;
 const MiB = 1024 * 1024;
 
+export interface SharedIsolates {
+  /** Makes a place of so many MiB, in the fullest isolate of that size that has room. */
+  make(memoryMb: number): Place;
+  /** @returns whether a place that was made ahead has room where it is */
+  hasRoom(place: Place): boolean;
+}
+
 /**
- * Makes places for programs that agree to share an isolate: a context each, in the fullest isolate of their size that has
- * room. Such a place takes a sixth of the memory of an isolate and less than half of the time.
+ * Makes places for programs that agree to share an isolate, a context each. Such a place takes a sixth of the memory of an
+ * isolate and half of the time.
  */
-export function createSharedIsolates(maker: PlaceMaker): (memoryMb: number) => Place {
+export function createSharedIsolates(maker: PlaceMaker): SharedIsolates {
   const isolates = new Map<number, Set<SharedIsolate>>();
 
   function withRoom(memoryMb: number): SharedIsolate | undefined {
@@ -23,19 +30,32 @@ export function createSharedIsolates(maker: PlaceMaker): (memoryMb: number) => P
     }
     if (known.size === 0) isolates.delete(memoryMb);
     open.sort((a, b) => b.places.size - a.places.size);
-    return open.find(({ isolate }) => {
-      const { used_heap_size: heap, externally_allocated_size: external } = isolate.getHeapStatisticsSync();
-      return heap + external <= memoryMb * MiB * HELD_MAX;
-    });
+    return open.find((shared) => holdsLittle(shared, memoryMb));
   }
 
-  return (memoryMb) => {
-    const shared = withRoom(memoryMb);
-    if (shared !== undefined) return new Place(maker, memoryMb, shared);
-    const isolate = new ivm.Isolate({ memoryLimit: memoryMb });
-    const made: SharedIsolate = { isolate, places: new Set(), closed: false };
-    const place = new Place(maker, memoryMb, made);
-    isolates.set(memoryMb, (isolates.get(memoryMb) ?? new Set()).add(made));
-    return place;
+  return {
+    make(memoryMb) {
+      const shared = withRoom(memoryMb);
+      if (shared !== undefined) {
+        try {
+          return new Place(maker, memoryMb, shared);
+        } catch {
+          // It had less room than it seemed.
+          shared.closed = true;
+        }
+      }
+      const isolate = new ivm.Isolate({ memoryLimit: memoryMb });
+      const made: SharedIsolate = { isolate, places: new Set(), closed: false, externalSample: 0 };
+      const place = new Place(maker, memoryMb, made);
+      isolates.set(memoryMb, (isolates.get(memoryMb) ?? new Set()).add(made));
+      return place;
+    },
+    hasRoom: ({ shared, memoryMb }) => shared === undefined || holdsLittle(shared, memoryMb),
   };
+}
+
+function holdsLittle(shared: SharedIsolate, memoryMb: number): boolean {
+  const { used_heap_size, externally_allocated_size } = shared.isolate.getHeapStatisticsSync();
+  shared.externalSample = externally_allocated_size;
+  return used_heap_size + externally_allocated_size <= memoryMb * MiB * HELD_MAX;
 }
