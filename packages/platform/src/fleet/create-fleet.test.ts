@@ -8,7 +8,7 @@ import { createMemoryDriver, memoryTask } from "./memory-driver.fixture.ts";
 
 const LONG_MS = 60_000;
 
-function open(hostsMax: number) {
+function open(hostsMax: number, now: () => number = Date.now) {
   const driver = createMemoryDriver();
   const fleet = createFleet({
     driver,
@@ -16,7 +16,7 @@ function open(hostsMax: number) {
     hostIdleMs: LONG_MS,
     programsPerHostMax: 3,
     programsMax: 10,
-    now: Date.now,
+    now,
   });
   const outcomes = new Map<string, SandboxOutcome>();
   const places = new Map<string, string>();
@@ -27,7 +27,7 @@ function open(hostsMax: number) {
     timeoutMs = LONG_MS,
     isolation: Isolation = "warm",
   ): Promise<void> => {
-    fleet.run(tenant, memoryTask(name, name, Date.now() + timeoutMs, isolation), {
+    fleet.run(tenant, memoryTask(name, name, now() + timeoutMs, isolation), {
       onPlaced: (id) => void places.set(name, id),
       onHostCall: () => {},
       onLog: () => {},
@@ -180,23 +180,31 @@ test("programs that share an isolate are in one sandbox while it keeps up, and f
 });
 
 test("programs that share an isolate move to a second sandbox where the first does not keep up", async () => {
-  const { fleet, driver, run, places } = open(8);
+  const clock = { nowMs: 1_000_000 };
+  const { fleet, driver, run, places } = open(8, () => clock.nowMs);
   await using _ = fleet;
-  for (let n = 0; n < 8; n++) await run("t_a", `shared-${n}`, LONG_MS, "shared");
+  const call = async (name: string): Promise<string | undefined> => {
+    clock.nowMs += 100;
+    await run("t_a", name, LONG_MS, "shared");
+    return places.get(name);
+  };
+  for (const name of ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]) await call(name);
   const [first] = driver.sandboxes;
   assert.ok(first);
+  for (const name of ["a", "b"]) first.end(name);
   first.waiting = 7;
-  await run("t_a", "shared-0", LONG_MS, "shared");
+  assert.equal(await call("a"), first.id);
   assert.equal(driver.sandboxes.length, 1);
+  first.end("a");
   first.waiting = 8;
-  await run("t_a", "shared-1", LONG_MS, "shared");
-  assert.equal(driver.sandboxes.length, 2, "it is asked for by one that is at home");
-  await run("t_a", "shared-2", LONG_MS, "shared");
-  assert.equal(places.get("shared-2"), driver.sandboxes[1]?.id);
-  assert.ok(!first.programs.has("shared-2"));
-  first.waiting = 0;
-  await run("t_a", "shared-3", LONG_MS, "shared");
-  assert.equal(places.get("shared-3"), first.id);
+  assert.equal(await call("a"), first.id, "there is no other yet");
+  const [, second] = driver.sandboxes;
+  first.end("a");
+  assert.equal(await call("a"), second?.id);
+  assert.ok(!first.programs.has("a"));
+  clock.nowMs -= 100;
+  assert.equal(await call("b"), first.id, "one after the other");
+  assert.equal(await call("c"), first.id, "not one that runs, which may be what is too much");
 });
 
 test("tells which programs are warm, the lately used ones first", async () => {

@@ -10,6 +10,7 @@ const SHARED_HOSTS_MAX = 4;
 const UNBEGUN_MAX = 32;
 /** Activations not yet begun with which a sandbox does not keep up. */
 const BEHIND_MIN = 8;
+const RELIEF_EVERY_MS = 100;
 /** Heavy programs remembered of a tenant; the oldest is forgiven first. */
 const HEAVY_MAX = 256;
 /** Sandboxes a tenant may have however many tenants there are. */
@@ -59,7 +60,7 @@ export function createFleet(options: FleetOptions): Fleet {
   function place(tenant: TenantHosts, task: SandboxTask): Host | undefined {
     const { key } = task.program;
     const home = tenant.home(key);
-    if (home !== undefined) return isBehind(home, task.program) ? relieve(tenant, task.program, home) : home;
+    if (home !== undefined) return relieve(tenant, task.program, home);
     if (tenant.heavy.has(key)) return undefined;
     const host = tenant.leastLoaded();
     if (host === undefined) return undefined;
@@ -78,8 +79,14 @@ export function createFleet(options: FleetOptions): Fleet {
     return program.isolation === "shared" ? isBehind(host, program) : host.programs.size > 0;
   }
 
-  /** Moves a program to a sandbox of its tenant that keeps up, and asks for one where there is none. */
+  /**
+   * Moves a program that does not run from a sandbox that is behind to one of its tenant that keeps up, and asks for one where
+   * there is none: a few in a second, so that what is moved is not itself what was too much.
+   */
   function relieve(tenant: TenantHosts, program: SandboxProgram, home: Host): Host {
+    if (!isBehind(home, program) || now() - tenant.relievedMs < RELIEF_EVERY_MS) return home;
+    tenant.relievedMs = now();
+    if (home.sandbox.runningPrograms().has(program.key)) return home;
     for (const host of tenant.hosts) {
       if (host.only !== undefined || host.sandbox.stalled || isBehind(host, program)) continue;
       home.sandbox.evict(program.key);

@@ -66,6 +66,8 @@ export class TenantHosts {
   /** Programs that held a slice too long or took a sandbox down: each runs in a sandbox of its own. */
   readonly heavy = new Set<string>();
   creating = 0;
+  /** When a program was last to be moved from a sandbox that was behind. */
+  relievedMs = 0;
   readonly #strikes = new Map<string, number>();
 
   constructor(tenant: string) {
