@@ -290,7 +290,7 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   },
   bundleCacheItemsMax: {
     what: "programs in memory",
-    past: "least recently used go",
+    past: "those not used lately go",
     test: [
       "packages/platform/src/bundle/bundle-cache.test.ts",
       "over its items the cache forgets what was used least recently",
@@ -298,10 +298,10 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
   },
   bundleCacheBytesMax: {
     what: "text of programs in memory",
-    past: "least recently used go",
+    past: "those not used lately go",
     test: [
       "packages/platform/src/bundle/bundle-cache.test.ts",
-      "over its bytes the cache forgets, and a program that is larger than all of it still runs",
+      "over its bytes the cache forgets, and a program that is larger than all of it runs and puts nobody out",
     ],
   },
   tokenCacheTtlMs: {
@@ -313,7 +313,7 @@ export const LIMIT_NOTES: Readonly<Record<keyof Limits, LimitNote>> = {
     ],
   },
   aliasCacheTtlMs: {
-    what: "age of a resolved alias",
+    what: "age of a resolved alias where the store has other processes too (else a minute)",
     past: "looked up again",
     test: [CATALOG, "a change elsewhere is seen within a second, a change here at once"],
   },

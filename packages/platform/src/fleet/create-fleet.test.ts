@@ -8,13 +8,13 @@ import { createMemoryDriver, memoryTask } from "./memory-driver.fixture.ts";
 
 const LONG_MS = 60_000;
 
-function open(hostsMax: number, now: () => number = Date.now) {
+function open(hostsMax: number, { now = Date.now, programsPerHostMax = 3 } = {}) {
   const driver = createMemoryDriver();
   const fleet = createFleet({
     driver,
     hostsMax,
     hostIdleMs: LONG_MS,
-    programsPerHostMax: 3,
+    programsPerHostMax,
     programsMax: 10,
     now,
   });
@@ -181,22 +181,23 @@ test("programs that share an isolate are in one sandbox while it keeps up, and f
 
 test("programs that share an isolate move to a second sandbox where the first does not keep up", async () => {
   const clock = { nowMs: 1_000_000 };
-  const { fleet, driver, run, places } = open(8, () => clock.nowMs);
+  const { fleet, driver, run, places } = open(8, { now: () => clock.nowMs, programsPerHostMax: 10 });
   await using _ = fleet;
   const call = async (name: string): Promise<string | undefined> => {
     clock.nowMs += 100;
     await run("t_a", name, LONG_MS, "shared");
     return places.get(name);
   };
-  for (const name of ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]) await call(name);
+  for (const name of ["a", "b", "c"]) await call(name);
+  for (let n = 0; n < 23; n++) await call(`other-${n}`);
   const [first] = driver.sandboxes;
   assert.ok(first);
   for (const name of ["a", "b"]) first.end(name);
-  first.waiting = 7;
+  first.waiting = 23;
   assert.equal(await call("a"), first.id);
   assert.equal(driver.sandboxes.length, 1);
   first.end("a");
-  first.waiting = 8;
+  first.waiting = 24;
   assert.equal(await call("a"), first.id, "there is no other yet");
   const [, second] = driver.sandboxes;
   first.end("a");

@@ -8,8 +8,8 @@ const SWEEP_MS = 1000;
 const SHARED_HOSTS_MAX = 4;
 /** Activations a sandbox has ahead of it: enough to keep it busy, few enough to begin long before their deadlines. */
 const UNBEGUN_MAX = 32;
-/** Activations not yet begun with which a sandbox does not keep up. */
-const BEHIND_MIN = 8;
+/** Activations not yet begun with which a sandbox does not keep up; fewer wait wherever the machine is busy. */
+const BEHIND_MIN = 24;
 const RELIEF_EVERY_MS = 100;
 /** Heavy programs remembered of a tenant; the oldest is forgiven first. */
 const HEAVY_MAX = 256;

@@ -31,7 +31,7 @@ export class Activation {
   answer: Answer | undefined;
   /** User code broke a bound it cannot see past: the place is not used again. */
   violation: string | undefined;
-  /** Its slice was stopped, and what it queued is still there. */
+  /** Its slice did not end by itself: what it queued is still there. */
   forced = false;
   /** A budget is used up: what its slice goes on to do does not change how it ended. */
   exceeded = false;

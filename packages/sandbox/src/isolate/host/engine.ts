@@ -195,6 +195,8 @@ export class Engine {
   }
 
   #abnormal(activation: Activation, place: Place, error: unknown): void {
+    // What threw its way out of a slice has not run what it queued, like one that was stopped.
+    activation.forced = !(error instanceof ProgramError);
     if (activation.exceeded) return;
     const message = error instanceof Error ? error.message : String(error);
     activation.violation = message;
@@ -203,8 +205,6 @@ export class Engine {
       activation.answer = { kind: "fail", type, message, stack: stack.slice(0, 8192), budget: "none" };
     };
     const timedOut = message.startsWith("Script execution timed out");
-    // What threw on the way out of a slice has not run what it queued either.
-    activation.forced = !(error instanceof ProgramError);
     // What user code throws at module level comes here too: the state decides, not the text.
     if (error instanceof ProgramError) answer("BundleError", message);
     else if (place.isolate.isDisposed) {
