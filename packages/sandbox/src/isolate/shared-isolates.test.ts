@@ -192,6 +192,33 @@ describe("programs that share an isolate", () => {
     assert.equal((await waiting.end).result?.body, '"went on"');
   });
 
+  test("are bounded as alone in what one activation adds outside the heap, slice by slice", async () => {
+    await fresh();
+    const budgets = { ...completeBudgets(64), external_memory_mb: 8 };
+    const code = `export default async () => {
+      const all = [];
+      for (;;) {
+        all.push(new Uint8Array(1e6).fill(1));
+        const end = Date.now() + 6;
+        while (Date.now() < end);
+        await new Promise((done) => setTimeout(done, 1));
+      }
+    }`;
+    const { error } = await run(programOf(code, { budgets }));
+    assert.deepEqual([error?.type, error?.details?.["budget"]], ["MemoryLimit", "external_memory_mb"]);
+  });
+
+  test("are stopped at once past their host calls where nobody waits beside them", async () => {
+    await fresh();
+    const budgets = { ...completeBudgets(64), host_calls: 5 };
+    const code =
+      'export default () => { for (let i = 0; i < 6; i++) cs.kv.get("k").catch(() => {}); for (;;); }';
+    const begun = performance.now();
+    const { error } = await run(programOf(code, { budgets }), { timeoutMs: 5000 });
+    assert.equal(error?.type, "BudgetExceeded");
+    assert.ok(performance.now() - begun < 3000);
+  });
+
   test("are not blamed for what others hold", async () => {
     await fresh();
     const budgets = { ...completeBudgets(64), external_memory_mb: 8 };

@@ -49,6 +49,8 @@ export class Activation {
   checkedCpuMs = 0;
   memoryBytes = 0;
   externalBytes = 0;
+  /** What its isolate held outside the heap that is not its own. */
+  externalBefore: number | undefined;
   timersPeak = 0;
 
   constructor(number: number, program: Program, deadlineMs: number, contextJson: string, eventJson: string) {

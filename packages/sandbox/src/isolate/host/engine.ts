@@ -227,13 +227,13 @@ export class Engine {
   /** Memory takes time to fill: after each few milliseconds of slices, what is held outside the heap is looked at. */
   #checkExternal(activation: Activation, place: Place): void {
     activation.checkedCpuMs = activation.cpuMs;
-    const before = place.shared?.externalSample ?? 0;
+    // In an isolate that others are in, what it was last seen to hold before is theirs.
+    activation.externalBefore ??= place.shared?.externalSample ?? 0;
     place.sampleMemory();
     const { external_memory_mb } = activation.program.header.budgets;
     activation.externalBytes = Math.max(activation.externalBytes, place.externalSample);
-    // In an isolate that others are in, what it was last seen to hold is theirs.
-    if (place.externalSample - before <= external_memory_mb * MiB || activation.answer?.kind === "fail")
-      return;
+    const own = place.externalSample - activation.externalBefore;
+    if (own <= external_memory_mb * MiB || activation.answer?.kind === "fail") return;
     activation.answer = undefined;
     const message = `the function holds more than its ${external_memory_mb} MiB outside the heap, in array buffers`;
     activation.exceed("external_memory_mb", message, "MemoryLimit");

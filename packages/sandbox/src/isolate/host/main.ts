@@ -80,10 +80,10 @@ const events: PlaceEvents = {
     const { host_calls } = activation.program.header.budgets;
     if (++activation.totalCalls > host_calls) {
       activation.exceed("host_calls", `the function made more than its ${host_calls} host calls`);
-      // Ends the slice too: the code may go on calling for as long as it is let. Where others are in its isolate it is
-      // let until its time is up, and told.
-      if (activation.place?.shared !== undefined) throw new Error("no host call is left of its budget");
-      activation.place?.dispose();
+      // Others wait in its isolate for what they asked for: it is told, and let until its time is up.
+      if (activation.place?.hasCompany) throw new Error("no host call is left of its budget");
+      // Ends the slice too: the code may go on calling for as long as it is let.
+      activation.place?.isolate.dispose();
       return;
     }
     const tooMany = activation.openCalls >= LIMITS.hostCallsOpenMax;

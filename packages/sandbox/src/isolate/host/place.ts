@@ -126,6 +126,13 @@ export class Place {
     return !this.isolate.isDisposed && this.shared?.closed !== true;
   }
 
+  /** Whether activations of others are under way in its isolate. */
+  get hasCompany(): boolean {
+    for (const other of this.shared?.places ?? [])
+      if (other !== this && other.current !== undefined) return true;
+    return false;
+  }
+
   /** Replaces the context by a fresh one in the same isolate. */
   renew(): void {
     this.#release();
