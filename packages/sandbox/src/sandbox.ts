@@ -115,6 +115,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly waiting: number;
   /** Whether it takes no work now: one slice holds it longer than is usual, or it is dead and its end is to come. */
   readonly stalled: boolean;
+  /** Whether it holds so much memory that a program more should take another's place. */
+  readonly crowded: boolean;
   /** Programs with at least one place ready to run. */
   readonly warmPrograms: ReadonlySet<string>;
   /**

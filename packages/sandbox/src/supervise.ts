@@ -43,6 +43,8 @@ interface Running {
 }
 
 const MiB = 1024 * 1024;
+/** Part of the memory it may hold beyond which a sandbox takes programs only for others. */
+const CROWDED = 3 / 4;
 /** What a sandbox's process weighs beside the memory of the program it runs. */
 const HOST_BYTES = 256 * MiB;
 /** What a slice may make its process grow by beside the memory of its program: the collector, our own code. */
@@ -81,6 +83,8 @@ export class SupervisedSandbox implements Sandbox {
   #dead: string | undefined;
   #blamed: string | undefined;
   #lookedMs = 0;
+  /** What its process held at the last look. */
+  #heldBytes = 0;
 
   constructor(mechanism: SandboxMechanism, options: SuperviseOptions) {
     this.id = options.id;
@@ -133,6 +137,10 @@ export class SupervisedSandbox implements Sandbox {
   get stalled(): boolean {
     // Between its death and the end of its process there is nobody to take work.
     return this.#dead !== undefined || this.#slice.slow;
+  }
+
+  get crowded(): boolean {
+    return this.#heldBytes > this.#memoryBytesMax * CROWDED;
   }
 
   start(task: SandboxTask, client: SandboxClient): void {
@@ -221,6 +229,7 @@ export class SupervisedSandbox implements Sandbox {
     const { activation, slice } = this.#mechanism.holder();
     const running = this.#running.get(activation);
     const bytes = this.pid === undefined ? 0 : memoryOf(this.pid);
+    this.#heldBytes = bytes;
     const { heldMs, grownBytes, slowMs } = this.#slice.look(activation === 0 ? 0 : slice, bytes, nowMs);
     if (running !== undefined) {
       running.heldMs += heldMs;

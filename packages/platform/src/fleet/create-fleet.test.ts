@@ -201,11 +201,26 @@ test("programs that share an isolate move to a second sandbox where the first do
   assert.equal(await call("a"), first.id, "there is no other yet");
   const [, second] = driver.sandboxes;
   first.end("a");
+  assert.equal(await call("c"), first.id, "not one that runs, which may be what is too much");
   assert.equal(await call("a"), second?.id);
   assert.ok(!first.programs.has("a"));
   clock.nowMs -= 100;
   assert.equal(await call("b"), first.id, "one after the other");
-  assert.equal(await call("c"), first.id, "not one that runs, which may be what is too much");
+});
+
+test("a sandbox that holds much memory takes a program only for another, and asks for company", async () => {
+  const { fleet, driver, run, places } = open(8, { programsPerHostMax: 10 });
+  await using _ = fleet;
+  for (const name of ["a", "b", "c"]) await run("t_a", name, LONG_MS, "shared");
+  const [first] = driver.sandboxes;
+  assert.ok(first);
+  for (const name of ["a", "b", "c"]) first.end(name);
+  first.crowded = true;
+  await run("t_a", "d", LONG_MS, "shared");
+  assert.deepEqual([...first.programs], ["b", "c", "d"]);
+  assert.equal(driver.sandboxes.length, 2);
+  await run("t_a", "e", LONG_MS, "shared");
+  assert.equal(places.get("e"), driver.sandboxes[1]?.id);
 });
 
 test("tells which programs are warm, the lately used ones first", async () => {

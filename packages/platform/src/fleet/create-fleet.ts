@@ -65,7 +65,8 @@ export function createFleet(options: FleetOptions): Fleet {
     const host = tenant.leastLoaded();
     if (host === undefined) return undefined;
     const shared = sharedHosts(tenant);
-    const wants = host.weight >= hostWeightMax || (shared < 2 && wantsSecond(host, task.program));
+    const isFull = host.weight >= hostWeightMax || host.sandbox.crowded;
+    const wants = isFull || (shared < 2 && wantsSecond(host, task.program));
     if (wants && shared < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
     settle(tenant, task.program, host);
     return host;
@@ -80,21 +81,25 @@ export function createFleet(options: FleetOptions): Fleet {
   }
 
   /**
-   * Moves a program that does not run from a sandbox that is behind to one of its tenant that keeps up, and asks for one where
-   * there is none: a few in a second, so that what is moved is not itself what was too much.
+   * Moves a program from a sandbox that is behind to one of its tenant that keeps up, and asks for one where there is none. Not
+   * one that runs: its bound on concurrency is kept in one place, and it may itself be what is too much.
    */
   function relieve(tenant: TenantHosts, program: SandboxProgram, home: Host): Host {
-    if (!isBehind(home, program) || now() - tenant.relievedMs < RELIEF_EVERY_MS) return home;
-    tenant.relievedMs = now();
-    if (home.sandbox.runningPrograms().has(program.key)) return home;
-    for (const host of tenant.hosts) {
-      if (host.only !== undefined || host.sandbox.stalled || isBehind(host, program)) continue;
-      home.sandbox.evict(program.key);
-      settle(tenant, program, host);
-      return host;
+    if (!isBehind(home, program)) return home;
+    const sinceMs = now() - tenant.relievedMs;
+    if (sinceMs >= 0 && sinceMs < RELIEF_EVERY_MS) return home;
+    const other = [...tenant.hosts].find(
+      (host) => host.only === undefined && !host.sandbox.stalled && !isBehind(host, program),
+    );
+    if (other === undefined) {
+      if (sharedHosts(tenant) < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
+      return home;
     }
-    if (sharedHosts(tenant) < SHARED_HOSTS_MAX && tenant.creating === 0) grow(tenant, undefined);
-    return home;
+    if (home.sandbox.runningPrograms().has(program.key)) return home;
+    tenant.relievedMs = now();
+    home.sandbox.evict(program.key);
+    settle(tenant, program, other);
+    return other;
   }
 
   function sharedHosts(tenant: TenantHosts): number {
@@ -291,6 +296,8 @@ export function createFleet(options: FleetOptions): Fleet {
     tenant.settle(program, host, now());
     while (host.only === undefined && host.weight > hostWeightMax && host.programs.size > 1)
       evictOldest(tenant, host, key);
+    // One for one: a process that holds much does not shrink by it, but it grows no more.
+    if (host.sandbox.crowded) evictOldest(tenant, host, key);
     for (let room = tally(); room.weight > weightMax; room = tally()) {
       if (room.largest === undefined) return;
       evictOldest(...room.largest, key);

@@ -17,6 +17,7 @@ export class MemorySandbox implements Sandbox {
   readonly id: string;
   readonly tenant: string;
   stalled = false;
+  crowded = false;
   waiting = 0;
   dead = false;
   readonly #tasks = new Map<string, { programKey: string; client: SandboxClient }>();

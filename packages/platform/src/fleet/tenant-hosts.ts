@@ -80,12 +80,14 @@ export class TenantHosts {
     return host === undefined || host.sandbox.stalled ? undefined : host;
   }
 
-  /** @returns the responsive shared host whose programs take least room */
+  /** @returns the responsive shared host whose programs take least room, one with memory to spare if there is one */
   leastLoaded(): Host | undefined {
     let best: Host | undefined;
     for (const host of this.hosts) {
       if (host.sandbox.stalled || host.only !== undefined) continue;
-      if (best === undefined || host.weight < best.weight) best = host;
+      const isLighter =
+        best?.sandbox.crowded === host.sandbox.crowded ? host.weight < best.weight : !host.sandbox.crowded;
+      if (best === undefined || isLighter) best = host;
     }
     return best;
   }

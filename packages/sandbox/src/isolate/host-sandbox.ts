@@ -196,7 +196,7 @@ export class HostMechanism implements SandboxMechanism {
         if (present === undefined || present.id === id) listener.onWarm(key, warm);
         return;
       }
-      // Only how frames are gathered depends on this count: it need not be right for a host that lies.
+      // Only how frames are gathered depends on this count: it need not be right for a host that lies, nor for an end told twice.
       if (type !== FROM_HOST.call && type !== FROM_HOST.log && this.#open > 0) {
         this.#open--;
         openInAll--;

@@ -78,14 +78,19 @@ describe("programs that share an isolate", () => {
     assert.ok(memoryPeakBytes < 10 * MB, `${memoryPeakBytes} bytes`);
   });
 
-  test("find no room in an isolate of which a quarter is held", async () => {
+  test("find no room in an isolate of which a quarter is held, made ahead or not", async () => {
     await fresh();
-    assert.equal((await run(holder(20))).status, "success");
-    // One place was made ahead beside it.
-    await run(programOf("export default () => 1"));
+    const grows = programOf(
+      "export default (megabytes) => { globalThis.kept = Array.from({ length: megabytes }, () => new Array(125_000).fill(1)); return 1; }",
+    );
+    await run(grows, { event: 0 });
+    // Meanwhile a place is made ahead beside it.
     await setTimeout(100);
-    const { memoryPeakBytes } = await run(programOf("export default () => 2"));
-    assert.ok(memoryPeakBytes < 10 * MB, `${memoryPeakBytes} bytes`);
+    await run(grows, { event: 20 });
+    for (let n = 0; n < 2; n++) {
+      const { memoryPeakBytes } = await run(programOf(`export default () => ${n}`));
+      assert.ok(memoryPeakBytes < 10 * MB, `${memoryPeakBytes} bytes`);
+    }
   });
 
   test("end with the isolate where one does not stop; who waits in it goes on, and then it is gone", async () => {
@@ -144,6 +149,20 @@ describe("programs that share an isolate", () => {
     assert.equal((await run(throws)).error?.type, "Exception");
     sandbox.evict(throws.key);
     assert.equal((await run(neighbour)).cold, false);
+  });
+
+  test("run no more activations at once than they may after one filled its isolate", async () => {
+    await fresh();
+    const code =
+      'export default async (fill) => { if (fill) globalThis.kept = Array.from({ length: 40 }, () => new Array(125_000).fill(1)); else await cs.kv.get("k"); return 1; }';
+    const program = programOf(code, { maxConcurrency: 1 });
+    assert.equal((await run(program, { event: true })).status, "success");
+    const first = await suspended(program);
+    const second = run(program, { event: true });
+    await setTimeout(50);
+    assert.equal(sandbox.waiting, 1);
+    first.goOn();
+    await Promise.all([first.end, second]);
   });
 
   test("have no power in the activations of others, whatever they left behind", async () => {
@@ -232,6 +251,7 @@ describe("programs that share an isolate", () => {
     const { status, externalMemoryBytes } = await run(runs);
     assert.equal(status, "success");
     assert.ok(externalMemoryBytes > 9 * MB, "it was in the same isolate");
+    for (const program of [holds, runs]) assert.equal((await run(program)).cold, false);
   });
 
   test("give one that fills their isolate an isolate of its own", async () => {
@@ -241,8 +261,10 @@ describe("programs that share an isolate", () => {
     const large = holder(40);
     assert.equal((await run(large)).status, "success");
     assert.equal((await run(neighbour)).cold, true);
+    assert.deepEqual([...sandbox.warmPrograms], [neighbour.key]);
     for (const cold of [true, false]) assert.equal((await run(large)).cold, cold);
     assert.equal((await run(neighbour)).cold, false);
+    assert.deepEqual([...sandbox.warmPrograms].toSorted(), [neighbour.key, large.key].toSorted());
   });
 
   test("are thirty-two in an isolate at most, and all of them run", async () => {

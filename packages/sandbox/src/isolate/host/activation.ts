@@ -49,8 +49,9 @@ export class Activation {
   checkedCpuMs = 0;
   memoryBytes = 0;
   externalBytes = 0;
-  /** What its isolate held outside the heap that is not its own. */
-  externalBefore: number | undefined;
+  /** What an isolate that others are in was last seen to hold when it began, and how much of it outside the heap. */
+  memoryBefore = 0;
+  externalBefore = 0;
   timersPeak = 0;
 
   constructor(number: number, program: Program, deadlineMs: number, contextJson: string, eventJson: string) {

@@ -9,6 +9,8 @@ import { usersStack } from "./users-stack.ts";
 import { writeAnswer } from "./write-answer.ts";
 
 const MEMORY_SAMPLE_EVERY = 64;
+/** Where others are in the isolate it matters whose its memory is. */
+const SHARED_SAMPLE_EVERY = 8;
 /** V8's timer and the clock may differ by this much about when a deadline is. */
 const CLOCK_SLACK_MS = 2;
 /** How late a slice may be stopped: before the supervisor does it from outside. */
@@ -139,6 +141,7 @@ export class Engine {
   /** Evaluates the program in a place, which is user code and so a slice of the activation that needs it. */
   #load(activation: Activation, place: Place, begun: number): void {
     const { program } = activation;
+    noteBefore(activation, place);
     activation.place = place;
     place.current = activation;
     place.loaded = true;
@@ -149,6 +152,7 @@ export class Engine {
   }
 
   #begin(activation: Activation, place: Place): void {
+    if (activation.initMs === 0) noteBefore(activation, place);
     activation.place = place;
     place.current = activation;
     place.uses++;
@@ -158,6 +162,10 @@ export class Engine {
 
   #slice(activation: Activation, place: Place, run: (timeoutMs: number) => void): void {
     const { program } = activation;
+    if (place.shared !== undefined && place.isolate.isDisposed) {
+      this.#fail(activation, "SandboxCrashed", ISOLATE_ENDED);
+      return;
+    }
     const leftMs = activation.remainingMs();
     if (leftMs === 0) {
       this.#fail(activation, "Timeout", "the deadline passed before user code could go on");
@@ -227,8 +235,6 @@ export class Engine {
   /** Memory takes time to fill: after each few milliseconds of slices, what is held outside the heap is looked at. */
   #checkExternal(activation: Activation, place: Place): void {
     activation.checkedCpuMs = activation.cpuMs;
-    // In an isolate that others are in, what it was last seen to hold before is theirs.
-    activation.externalBefore ??= place.shared?.externalSample ?? 0;
     place.sampleMemory();
     const { external_memory_mb } = activation.program.header.budgets;
     activation.externalBytes = Math.max(activation.externalBytes, place.externalSample);
@@ -252,8 +258,8 @@ export class Engine {
 
   #answer(activation: Activation, place: Place, answer: Answer): void {
     const { program } = activation;
-    const sample =
-      place.uses <= 1 || place.uses % MEMORY_SAMPLE_EVERY === 0 || activation.cpuMs > SHORT_SLICE_MS;
+    const every = place.shared === undefined ? MEMORY_SAMPLE_EVERY : SHARED_SAMPLE_EVERY;
+    const sample = place.uses <= 1 || place.uses % every === 0 || activation.cpuMs > SHORT_SLICE_MS;
     // Asking V8 costs more than a short call: between two samples the last one stands.
     if (sample) place.sampleMemory();
     activation.memoryBytes = place.memorySample;
@@ -265,7 +271,7 @@ export class Engine {
       this.#retire(program, place, activation);
     else if (program.evicted || program.header.isolation === "fresh") this.#retire(program, place);
     else if (program.header.isolation === "context") setImmediate(() => this.#renew(program, place));
-    else this.#rest(program, place);
+    else this.#rest(program, place, activation);
     this.#drain(program);
   }
 
@@ -277,14 +283,23 @@ export class Engine {
     return ordinary && !activation.leftovers && place.usable;
   }
 
-  #rest(program: Program, place: Place): void {
-    if (place.shared !== undefined && !this.#mayStay(program, place, place.shared)) {
-      this.#retire(program, place);
-      return;
+  #rest(program: Program, place: Place, after?: Activation): void {
+    const { shared } = place;
+    if (shared !== undefined && (shared.closed || !this.#shares(program))) this.#retire(program, place);
+    else if (shared !== undefined && isFull(place)) this.#leave(program, place, shared, after);
+    else {
+      place.current = undefined;
+      place.lastUsedMs = performance.now();
+      program.idle.push(place);
     }
-    place.current = undefined;
-    place.lastUsedMs = performance.now();
-    program.idle.push(place);
+  }
+
+  /** Others would be short of memory in an isolate that is left so full: they begin in another, without who filled it. */
+  #leave(program: Program, place: Place, shared: SharedIsolate, after: Activation | undefined): void {
+    const own = place.memorySample - (after?.memoryBefore ?? place.memorySample);
+    this.#retire(program, place);
+    if (own > (place.memoryMb * MiB * RESTING_MAX) / 2) this.#part(program, shared);
+    else this.#close(shared);
   }
 
   /** `context` isolation: fresh globals before the next activation, made between activations. */
@@ -318,16 +333,6 @@ export class Engine {
     return header.isolation === "shared" && !this.#alone.has(header.key);
   }
 
-  /** A program that leaves its isolate so full that others would be short of memory has one of its own instead. */
-  #mayStay(program: Program, place: Place, shared: SharedIsolate): boolean {
-    const { memoryMb, memorySample, externalSample } = place;
-    const isFull =
-      memorySample > memoryMb * MiB * RESTING_MAX ||
-      externalSample > program.header.budgets.external_memory_mb * MiB;
-    if (isFull && !shared.closed) this.#part(program, shared);
-    return !shared.closed && this.#shares(program);
-  }
-
   /** From here on a program has isolates of its own, and nobody begins in the one it shared. */
   #part(program: Program, shared: SharedIsolate): void {
     this.#alone.add(program.header.key);
@@ -357,6 +362,14 @@ export class Engine {
     if (activation.place?.current === activation) activation.place.current = undefined;
   }
 }
+
+/** What an isolate that others are in holds is theirs, as far as it was looked at. */
+function noteBefore(activation: Activation, { shared }: Place): void {
+  activation.memoryBefore = shared?.memorySample ?? 0;
+  activation.externalBefore = shared?.externalSample ?? 0;
+}
+
+const isFull = ({ memoryMb, memorySample }: Place): boolean => memorySample > memoryMb * MiB * RESTING_MAX;
 
 function coldReasonOf(program: Program): (typeof COLD_REASONS)[number] {
   if (!program.everStarted) return "first_use";

@@ -76,7 +76,8 @@ export interface SharedIsolate {
   readonly places: Set<Place>;
   /** Takes nobody any more, and ends with the last activation in it. */
   closed: boolean;
-  /** Bytes outside the heap when that was last asked. */
+  /** Bytes it held when that was last asked, and how many of them outside the heap. */
+  memorySample: number;
   externalSample: number;
 }
 
@@ -172,7 +173,9 @@ export class Place {
     const heap = this.isolate.getHeapStatisticsSync();
     this.externalSample = heap.externally_allocated_size;
     this.memorySample = heap.used_heap_size + heap.externally_allocated_size;
-    if (this.shared !== undefined) this.shared.externalSample = this.externalSample;
+    if (this.shared === undefined) return;
+    this.shared.memorySample = this.memorySample;
+    this.shared.externalSample = this.externalSample;
   }
 
   /** Ends it, and its isolate with the last place in it. */

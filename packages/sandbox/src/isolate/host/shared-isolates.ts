@@ -45,7 +45,13 @@ export function createSharedIsolates(maker: PlaceMaker): SharedIsolates {
         }
       }
       const isolate = new ivm.Isolate({ memoryLimit: memoryMb });
-      const made: SharedIsolate = { isolate, places: new Set(), closed: false, externalSample: 0 };
+      const made: SharedIsolate = {
+        isolate,
+        places: new Set(),
+        closed: false,
+        memorySample: 0,
+        externalSample: 0,
+      };
       const place = new Place(maker, memoryMb, made);
       isolates.set(memoryMb, (isolates.get(memoryMb) ?? new Set()).add(made));
       return place;
@@ -57,5 +63,6 @@ export function createSharedIsolates(maker: PlaceMaker): SharedIsolates {
 function holdsLittle(shared: SharedIsolate, memoryMb: number): boolean {
   const { used_heap_size, externally_allocated_size } = shared.isolate.getHeapStatisticsSync();
   shared.externalSample = externally_allocated_size;
-  return used_heap_size + externally_allocated_size <= memoryMb * MiB * HELD_MAX;
+  shared.memorySample = used_heap_size + externally_allocated_size;
+  return shared.memorySample <= memoryMb * MiB * HELD_MAX;
 }
