@@ -83,7 +83,7 @@ const events: PlaceEvents = {
       // Others wait in its isolate for what they asked for: it is told, and let until its time is up.
       if (activation.place?.hasCompany) throw new Error("no host call is left of its budget");
       // Ends the slice too: the code may go on calling for as long as it is let.
-      activation.place?.isolate.dispose();
+      activation.place?.endIsolate();
       return;
     }
     const tooMany = activation.openCalls >= LIMITS.hostCallsOpenMax;

@@ -187,6 +187,11 @@ export class Place {
     else this.#release();
   }
 
+  /** Ends what runs in its isolate, whoever's it is; its places are then to be disposed of. */
+  endIsolate(): void {
+    if (!this.isolate.isDisposed) this.isolate.dispose();
+  }
+
   #release(): void {
     // A reference that is not released pins its context.
     for (const entry of Object.values(this.#entries)) entry.release();
